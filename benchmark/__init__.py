@@ -1,0 +1,40 @@
+"""Benchmark of medical image-to-image translation.
+
+What plugin authors need is importable from here; everything heavier is imported where it is used.
+"""
+
+from benchmark.errors import BenchmarkError, DatasetError, TrainingDiverged, Unavailable, UsageError
+from benchmark.hookspecs import API_VERSION, hookimpl
+from benchmark.specs import (
+    CheckResult,
+    CheckSpec,
+    GridSpec,
+    ImporterSpec,
+    MetricSpec,
+    MetricUse,
+    ModelSpec,
+    ProfileSpec,
+    TaskSpec,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "API_VERSION",
+    "BenchmarkError",
+    "CheckResult",
+    "CheckSpec",
+    "DatasetError",
+    "GridSpec",
+    "ImporterSpec",
+    "MetricSpec",
+    "MetricUse",
+    "ModelSpec",
+    "ProfileSpec",
+    "TaskSpec",
+    "TrainingDiverged",
+    "Unavailable",
+    "UsageError",
+    "__version__",
+    "hookimpl",
+]

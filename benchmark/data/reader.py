@@ -1,0 +1,230 @@
+"""Read an ``mi2i/1`` file: lazily, one handle per process, every value checked before it is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.intensity import IntensityMap
+from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json
+from benchmark.errors import DatasetError
+
+if TYPE_CHECKING:
+    import h5py
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Case:
+    """One study in physical units: arrays ``(Z, H, W)``; ``spacing`` (z, y, x) in mm."""
+
+    key: CaseKey
+    source: NDArray[np.float32]
+    target: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    labels: NDArray[np.uint8] | None
+    spacing: tuple[float, float, float]
+    affine: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a file says of itself."""
+
+    path: Path
+    task: str
+    name: str
+    simulated: bool
+    source: Side
+    target: Side
+    source_map: IntensityMap
+    target_map: IntensityMap
+    image_size: tuple[int, int]
+    splits: Mapping[str, tuple[str, ...]]
+    cases: tuple[CaseKey, ...]
+    slices: Mapping[CaseKey, int]
+    content_sha256: str
+    provenance: Mapping[str, Any]
+
+    def in_split(self, split: str) -> tuple[CaseKey, ...]:
+        """The cases of a split's patients, sorted."""
+        patients = set(self.splits[split])
+        return tuple(key for key in self.cases if key.patient in patients)
+
+    def slice_count(self, split: str) -> int:
+        """Number of slices in a split."""
+        return sum(self.slices[key] for key in self.in_split(split))
+
+
+class Dataset:
+    """An ``mi2i/1`` file. The handle is opened on first use in each process and never pickled.
+
+    Raises:
+        DatasetError: the file is missing, is not HDF5, or breaks the schema; the message says where.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._handle: h5py.File | None = None
+        self.info = self._read_info()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": None}
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file."""
+        if self._handle is None:
+            self._handle = _open(self.path)
+        return self._handle
+
+    def close(self) -> None:
+        """Close the handle; it is opened again when needed."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def load(self, key: CaseKey) -> Case:
+        """Read one case into memory."""
+        import numpy as np
+
+        group = self.file[f"cases/{key}"]
+        read = _guarded(self.path, key)
+        labels = read(lambda: group["labels"][()]) if "labels" in group else None
+        spacing = [float(value) for value in group.attrs["spacing"]]
+        return Case(
+            key=key,
+            source=read(lambda: group["source"][()]).astype(np.float32),
+            target=read(lambda: group["target"][()]).astype(np.float32),
+            mask=read(lambda: group["mask"][()]) != 0,
+            labels=labels,
+            spacing=(spacing[0], spacing[1], spacing[2]),
+            affine=np.asarray(group.attrs["affine"], np.float64),
+        )
+
+    def iterate(self, split: str) -> Iterator[Case]:
+        """All cases of a split, one in memory at a time."""
+        for key in self.info.in_split(split):
+            yield self.load(key)
+
+    def _read_info(self) -> DatasetInfo:
+        file = self.file
+        where = str(self.path)
+        schema = file.attrs.get("schema")
+        if schema != SCHEMA:
+            raise DatasetError(f"{where}: schema is {schema!r}, this harness reads {SCHEMA!r}")
+        for name in ("task", "name", "source", "target", "content_sha256"):
+            if name not in file.attrs:
+                raise DatasetError(f"{where}: attribute {name!r} is missing")
+        for group in ("cases", "splits"):
+            if group not in file:
+                raise DatasetError(f"{where}: group {group!r} is missing")
+        source, source_map = side_from_json(str(file.attrs["source"]), f"{where}: source")
+        target, target_map = side_from_json(str(file.attrs["target"]), f"{where}: target")
+        slices: dict[CaseKey, int] = {}
+        sizes: set[tuple[int, int]] = set()
+        for patient in sorted(file["cases"]):
+            for study in sorted(file["cases"][patient]):
+                key = CaseKey(identifier(patient, "patient"), identifier(study, "study"))
+                slices[key], height, width = _case_shape(file[f"cases/{key}"], key, where)
+                sizes.add((height, width))
+        if not slices:
+            raise DatasetError(f"{where}: holds no case")
+        if len(sizes) > 1:
+            raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
+        return DatasetInfo(
+            path=self.path,
+            task=str(file.attrs["task"]),
+            name=str(file.attrs["name"]),
+            simulated=bool(file.attrs.get("simulated", False)),
+            source=source,
+            target=target,
+            source_map=source_map,
+            target_map=target_map,
+            image_size=sizes.pop(),
+            splits=_read_splits(file, {key.patient for key in slices}, where),
+            cases=tuple(slices),
+            slices=slices,
+            content_sha256=str(file.attrs["content_sha256"]),
+            provenance=_json_object(file.attrs.get("provenance", "{}"), f"{where}: provenance"),
+        )
+
+
+def _open(path: Path) -> h5py.File:
+    import h5py
+
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read as HDF5 ({error}); import or build it again") from None
+
+
+def _guarded(path: Path, key: CaseKey) -> Callable[[Callable[[], Any]], Any]:
+    def read(action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except (OSError, ValueError, KeyError) as error:
+            raise DatasetError(f"{path}: case {key} is damaged ({error}); import or build it again") from None
+
+    return read
+
+
+def _case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, int]:
+    shapes = {}
+    for role in ("source", "target", "mask"):
+        if role not in group:
+            raise DatasetError(f"{where}: case {key} has no {role}")
+        shapes[role] = group[role].shape
+    if "labels" in group:
+        shapes["labels"] = group["labels"].shape
+    if len(set(shapes.values())) != 1 or len(shapes["source"]) != 3:
+        raise DatasetError(f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)")
+    for name in ("spacing", "affine"):
+        if name not in group.attrs:
+            raise DatasetError(f"{where}: case {key}: attribute {name!r} is missing")
+    count, height, width = shapes["source"]
+    return int(count), int(height), int(width)
+
+
+def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, tuple[str, ...]]:
+    splits: dict[str, tuple[str, ...]] = {}
+    owner: dict[str, str] = {}
+    for split in SPLITS:
+        if split not in file["splits"]:
+            raise DatasetError(f"{where}: split {split!r} is missing")
+        names = tuple(value.decode() if isinstance(value, bytes) else str(value) for value in file["splits"][split][()])
+        for name in names:
+            if name in owner:
+                raise DatasetError(
+                    f"{where}: patient {name!r} is in both {owner[name]!r} and {split!r}; split by patient and import again"
+                )
+            if name not in patients:
+                raise DatasetError(f"{where}: patient {name!r} of split {split!r} has no case")
+            owner[name] = split
+        splits[split] = names
+    for split in ("train", "test"):
+        if not splits[split]:
+            raise DatasetError(f"{where}: the {split} split is empty")
+    return splits
+
+
+def _json_object(text: object, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(str(text))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise DatasetError(f"{where}: not a JSON object")
+    return value

@@ -1,0 +1,112 @@
+"""Names and rules of the ``mi2i/1`` HDF5 layout.
+
+::
+
+    /                                attrs: schema, task, name, simulated, provenance (JSON), source (JSON),
+                                            target (JSON), content_sha256
+    /cases/<patient>/<study>/source  (Z, H, W) float32 or int16, one chunk per slice; attrs: sha256
+                            /target  the same shape
+                            /mask    uint8, the region in which scores are computed
+                            /labels  uint8, optional tissue labels
+             attrs: spacing (Z, Y, X in mm), affine (4x4, voxel (x, y, z) to RAS mm), physics (JSON)
+    /splits/{train,val,test}         lists of patients, never of slices
+
+``source`` and ``target`` describe a side: modality, unit, the window rule, and the window it gave on the
+training patients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.intensity import IntensityMap, Window
+from benchmark.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCHEMA = "mi2i/1"
+SPLITS = ("train", "val", "test")
+ROLES = ("source", "target", "mask", "labels")
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the translation: what is imaged, in which unit, and which window models see."""
+
+    modality: str
+    unit: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class CaseKey:
+    """A case: one study of one patient."""
+
+    patient: str
+    study: str
+
+    def __str__(self) -> str:
+        return f"{self.patient}/{self.study}"
+
+
+def identifier(value: str, what: str) -> str:
+    """Check a patient or study name; it becomes part of a path inside the file.
+
+    Raises:
+        DatasetError: it has characters other than letters, digits, '.', '_', '-', or is too long.
+    """
+    if not isinstance(value, str) or not IDENTIFIER.match(value):
+        raise DatasetError(
+            f"{what} {value!r}: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+        )
+    return value
+
+
+def array_sha256(array: NDArray[np.generic]) -> str:
+    """Hash of an array's type, shape and raw bytes."""
+    import numpy as np
+
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def side_to_json(side: Side, fitted: IntensityMap) -> str:
+    """The attribute that describes a side."""
+    return json.dumps(
+        {
+            "modality": side.modality,
+            "unit": side.unit,
+            "rule": {"kind": side.window.kind, "low": side.window.low, "high": side.window.high},
+            "window": [fitted.low, fitted.high],
+            "fitted_on": "train" if side.window.kind == "percentile" else "declared",
+        },
+        sort_keys=True,
+    )
+
+
+def side_from_json(text: str, where: str) -> tuple[Side, IntensityMap]:
+    """Read back what :func:`side_to_json` wrote.
+
+    Raises:
+        DatasetError: something is missing or of the wrong kind.
+    """
+    try:
+        data: dict[str, Any] = json.loads(text)
+        rule = data["rule"]
+        side = Side(
+            modality=str(data["modality"]),
+            unit=str(data["unit"]),
+            window=Window(float(rule["low"]), float(rule["high"]), rule["kind"]),
+        )
+        low, high = data["window"]
+        return side, IntensityMap(side.unit, float(low), float(high))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{where}: broken description of a side: {error!r}") from None

@@ -1,0 +1,225 @@
+"""Write an ``mi2i/1`` file: atomically, hashed, with windows fitted on training patients only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.intensity import IntensityMap
+from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, array_sha256, identifier, side_to_json
+from benchmark.errors import DatasetError
+
+if TYPE_CHECKING:
+    import h5py
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+_PERCENTILE_SAMPLE = 4_000_000
+
+
+class DatasetWriter:
+    """Collects cases, then splits; the file appears under its name only when everything is in order.
+
+    Use as a context manager; leaving it normally finishes the file, leaving it by an exception removes it::
+
+        with DatasetWriter(path, task="mr-ct", name="phantom", source=Side("MR T1", "a.u.",
+                           Window(0.5, 99.5, "percentile")), target=Side("CT", "HU", Window(-1024, 2000)),
+                           simulated=True) as writer:
+            writer.add_case("p001", "s1", source=mr, target=ct, mask=body, spacing=(3.0, 3.4, 3.4))
+            writer.set_splits({"train": [...], "val": [...], "test": ["p001"]})
+
+    Raises:
+        DatasetError: shapes differ, values are NaN or infinite, a patient stands in two splits or in none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        task: str,
+        name: str,
+        source: Side,
+        target: Side,
+        simulated: bool,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        import h5py
+
+        self.path = Path(path)
+        self.sides = {"source": source, "target": target}
+        self.splits: dict[str, list[str]] | None = None
+        self._cases: list[CaseKey] = []
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: h5py.File = h5py.File(self._temporary, "w", libver=("earliest", "v110"))
+        self._file.attrs.update(
+            schema=SCHEMA,
+            task=task,
+            name=name,
+            simulated=bool(simulated),
+            provenance=json.dumps(dict(provenance or {}), sort_keys=True),
+        )
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            if self._file:
+                self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def add_case(
+        self,
+        patient: str,
+        study: str,
+        *,
+        source: ArrayLike,
+        target: ArrayLike,
+        mask: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        spacing: Sequence[float],
+        affine: ArrayLike | None = None,
+        physics: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add one study: arrays ``(Z, H, W)`` in physical units; ``spacing`` (z, y, x) in mm.
+
+        int16 arrays (whole HU) are stored as such, everything else as float32. Without a mask the whole
+        image is the region.
+        """
+        import numpy as np
+
+        key = CaseKey(identifier(patient, "patient"), identifier(study, "study"))
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for role, values in (("source", source), ("target", target)):
+            array = np.asarray(values)
+            arrays[role] = array if array.dtype == np.int16 else array.astype(np.float32)
+        shape = arrays["source"].shape
+        arrays["mask"] = (
+            np.ones(shape, np.uint8) if mask is None else (np.asarray(mask) != 0).astype(np.uint8)
+        )
+        if labels is not None:
+            arrays["labels"] = np.asarray(labels).astype(np.uint8)
+        if len(shape) != 3 or 0 in shape:
+            raise DatasetError(f"case {key}: source has shape {shape}; expected (slices, rows, columns)")
+        for role, array in arrays.items():
+            if array.shape != shape:
+                raise DatasetError(f"case {key}: {role} has shape {array.shape}, source has {shape}")
+            if not np.isfinite(array).all():
+                raise DatasetError(f"case {key}: {role} holds NaN or infinite values; mend or leave out the case")
+        if not arrays["mask"].any():
+            raise DatasetError(f"case {key}: the mask is empty, there is nothing to score")
+        group = self._file.create_group(f"cases/{key}")
+        group.attrs.update(
+            spacing=np.asarray(spacing, np.float64),
+            affine=np.diag([*list(spacing)[::-1], 1.0]) if affine is None else np.asarray(affine, np.float64),
+            physics=json.dumps(dict(physics or {}), sort_keys=True),
+        )
+        for role, array in arrays.items():
+            _store(group, role, array)
+        self._cases.append(key)
+
+    def set_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
+        """Say which patients train, validate and test; every patient of the file in exactly one of them."""
+        self.splits = {split: sorted(splits.get(split, ())) for split in SPLITS}
+
+    def _finish(self) -> None:
+        import h5py
+
+        if not self._cases:
+            raise DatasetError(f"{self.path.name}: no case was added")
+        if self.splits is None:
+            raise DatasetError(f"{self.path.name}: no splits were set")
+        _check_splits(self.splits, {key.patient for key in self._cases}, self.path.name)
+        for split, patients in self.splits.items():
+            self._file.create_dataset(f"splits/{split}", data=patients, dtype=h5py.string_dtype())
+        for role, side in self.sides.items():
+            self._file.attrs[role] = side_to_json(side, self._fit_window(role, side))
+        self._file.attrs["content_sha256"] = content_sha256(self._file)
+        self._file.close()
+        with self._temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(self._temporary, self.path)
+
+    def _fit_window(self, role: str, side: Side) -> IntensityMap:
+        """The window of a side; percentiles are taken inside the region of training patients only."""
+        import numpy as np
+
+        if side.window.kind == "fixed":
+            return IntensityMap(side.unit, side.window.low, side.window.high)
+        assert self.splits is not None
+        voxels: list[NDArray[np.float32]] = []
+        for key in self._cases:
+            if key.patient in self.splits["train"]:
+                group = self._file[f"cases/{key}"]
+                voxels.append(group[role][()][group["mask"][()] != 0].astype(np.float32))
+        sample = np.concatenate(voxels)
+        sample = sample[:: max(1, sample.size // _PERCENTILE_SAMPLE)]
+        low, high = np.percentile(sample, [side.window.low, side.window.high])
+        if not low < high:
+            raise DatasetError(f"{role}: training voxels are constant ({low:g}), no window can be fitted")
+        return IntensityMap(side.unit, float(low), float(high))
+
+
+def _store(group: h5py.Group, role: str, array: NDArray[np.generic]) -> None:
+    data = group.create_dataset(
+        role,
+        data=array,
+        chunks=(1, *array.shape[1:]),
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+        fletcher32=True,
+    )
+    data.attrs["sha256"] = array_sha256(array)
+
+
+def _check_splits(splits: Mapping[str, Sequence[str]], patients: set[str], where: str) -> None:
+    seen: dict[str, str] = {}
+    for split, names in splits.items():
+        for name in names:
+            if name in seen:
+                raise DatasetError(
+                    f"{where}: patient {name!r} is in both {seen[name]!r} and {split!r}; a patient belongs to one split"
+                )
+            seen[name] = split
+    if missing := sorted(patients - set(seen)):
+        raise DatasetError(f"{where}: in no split: {', '.join(missing[:5])}")
+    if unknown := sorted(set(seen) - patients):
+        raise DatasetError(f"{where}: in a split but without a case: {', '.join(unknown[:5])}")
+    for split in ("train", "test"):
+        if not splits.get(split):
+            raise DatasetError(f"{where}: the {split} split is empty")
+
+
+def iterate_cases(file: h5py.File) -> Iterator[CaseKey]:
+    """All cases of an open file in sorted order."""
+    for patient in sorted(file["cases"]):
+        for study in sorted(file[f"cases/{patient}"]):
+            yield CaseKey(patient, study)
+
+
+def content_sha256(file: h5py.File) -> str:
+    """Hash of everything in the file that can change a score: pixels, geometry, windows and splits."""
+    digest = hashlib.sha256(SCHEMA.encode())
+    for role in ("source", "target"):
+        digest.update(str(file.attrs[role]).encode())
+    for key in iterate_cases(file):
+        group = file[f"cases/{key}"]
+        digest.update(f"{key}{[float(v) for v in group.attrs['spacing']]}".encode())
+        for role in sorted(group):
+            digest.update(f"{role}{group[role].attrs['sha256']}".encode())
+    for split in SPLITS:
+        if split in file["splits"]:
+            digest.update(f"{split}{[name.decode() for name in file['splits'][split][()]]}".encode())
+    return digest.hexdigest()

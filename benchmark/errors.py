@@ -1,0 +1,52 @@
+"""The errors a user meets: each message says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchmarkError(Exception):
+    """A fault that the command line prints in one or two lines; ``exit_code`` is what it exits with."""
+
+    exit_code = 1
+
+
+class UsageError(BenchmarkError):
+    """The request itself cannot be carried out: an unknown name, a bad option, a file that is not there."""
+
+    exit_code = 2
+
+
+class DatasetError(BenchmarkError):
+    """A data set that cannot be trusted: wrong schema, leaking splits, values that are not numbers."""
+
+    exit_code = 2
+
+
+class PluginError(BenchmarkError):
+    """A plugin that could not be loaded, or that broke its contract."""
+
+
+class Unavailable(BenchmarkError):
+    """Something optional is missing (weights, a library); the cell or score is *skipped* with this reason.
+
+    Raise it from a metric's or a model's factory. Nothing is faked in its place.
+    """
+
+
+class TrainingDiverged(BenchmarkError):
+    """A loss or a weight became NaN or infinite."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UsageError:
+    """The error for a name nobody offers, with the nearest names that somebody does."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        advice = f"Did you mean {' or '.join(repr(n) for n in near)}?"
+    elif known:
+        advice = f"There are: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}."
+    else:
+        advice = f"No {kind} is installed."
+    return UsageError(f"no {kind} {name!r}. {advice}{' ' + hint if hint else ''}")

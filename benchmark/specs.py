@@ -1,0 +1,192 @@
+"""The light, frozen records that plugins answer with.
+
+A record describes a component and names its implementation as ``"package.module:attribute"``; nothing heavy
+is imported until a run builds it. Fields after the implementation are keyword-only, so that later versions
+of the interface can add some.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal
+
+NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
+FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+
+
+@dataclass(frozen=True)
+class Component:
+    """What every component has: a name, where it is implemented, and one line for listings.
+
+    Raises:
+        ValueError: the name or the factory is not well formed.
+    """
+
+    name: str
+    factory: str
+    _: KW_ONLY
+    summary: str = ""
+    options: type | None = None
+    """A dataclass: names, types and defaults of what a user may set; ``metadata={"help": ...}`` per field,
+    and ``"source"`` where the default is taken from a paper."""
+    requires: tuple[str, ...] = ()
+    """Importable modules beyond the plugin's own dependencies; checked by ``benchmark doctor``."""
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise ValueError(f"name {self.name!r}: use lower-case words joined by '-', '_' or '.'")
+        if not FACTORY.match(self.factory):
+            raise ValueError(f"{self.name}: factory {self.factory!r} is not 'package.module:attribute'")
+        if self.options is not None and not dataclasses.is_dataclass(self.options):
+            raise ValueError(f"{self.name}: options must be a dataclass, not {self.options!r}")
+
+    def load(self) -> Callable[..., Any]:
+        """Import the implementation and return it."""
+        module, _, attribute = self.factory.partition(":")
+        loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        return loaded
+
+
+@dataclass(frozen=True)
+class ModelSpec(Component):
+    """A translator from source to target images.
+
+    ``kind`` says who trains: ``trained`` by the harness (:class:`benchmark.protocols.TrainedModel`), ``fitted``
+    by itself in one call (:class:`benchmark.protocols.FittedModel`), or ``fixed``
+    (:class:`benchmark.protocols.FixedModel`).
+    """
+
+    _: KW_ONLY
+    kind: Literal["trained", "fitted", "fixed"] = "trained"
+    pairing: Literal["paired", "unpaired"] = "paired"
+    target_units: tuple[str, ...] = ()
+    """The target units the model can work with, e.g. ``("HU",)``; empty: any. Other tasks are skipped."""
+    baseline: bool = False
+    """Shown apart from the methods: copy-input, mean-image and the like."""
+    cost: float = 1.0
+    """Rough cost of a step relative to pix2pix; only decides which cells start first."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Per preset, the defaults of ``options`` that differ there."""
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Per preset, fields of :class:`benchmark.presets.Recipe` that differ for this model."""
+    source: str = ""
+    """The paper, as it should be cited."""
+
+
+@dataclass(frozen=True)
+class TaskSpec(Component):
+    """A translation problem and its embedded data.
+
+    ``factory`` is a builder: ``build(request: benchmark.protocols.BuildRequest) -> None`` which writes one
+    ``mi2i/1`` file. ``data_version`` changes whenever the built pixels change.
+    """
+
+    _: KW_ONLY
+    source_modality: str
+    target_modality: str
+    source_unit: str
+    target_unit: str
+    profile: str
+    """Name of the metric profile that scores this task unless a grid says otherwise."""
+    simulated: bool = True
+    data_version: str = "1"
+
+
+@dataclass(frozen=True)
+class MetricSpec(Component):
+    """A number about a translated slice; the harness averages slices to patients and patients to a cohort.
+
+    ``factory`` gives a :class:`benchmark.protocols.Metric` when called with the options of the profile.
+    """
+
+    _: KW_ONLY
+    label: str
+    """Column heading."""
+    higher_is_better: bool
+    unit: str = ""
+    """``""`` for a pure number, ``"dB"``, or ``"target"``/``"target^2"`` for the unit of the target image."""
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    digits: int = 3
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class MetricUse:
+    """One metric inside a profile, and how its images are prepared before it sees them."""
+
+    metric: str
+    _: KW_ONLY
+    clip: bool = True
+    """Clip both images to the profile's range first."""
+    outside: Literal["keep", "low"] = "keep"
+    """``low``: set both images to the lower end of the range outside the region first."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProfileSpec:
+    """A named, versioned set of metric definitions: range, region, preparation and order of averaging.
+
+    ``data_range`` is a fixed interval in the target's unit, or ``"window"``: the intensity window that the
+    data set declares for its target. Averaging is always slice -> patient -> cohort.
+    """
+
+    name: str
+    version: int
+    metrics: tuple[MetricUse, ...]
+    _: KW_ONLY
+    primary: str
+    """The metric that ranks."""
+    summary: str = ""
+    data_range: tuple[float, float] | Literal["window"] = "window"
+    region: Literal["mask", "image"] = "mask"
+
+    def __post_init__(self) -> None:
+        names = [use.metric for use in self.metrics]
+        if len(set(names)) != len(names):
+            raise ValueError(f"profile {self.name}: a metric is listed twice")
+        if self.primary not in names:
+            raise ValueError(f"profile {self.name}: primary metric {self.primary!r} is not among its metrics")
+
+    @property
+    def id(self) -> str:
+        """Name and version, as written into every score."""
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class GridSpec:
+    """A grid that ships with a plugin: ``path`` is its TOML file inside ``package``."""
+
+    name: str
+    package: str
+    path: str
+    _: KW_ONLY
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class ImporterSpec(Component):
+    """Brings scans in some layout into one ``mi2i/1`` file.
+
+    ``factory`` is called with (options, output path, report) where ``report`` takes progress lines; the
+    options dataclass becomes the command line of ``benchmark data import NAME``.
+    """
+
+
+@dataclass(frozen=True)
+class CheckSpec(Component):
+    """A health check for ``benchmark doctor``; the factory returns a list of :class:`CheckResult`."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of ``benchmark doctor``."""
+
+    state: Literal["ok", "missing", "fail"]
+    what: str
+    advice: str = ""
