@@ -1,0 +1,214 @@
+"""The run folder: what was planned, what each cell left behind, and whether it can be trusted.
+
+``record.json`` is written last and holds the hashes of the cell's other files and of itself. A record that
+is torn, or whose files are missing or altered, counts as not done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark import atomic
+from benchmark.errors import BenchmarkError, UsageError
+from benchmark.grid import CellSpec, Plan, environment
+from benchmark.plugins import Plugin
+
+STATES = ("planned", "running", "done", "failed", "timeout", "skipped", "stale")
+RUN_SCHEMA = 1
+PAYLOAD = ("scores.parquet", "predictions.h5", "checkpoint.pt", "log.jsonl")
+"""Files that a finished cell vouches for, where it has them."""
+
+
+class CellFolder:
+    """The folder of one cell."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, name: str) -> Path:
+        """A file of the cell."""
+        return self.path / name
+
+    def read(self) -> dict[str, Any] | None:
+        """The record, or ``None`` when there is none or it is torn."""
+        try:
+            record = json.loads(self.file("record.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(record, dict):
+            return None
+        marker = record.pop("sha256", None)
+        if marker != atomic.sha256_of(record):
+            return None
+        return record
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Store a record atomically, with its own hash."""
+        atomic.write_json(self.file("record.json"), {**record, "sha256": atomic.sha256_of(record)})
+
+    def hashes(self) -> dict[str, str]:
+        """Hashes of the payload files that are there."""
+        return {name: atomic.sha256_file(self.file(name)) for name in PAYLOAD if self.file(name).is_file()}
+
+    def damage(self, record: Mapping[str, Any]) -> str:
+        """What is wrong with the files of a done cell; empty when all is well."""
+        for name, expected in record.get("files", {}).items():
+            if name not in PAYLOAD:
+                return f"record names an unknown file {name!r}"
+            if not self.file(name).is_file():
+                return f"{name} is missing"
+            if atomic.sha256_file(self.file(name)) != expected:
+                return f"{name} was altered"
+        return ""
+
+
+class RunFolder:
+    """A run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """A run that is already there.
+
+        Raises:
+            UsageError: the folder has no ``run.json``; lists runs nearby.
+        """
+        if not (path / "run.json").is_file():
+            near = sorted(str(found.parent) for found in path.glob("*/run.json"))
+            advice = f"Runs in it: {', '.join(near[:5])}." if near else "Give the folder that 'benchmark run' printed."
+            raise UsageError(f"{path} is not a run folder (no run.json). {advice}")
+        return cls(path)
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that the process working on this run holds locked."""
+        return self.path / ".lock"
+
+    def cell(self, cell_id: str) -> CellFolder:
+        """The folder of a cell."""
+        return CellFolder(self.path / "cells" / cell_id)
+
+    def create(self, plan: Plan, plugins: Iterable[Plugin], options: Mapping[str, Any]) -> None:
+        """Write ``run.json``: the plan, the plugins and the environment.
+
+        Raises:
+            BenchmarkError: the folder cannot be written.
+        """
+        try:
+            (self.path / "cells").mkdir(parents=True, exist_ok=True)
+            atomic.write_json(
+                self.path / "run.json",
+                {
+                    "schema": RUN_SCHEMA,
+                    "grid": plan.grid,
+                    "preset": plan.preset,
+                    "seeds": list(plan.seeds),
+                    "options": dict(options),
+                    "plugins": [
+                        {"name": p.name, "distribution": p.distribution, "version": p.version, "state": p.state}
+                        for p in plugins
+                    ],
+                    "environment": environment(),
+                    "cells": [
+                        {
+                            "id": cell.spec.id,
+                            "baseline": cell.baseline,
+                            "cost": cell.cost,
+                            "skip": cell.skip,
+                            "spec": cell.spec.to_json(),
+                        }
+                        for cell in plan.cells
+                    ],
+                },
+            )
+        except OSError as error:
+            raise BenchmarkError(
+                f"cannot write the run folder {self.path}: {error.strerror or error}; choose another with --results"
+            ) from None
+
+    def about(self) -> dict[str, Any]:
+        """What ``run.json`` says.
+
+        Raises:
+            BenchmarkError: it is damaged.
+        """
+        try:
+            about = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            if about["schema"] != RUN_SCHEMA:
+                raise BenchmarkError(f"{self.path}/run.json has schema {about['schema']!r}, this harness reads {RUN_SCHEMA}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BenchmarkError(f"{self.path}/run.json is damaged ({error}); run the same command again") from None
+        return dict(about)
+
+    def records(self, *, verify: bool = False) -> list[dict[str, Any]]:
+        """One record for each planned cell, whatever its state, then one for each stale cell.
+
+        With ``verify`` the payload files of done cells are hashed and compared.
+        """
+        about = self.about()
+        planned = {cell["id"]: cell for cell in about["cells"]}
+        records = [self._record(cell, verify) for cell in planned.values()]
+        for folder in sorted((self.path / "cells").glob("*")):
+            if folder.name not in planned and (record := CellFolder(folder).read()):
+                reason = self._why_stale(record, planned.values())
+                records.append({**record, "state": "stale", "was": record["state"], "reason": reason})
+        return records
+
+    def _record(self, cell: Mapping[str, Any], verify: bool) -> dict[str, Any]:
+        spec = CellSpec.from_json(cell["spec"])
+        folder = self.cell(cell["id"])
+        record = folder.read()
+        if record is None:
+            torn = folder.file("record.json").exists()
+            record = bare_record(spec, baseline=cell["baseline"], reason="its record was torn" if torn else "")
+        elif verify and record["state"] == "done" and (damage := folder.damage(record)):
+            record = bare_record(spec, baseline=cell["baseline"], state="failed", reason=damage)
+        return {**record, "profile": spec.profile if record["state"] != "done" else record["profile"]}
+
+    def _why_stale(self, record: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]) -> str:
+        keys = ("task", "name", "seed")
+        for cell in planned:
+            if all(cell["spec"][key] == record.get(key) for key in keys):
+                changed = differences(record.get("spec", {}), cell["spec"])
+                return f"replaced: {', '.join(changed[:4]) or 'plan'} changed"
+        return "no longer in the plan"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Which parts of a cell's claim differ, as dotted names; where the data lie does not count."""
+    changed: list[str] = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if f"{prefix}{key}" in ("dataset.path", "profile"):
+            continue
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            changed += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            changed.append(f"{prefix}{key}")
+    return changed
+
+
+def bare_record(
+    spec: CellSpec, *, baseline: bool, state: str = "planned", reason: str = "", **more: Any
+) -> dict[str, Any]:
+    """A record without results: planned, running, failed, timeout or skipped."""
+    return {
+        "schema": RUN_SCHEMA,
+        "id": spec.id,
+        "state": state,
+        "reason": reason,
+        "task": spec.task,
+        "model": spec.model,
+        "name": spec.name,
+        "baseline": baseline,
+        "seed": spec.seed,
+        "preset": spec.preset,
+        "profile": spec.profile,
+        "spec": spec.to_json(),
+        **more,
+    }
