@@ -39,6 +39,12 @@ class TrainingDiverged(BenchmarkError):
     """A loss or a weight became NaN or infinite."""
 
 
+class Interrupted(BenchmarkError):
+    """Asked to stop; what was done so far is in the checkpoint."""
+
+    exit_code = 130
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UsageError:
     """The error for a name nobody offers, with the nearest names that somebody does."""
     known = sorted(known)

@@ -202,7 +202,9 @@ def _entry(model: Any, place: str) -> Entry:
     if isinstance(model, str):
         return Entry(model, model)
     if not isinstance(model, dict) or not isinstance(model.get("model"), str):
-        raise UsageError(f"{place}: a model is a name, or a table with 'model' and optionally 'name' and 'options'")
+        raise UsageError(
+            f"{place}: a model is a name, or a table with 'model' and optionally 'name' and 'options'"
+        )
     _only(model, {"model", "name", "options"}, place)
     return Entry(model["model"], str(model.get("name", model["model"])), dict(model.get("options", {})))
 
@@ -239,13 +241,17 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
                 cell = _cell(registry, offered[task].spec, entry, chosen, seed, preset, data[task], choices)
                 cells.setdefault(cell.spec.id, cell)
     if not cells:
-        raise UsageError(f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'")
+        raise UsageError(
+            f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
+        )
     return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), tuple(builds))
 
 
 def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
     """The grid's entries for a task, narrowed to the models asked for; a model that the grid does not list is added."""
-    listed = [(entry, profile) for tasks, entries, profile in grid.blocks if task in tasks for entry in entries]
+    listed = [
+        (entry, profile) for tasks, entries, profile in grid.blocks if task in tasks for entry in entries
+    ]
     if not choices.models:
         return listed
     known = {name for _, entries, _ in grid.blocks for entry in entries for name in (entry.name, entry.model)}

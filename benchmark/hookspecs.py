@@ -37,9 +37,9 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def benchmark_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
     """Offer models.
 
-        @hookimpl
-        def benchmark_models():
-            yield ModelSpec("my-unet", "benchmark_my_unet.model:build", summary="U-Net with attention.")
+    @hookimpl
+    def benchmark_models():
+        yield ModelSpec("my-unet", "benchmark_my_unet.model:build", summary="U-Net with attention.")
     """
 
 
@@ -47,11 +47,11 @@ def benchmark_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
 def benchmark_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
     """Offer tasks, each with a builder of its embedded data.
 
-        @hookimpl
-        def benchmark_tasks():
-            yield TaskSpec("t1-t2", "benchmark_t1t2.phantoms:build", source_modality="MR T1",
-                           target_modality="MR T2", source_unit="a.u.", target_unit="a.u.",
-                           profile="physical")
+    @hookimpl
+    def benchmark_tasks():
+        yield TaskSpec("t1-t2", "benchmark_t1t2.phantoms:build", source_modality="MR T1",
+                       target_modality="MR T2", source_unit="a.u.", target_unit="a.u.",
+                       profile="physical")
     """
 
 
@@ -59,10 +59,10 @@ def benchmark_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
 def benchmark_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
     """Offer metrics.
 
-        @hookimpl
-        def benchmark_metrics():
-            yield MetricSpec("bias", "benchmark_bias.metric:Bias", label="bias", higher_is_better=False,
-                             unit="target")
+    @hookimpl
+    def benchmark_metrics():
+        yield MetricSpec("bias", "benchmark_bias.metric:Bias", label="bias", higher_is_better=False,
+                         unit="target")
     """
 
 
@@ -70,9 +70,9 @@ def benchmark_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
 def benchmark_profiles() -> Iterable[ProfileSpec]:  # type: ignore[empty-body]
     """Offer metric profiles.
 
-        @hookimpl
-        def benchmark_profiles():
-            yield ProfileSpec("plain", 1, (MetricUse("mae", clip=False),), primary="mae")
+    @hookimpl
+    def benchmark_profiles():
+        yield ProfileSpec("plain", 1, (MetricUse("mae", clip=False),), primary="mae")
     """
 
 
@@ -80,9 +80,9 @@ def benchmark_profiles() -> Iterable[ProfileSpec]:  # type: ignore[empty-body]
 def benchmark_grids() -> Iterable[GridSpec]:  # type: ignore[empty-body]
     """Offer grids: TOML files inside the plugin's package.
 
-        @hookimpl
-        def benchmark_grids():
-            yield GridSpec("ablation", "benchmark_my_unet", "grids/ablation.toml")
+    @hookimpl
+    def benchmark_grids():
+        yield GridSpec("ablation", "benchmark_my_unet", "grids/ablation.toml")
     """
 
 
@@ -90,9 +90,9 @@ def benchmark_grids() -> Iterable[GridSpec]:  # type: ignore[empty-body]
 def benchmark_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
     """Offer importers of scans.
 
-        @hookimpl
-        def benchmark_importers():
-            yield ImporterSpec("my-layout", "benchmark_my_layout.importer:run", options=MyLayoutOptions)
+    @hookimpl
+    def benchmark_importers():
+        yield ImporterSpec("my-layout", "benchmark_my_layout.importer:run", options=MyLayoutOptions)
     """
 
 
@@ -100,7 +100,7 @@ def benchmark_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
 def benchmark_checks() -> Iterable[CheckSpec]:  # type: ignore[empty-body]
     """Offer health checks for ``benchmark doctor`` (weights present? a library usable?).
 
-        @hookimpl
-        def benchmark_checks():
-            yield CheckSpec("my-weights", "benchmark_my_unet.checks:weights")
+    @hookimpl
+    def benchmark_checks():
+        yield CheckSpec("my-weights", "benchmark_my_unet.checks:weights")
     """

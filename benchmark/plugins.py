@@ -24,7 +24,7 @@ from benchmark import hookspecs, specs
 from benchmark.errors import PluginError, UsageError, unknown_name
 
 DISABLE_VARIABLE = "BENCHMARK_DISABLE_PLUGINS"
-KINDS: dict[str, tuple[str, type]] = {
+KINDS: dict[str, tuple[str, type[Any]]] = {
     "model": ("benchmark_models", specs.ModelSpec),
     "task": ("benchmark_tasks", specs.TaskSpec),
     "metric": ("benchmark_metrics", specs.MetricSpec),
@@ -114,7 +114,11 @@ class Registry:
             if clash.kind == kind and clash.name == name:
                 raise UsageError(str(clash))
         failed = [plugin for plugin in self.plugins if plugin.state == "failed"]
-        hint = f"Plugins that failed to load: {', '.join(p.name for p in failed)} [benchmark doctor]." if failed else ""
+        hint = (
+            f"Plugins that failed to load: {', '.join(p.name for p in failed)} [benchmark doctor]."
+            if failed
+            else ""
+        )
         raise unknown_name(kind, name, self._offers[kind], hint=hint)
 
     def model(self, name: str) -> Offer[specs.ModelSpec]:
@@ -159,9 +163,11 @@ def load(points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset()) -
     plugins: list[Plugin] = []
     offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
     taken: dict[str, Plugin] = {}
-    ordered = sorted(points, key=lambda point: (point.name, point.dist.name if point.dist else "", point.value))
+    ordered = sorted(
+        points, key=lambda point: (point.name, point.dist.name if point.dist else "", point.value)
+    )
     for point in ordered:
-        about = {
+        about: dict[str, Any] = {
             "name": point.name,
             "distribution": point.dist.name if point.dist else "?",
             "version": point.dist.version if point.dist else "",
@@ -179,7 +185,9 @@ def load(points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset()) -
         except KeyboardInterrupt:
             raise
         except (Exception, SystemExit) as error:
-            plugins.append(Plugin(**about, state="failed", reason=_reason(error), trace=traceback.format_exc()))
+            plugins.append(
+                Plugin(**about, state="failed", reason=_reason(error), trace=traceback.format_exc())
+            )
             continue
         counts = {kind: len(found) for kind, found in components.items() if found}
         plugin = Plugin(**about, state="loaded", offers=counts)

@@ -116,7 +116,9 @@ class DatasetWriter:
             if array.shape != shape:
                 raise DatasetError(f"case {key}: {role} has shape {array.shape}, source has {shape}")
             if not np.isfinite(array).all():
-                raise DatasetError(f"case {key}: {role} holds NaN or infinite values; mend or leave out the case")
+                raise DatasetError(
+                    f"case {key}: {role} holds NaN or infinite values; mend or leave out the case"
+                )
         if not arrays["mask"].any():
             raise DatasetError(f"case {key}: the mask is empty, there is nothing to score")
         group = self._file.create_group(f"cases/{key}")

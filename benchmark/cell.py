@@ -1,0 +1,206 @@
+"""One cell from data to commit. The only place that knows the order of the steps.
+
+data -> build the model -> train (or fit) -> translate the test split -> score -> commit the record.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from benchmark import checkpoints, options
+from benchmark.data.reader import Dataset
+from benchmark.data.slices import Slices
+from benchmark.errors import BenchmarkError, UsageError
+from benchmark.grid import CellSpec
+from benchmark.jobs import CellJob, Progress
+from benchmark.plugins import Registry
+from benchmark.presets import Recipe
+from benchmark.protocols import ModelContext, TaskInfo
+from benchmark.scoring import make_judge, score, score_key, write_rows
+from benchmark.specs import ModelSpec
+from benchmark.store import bare_record
+from benchmark.training import Loop, Trained, initial_seed
+from benchmark.translating import translate_split
+
+
+def choose_device(wanted: str) -> torch.device:
+    """``auto``: CUDA where there is any, else the CPU.
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda: torch sees no CUDA device; use --device cpu, or see 'benchmark doctor'"
+        )
+    return torch.device(wanted)
+
+
+def run_cell(
+    job: CellJob,
+    registry: Registry,
+    report: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> dict[str, Any]:
+    """Run a cell to the end and commit it; returns the record.
+
+    Raises:
+        Unavailable: something optional that the model needs is missing.
+        Interrupted: asked to stop; the checkpoint is written.
+        BenchmarkError: anything else that went wrong and that a user can understand.
+    """
+    with Dataset(job.spec.dataset.path) as dataset:
+        if job.score_only:
+            record = dict(job.folder.read() or {})
+            return _score_and_commit(job, registry, dataset, record)
+        return _train_and_translate(job, registry, dataset, report, should_stop)
+
+
+def model_context(
+    dataset: Dataset, spec: CellSpec, device: torch.device, training_slices: int
+) -> ModelContext:
+    """What the model's factory is told."""
+    info = dataset.info
+    recipe = Recipe(**spec.recipe)
+    task = TaskInfo(
+        name=spec.task,
+        source_modality=info.source.modality,
+        target_modality=info.target.modality,
+        source=info.source_map,
+        target=info.target_map,
+        image_size=info.image_size,
+        training_slices=training_slices,
+    )
+    return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset)
+
+
+def build_model(model: ModelSpec, spec: CellSpec, context: ModelContext) -> Any:
+    """Seed everything and build the model from its factory."""
+    checkpoints.seed_everything(initial_seed(spec.seed))
+    return model.load()(options.build(model.options, spec.options), context)
+
+
+def _train_and_translate(
+    job: CellJob,
+    registry: Registry,
+    dataset: Dataset,
+    report: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> dict[str, Any]:
+    spec = job.spec
+    model_spec = registry.model(spec.model).spec
+    device = choose_device(job.device)
+    slices = Slices(dataset, "train")
+    context = model_context(dataset, spec, device, len(slices))
+    model = build_model(model_spec, spec, context)
+    if model_spec.kind == "trained":
+        validation = Slices(dataset, "val") if dataset.info.splits["val"] else None
+        trained = Loop(
+            model=model,
+            cell=spec.id,
+            steps=context.steps,
+            batch_size=context.recipe.batch_size,
+            seed=spec.seed,
+            unpaired=model_spec.pairing == "unpaired",
+            device=device,
+            precision=spec.precision,
+            checkpoint=job.folder.file("checkpoint.pt"),
+            log=job.folder.file("log.jsonl"),
+            report=report,
+            should_stop=should_stop,
+        ).run(slices, validation)
+    elif model_spec.kind == "fitted":
+        trained = _fit(model, job, slices, device)
+    else:
+        trained = Trained(0, 0.0, 0, 0.0, float("nan"))
+    del slices
+    translated = translate_split(
+        model, dataset, job.folder.file("predictions.h5"), cell=spec.id, device=device
+    )
+    networks = model.networks() if hasattr(model, "networks") else {}
+    record = bare_record(spec, baseline=job.baseline, state="done")
+    record |= {
+        "device": device.type if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "precision": spec.precision,
+        "dataset": {
+            "name": dataset.info.name,
+            "content_sha256": dataset.info.content_sha256,
+            "simulated": dataset.info.simulated,
+        },
+        "parameters": {
+            name: sum(weight.numel() for weight in network.parameters()) for name, network in networks.items()
+        },
+        "provenance": dict(model.provenance()) if hasattr(model, "provenance") else {},
+        "training": {
+            "steps": trained.steps,
+            "resumed_at": trained.resumed_at,
+            "images_per_s": round(trained.images_per_second, 2),
+            "validation_mae": None
+            if trained.validation_mae != trained.validation_mae
+            else trained.validation_mae,
+        },
+        "timings": {
+            "train_s": round(trained.seconds, 3),
+            "translate_s": round(translated.seconds, 3),
+            "inference_ms_per_slice": round(translated.ms_per_slice, 3),
+        },
+    }
+    return _score_and_commit(job, registry, dataset, record)
+
+
+def _fit(model: Any, job: CellJob, slices: Slices, device: torch.device) -> Trained:
+    """Let the model train itself, and keep its state."""
+    began = time.perf_counter()
+    model.fit(slices)
+    seconds = time.perf_counter() - began
+    state = checkpoints.Checkpoint(
+        job.spec.id, 1, seconds, True, model.state_dict(), checkpoints.random_state()
+    )
+    checkpoints.save(job.folder.file("checkpoint.pt"), state)
+    return Trained(1, seconds, 0, len(slices) / max(seconds, 1e-9), float("nan"))
+
+
+def _score_and_commit(
+    job: CellJob, registry: Registry, dataset: Dataset, record: dict[str, Any]
+) -> dict[str, Any]:
+    """Score the stored predictions, then write the record, which is what makes the cell done."""
+    began = time.perf_counter()
+    judge = make_judge(registry, job.spec.profile, dataset)
+    scores = score(judge, dataset, job.folder.file("predictions.h5"), _about(job.spec))
+    write_rows(job.folder.file("scores.parquet"), scores.rows)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    record |= {
+        "profile": judge.profile.id,
+        "profile_definition": judge.definition,
+        "score_key": score_key(registry, job.spec.profile),
+        "scores": scores.summary,
+        "peak_memory_mb": round(usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024), 1),
+    }
+    record["timings"] |= {
+        "score_s": round(time.perf_counter() - began, 3),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
+    }
+    unscored = [
+        name
+        for name, result in scores.summary.items()
+        if result["state"] == "scored" and not result["n_scored"]
+    ]
+    if judge.profile.primary in unscored:
+        raise BenchmarkError(
+            f"{judge.profile.primary} is undefined on every test patient; see scores.parquet"
+        )
+    record["files"] = job.folder.hashes()
+    job.folder.write(record)
+    return record
+
+
+def _about(spec: CellSpec) -> Mapping[str, Any]:
+    return {"task": spec.task, "name": spec.name, "seed": spec.seed}

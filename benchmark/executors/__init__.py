@@ -1,0 +1,1 @@
+"""Executors: how the cells of a plan get run."""

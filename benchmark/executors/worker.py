@@ -1,0 +1,146 @@
+"""What runs inside a worker process: one job, reported over a pipe.
+
+The supervisor imports this module too, to name what a worker shall run; so torch is imported inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import faulthandler
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from benchmark import atomic
+from benchmark.errors import BenchmarkError, Interrupted, Unavailable
+from benchmark.grid import BuildJob
+from benchmark.jobs import STOP, CellJob, Message
+from benchmark.plugins import registry
+from benchmark.store import bare_record
+
+
+def work(job: CellJob | BuildJob, pipe: Connection) -> None:
+    """Entry point of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
+    faulthandler.enable()
+    _one_thread()
+    _own_output(job)
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(pipe, stop), daemon=True).start()
+    send = _Sender(pipe)
+    if isinstance(job, BuildJob):
+        send(_build(job, stop))
+    else:
+        send(_run(job, send, stop))
+    pipe.close()
+
+
+def _own_output(job: CellJob | BuildJob) -> None:
+    """What plugins print goes to the cell's ``output.txt``, not into the supervisor's display."""
+    path = os.devnull
+    if isinstance(job, CellJob):
+        with contextlib.suppress(OSError):
+            job.folder.path.mkdir(parents=True, exist_ok=True)
+            path = str(job.folder.file("output.txt"))
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _one_thread() -> None:
+    """One thread per process: cells run side by side instead, which is faster and makes sums reproducible."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _listen(pipe: Connection, stop: threading.Event) -> None:
+    """Wait for the stop command. When the supervisor dies the pipe closes, and so does this process, at once:
+    the next run must find nobody else working on its cells."""
+    try:
+        while True:
+            if pipe.recv() == STOP:
+                stop.set()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+class _Sender:
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def __call__(self, message: Message) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError:
+            os._exit(1)
+
+
+def _run(job: CellJob, send: Callable[[Message], None], stop: threading.Event) -> Message:
+    from benchmark.cell import run_cell
+
+    folder, spec = job.folder, job.spec
+    began = time.perf_counter()
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.file("error.txt").unlink(missing_ok=True)
+        if not job.score_only:
+            folder.write(bare_record(spec, baseline=job.baseline, state="running", pid=os.getpid()))
+        run_cell(job, registry(), lambda progress: send(Message("progress", progress=progress)), stop.is_set)
+        return Message("done")
+    except Interrupted as interruption:
+        return Message("interrupted", str(interruption))
+    except Unavailable as reason:
+        return _commit(job, "skipped", str(reason))
+    except (Exception, SystemExit) as error:
+        return _commit(
+            job, "failed", explain(error), trace=traceback.format_exc(), seconds=time.perf_counter() - began
+        )
+
+
+def _commit(job: CellJob, state: str, reason: str, *, trace: str = "", seconds: float = 0.0) -> Message:
+    """Record a cell that did not finish; if even that cannot be written, the supervisor is told why."""
+    record: dict[str, Any] = bare_record(job.spec, baseline=job.baseline, state=state, reason=reason)
+    if seconds:
+        record["timings"] = {"failed_after_s": round(seconds, 3)}
+    try:
+        if trace:
+            atomic.write_text(job.folder.file("error.txt"), trace)
+        job.folder.write(record)
+    except OSError as error:
+        return Message(state, f"{reason}; and the record could not be written: {explain(error)}")
+    return Message(state, reason)
+
+
+def _build(job: BuildJob, stop: threading.Event) -> Message:
+    from benchmark.data.embedded import build
+
+    try:
+        build(job, registry())
+    except (Exception, SystemExit) as error:
+        return Message("interrupted" if stop.is_set() else "failed", explain(error))
+    return Message("done")
+
+
+def explain(error: BaseException) -> str:
+    """One line for an exception: our own errors speak for themselves, others say their kind."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"no space left to write {error.filename or 'the results'}; free some or choose another --results"
+        )
+    text = " ".join(str(error).split())
+    if isinstance(error, BenchmarkError):
+        return text
+    if "No space left on device" in text or "errno = 28" in text:
+        return f"no space left on the disk; free some or choose another --results ({text[:80]})"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,92 @@
+"""Translate the test split and store the predictions in the target's physical unit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark import atomic
+from benchmark.data.reader import Dataset, DatasetInfo
+from benchmark.errors import BenchmarkError, TrainingDiverged
+from benchmark.protocols import Translator
+
+BATCH = 8
+SCHEMA = "mi2i-predictions/1"
+
+
+@dataclass(frozen=True)
+class Translated:
+    """How long translating took, per slice, after one warm-up batch."""
+
+    slices: int
+    seconds: float
+
+    @property
+    def ms_per_slice(self) -> float:
+        """Milliseconds per slice."""
+        return 1000.0 * self.seconds / max(1, self.slices)
+
+
+def translate_volume(
+    model: Translator, source: NDArray[np.float32], info: DatasetInfo, device: torch.device
+) -> NDArray[np.float64]:
+    """Translate ``(Z, H, W)`` in the source's unit to the target's unit. The target is never shown to the model.
+
+    Raises:
+        BenchmarkError: the model gives another shape.
+        TrainingDiverged: the translation holds NaN or infinite values.
+    """
+    normalised = torch.from_numpy(info.source_map.forward(source))[:, None]
+    outputs = []
+    with torch.no_grad():
+        for start in range(0, len(normalised), BATCH):
+            batch = normalised[start : start + BATCH]
+            output = model.translate(batch.to(device))
+            if output.shape != batch.shape:
+                raise BenchmarkError(
+                    f"translate gave shape {tuple(output.shape)} for input {tuple(batch.shape)}"
+                )
+            outputs.append(output[:, 0].float().cpu().numpy())
+    stacked = np.concatenate(outputs)
+    if not np.isfinite(stacked).all():
+        raise TrainingDiverged("the translated images hold NaN or infinite values")
+    return info.target_map.inverse(stacked)
+
+
+def translate_split(
+    model: Translator, dataset: Dataset, path: Path, *, cell: str, device: torch.device, split: str = "test"
+) -> Translated:
+    """Translate all cases of a split into one HDF5 file: ``/<patient>/<study>`` float32 ``(Z, H, W)``."""
+    info = dataset.info
+    slices, seconds = 0, 0.0
+
+    def write(temporary: Path) -> None:
+        nonlocal slices, seconds
+        with h5py.File(temporary, "w") as file:
+            file.attrs.update(
+                schema=SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256
+            )
+            for number, case in enumerate(dataset.iterate(split)):
+                if number == 0:
+                    translate_volume(model, case.source[:BATCH], info, device)
+                began = time.perf_counter()
+                prediction = translate_volume(model, case.source, info, device)
+                seconds += time.perf_counter() - began
+                slices += len(prediction)
+                file.create_dataset(
+                    str(case.key),
+                    data=prediction.astype(np.float32),
+                    chunks=(1, *prediction.shape[1:]),
+                    compression="gzip",
+                    compression_opts=1,
+                    shuffle=True,
+                )
+
+    atomic.write_with(path, write)
+    return Translated(slices, seconds)
