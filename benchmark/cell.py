@@ -38,9 +38,7 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            "--device cuda: torch sees no CUDA device; use --device cpu, or see 'benchmark doctor'"
-        )
+        raise UsageError("--device cuda: torch sees no CUDA device; use --device cpu, or see 'benchmark doctor'")
     return torch.device(wanted)
 
 
@@ -64,9 +62,7 @@ def run_cell(
         return _train_and_translate(job, registry, dataset, report, should_stop)
 
 
-def model_context(
-    dataset: Dataset, spec: CellSpec, device: torch.device, training_slices: int
-) -> ModelContext:
+def model_context(dataset: Dataset, spec: CellSpec, device: torch.device, training_slices: int) -> ModelContext:
     """What the model's factory is told."""
     info = dataset.info
     recipe = Recipe(**spec.recipe)
@@ -118,13 +114,11 @@ def _train_and_translate(
             should_stop=should_stop,
         ).run(slices, validation)
     elif model_spec.kind == "fitted":
-        trained = _fit(model, job, slices, device)
+        trained = _fit(model, job, slices)
     else:
         trained = Trained(0, 0.0, 0, 0.0, float("nan"))
     del slices
-    translated = translate_split(
-        model, dataset, job.folder.file("predictions.h5"), cell=spec.id, device=device
-    )
+    translated = translate_split(model, dataset, job.folder.file("predictions.h5"), cell=spec.id, device=device)
     networks = model.networks() if hasattr(model, "networks") else {}
     record = bare_record(spec, baseline=job.baseline, state="done")
     record |= {
@@ -143,9 +137,7 @@ def _train_and_translate(
             "steps": trained.steps,
             "resumed_at": trained.resumed_at,
             "images_per_s": round(trained.images_per_second, 2),
-            "validation_mae": None
-            if trained.validation_mae != trained.validation_mae
-            else trained.validation_mae,
+            "validation_mae": None if trained.validation_mae != trained.validation_mae else trained.validation_mae,
         },
         "timings": {
             "train_s": round(trained.seconds, 3),
@@ -156,21 +148,17 @@ def _train_and_translate(
     return _score_and_commit(job, registry, dataset, record)
 
 
-def _fit(model: Any, job: CellJob, slices: Slices, device: torch.device) -> Trained:
+def _fit(model: Any, job: CellJob, slices: Slices) -> Trained:
     """Let the model train itself, and keep its state."""
     began = time.perf_counter()
     model.fit(slices)
     seconds = time.perf_counter() - began
-    state = checkpoints.Checkpoint(
-        job.spec.id, 1, seconds, True, model.state_dict(), checkpoints.random_state()
-    )
+    state = checkpoints.Checkpoint(job.spec.id, 1, seconds, True, model.state_dict(), checkpoints.random_state())
     checkpoints.save(job.folder.file("checkpoint.pt"), state)
     return Trained(1, seconds, 0, len(slices) / max(seconds, 1e-9), float("nan"))
 
 
-def _score_and_commit(
-    job: CellJob, registry: Registry, dataset: Dataset, record: dict[str, Any]
-) -> dict[str, Any]:
+def _score_and_commit(job: CellJob, registry: Registry, dataset: Dataset, record: dict[str, Any]) -> dict[str, Any]:
     """Score the stored predictions, then write the record, which is what makes the cell done."""
     began = time.perf_counter()
     judge = make_judge(registry, job.spec.profile, dataset)
@@ -189,14 +177,10 @@ def _score_and_commit(
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
     }
     unscored = [
-        name
-        for name, result in scores.summary.items()
-        if result["state"] == "scored" and not result["n_scored"]
+        name for name, result in scores.summary.items() if result["state"] == "scored" and not result["n_scored"]
     ]
     if judge.profile.primary in unscored:
-        raise BenchmarkError(
-            f"{judge.profile.primary} is undefined on every test patient; see scores.parquet"
-        )
+        raise BenchmarkError(f"{judge.profile.primary} is undefined on every test patient; see scores.parquet")
     record["files"] = job.folder.hashes()
     job.folder.write(record)
     return record

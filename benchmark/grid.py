@@ -202,9 +202,7 @@ def _entry(model: Any, place: str) -> Entry:
     if isinstance(model, str):
         return Entry(model, model)
     if not isinstance(model, dict) or not isinstance(model.get("model"), str):
-        raise UsageError(
-            f"{place}: a model is a name, or a table with 'model' and optionally 'name' and 'options'"
-        )
+        raise UsageError(f"{place}: a model is a name, or a table with 'model' and optionally 'name' and 'options'")
     _only(model, {"model", "name", "options"}, place)
     return Entry(model["model"], str(model.get("name", model["model"])), dict(model.get("options", {})))
 
@@ -249,9 +247,7 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
 
 def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
     """The grid's entries for a task, narrowed to the models asked for; a model that the grid does not list is added."""
-    listed = [
-        (entry, profile) for tasks, entries, profile in grid.blocks if task in tasks for entry in entries
-    ]
+    listed = [(entry, profile) for tasks, entries, profile in grid.blocks if task in tasks for entry in entries]
     if not choices.models:
         return listed
     known = {name for _, entries, _ in grid.blocks for entry in entries for name in (entry.name, entry.model)}
@@ -284,20 +280,38 @@ def _data_source(
         path = choices.data[task.name]
         return DataSource("file", file_key(path, task), str(path.absolute())), None
     values = options.resolve(task.name, task.options, choices.parameters.get(task.name, {}))
+    build, key = _build(offer, preset, values, choices.data_seed, choices.datasets)
+    return DataSource("embedded", key, build.path), build
+
+
+def build_job(registry: Registry, task: str, preset: str, seed: int, datasets: Path) -> BuildJob:
+    """The job that builds a task's embedded data with its default options.
+
+    Raises:
+        UsageError: no such task or preset.
+    """
+    offer = registry.task(task)
+    return _build(offer, presets.preset(preset), options.resolve(task, offer.spec.options), seed, datasets)[0]
+
+
+def _build(
+    offer: Offer[TaskSpec], preset: presets.Preset, values: Mapping[str, Any], seed: int, datasets: Path
+) -> tuple[BuildJob, str]:
+    """The job that builds a task's data, and the hash of everything that determines them."""
+    task = offer.spec
     key = sha256_of(
         {
             "task": task.name,
             "data_version": task.data_version,
             "size": asdict(preset.data),
-            "seed": choices.data_seed,
+            "seed": seed,
             "options": values,
             "source": source_sha256(offer.plugin.module),
             "libraries": {name: library_version(name) for name in ("numpy", "scipy")},
         }
     )
-    path = (choices.datasets / f"{task.name}-{preset.name}-s{choices.data_seed}-{key[:10]}.h5").absolute()
-    build = BuildJob(task.name, str(path), preset.data, choices.data_seed, values)
-    return DataSource("embedded", key, str(path)), build
+    path = (datasets / f"{task.name}-{preset.name}-s{seed}-{key[:10]}.h5").absolute()
+    return BuildJob(task.name, str(path), preset.data, seed, values), key
 
 
 def file_key(path: Path, task: TaskSpec) -> str:

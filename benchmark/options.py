@@ -35,11 +35,7 @@ def resolve(owner: str, options: type | None, *layers: Mapping[str, Any]) -> dic
         for name, value in layer.items():
             if name not in fields:
                 near = difflib.get_close_matches(name, fields, n=3, cutoff=0.5)
-                advice = (
-                    f"Did you mean {' or '.join(map(repr, near))}?"
-                    if near
-                    else f"It has: {', '.join(fields)}."
-                )
+                advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"It has: {', '.join(fields)}."
                 raise UsageError(f"{owner} has no option {name!r}. {advice}")
             values[name] = coerce(value, hints[name], f"{owner}.{name}")
     return {name: plain(value) for name, value in values.items()}
@@ -120,8 +116,7 @@ def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> 
     return [
         {
             "name": field.name,
-            "type": getattr(hints[field.name], "__name__", None)
-            or str(hints[field.name]).replace("typing.", ""),
+            "type": getattr(hints[field.name], "__name__", None) or str(hints[field.name]).replace("typing.", ""),
             "default": values.get(field.name),
             "help": field.metadata.get("help", ""),
             "source": field.metadata.get("source", ""),

@@ -114,11 +114,7 @@ class Registry:
             if clash.kind == kind and clash.name == name:
                 raise UsageError(str(clash))
         failed = [plugin for plugin in self.plugins if plugin.state == "failed"]
-        hint = (
-            f"Plugins that failed to load: {', '.join(p.name for p in failed)} [benchmark doctor]."
-            if failed
-            else ""
-        )
+        hint = f"Plugins that failed to load: {', '.join(p.name for p in failed)} [benchmark doctor]." if failed else ""
         raise unknown_name(kind, name, self._offers[kind], hint=hint)
 
     def model(self, name: str) -> Offer[specs.ModelSpec]:
@@ -163,9 +159,7 @@ def load(points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset()) -
     plugins: list[Plugin] = []
     offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
     taken: dict[str, Plugin] = {}
-    ordered = sorted(
-        points, key=lambda point: (point.name, point.dist.name if point.dist else "", point.value)
-    )
+    ordered = sorted(points, key=lambda point: (point.name, point.dist.name if point.dist else "", point.value))
     for point in ordered:
         about: dict[str, Any] = {
             "name": point.name,
@@ -185,9 +179,7 @@ def load(points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset()) -
         except KeyboardInterrupt:
             raise
         except (Exception, SystemExit) as error:
-            plugins.append(
-                Plugin(**about, state="failed", reason=_reason(error), trace=traceback.format_exc())
-            )
+            plugins.append(Plugin(**about, state="failed", reason=_reason(error), trace=traceback.format_exc()))
             continue
         counts = {kind: len(found) for kind, found in components.items() if found}
         plugin = Plugin(**about, state="loaded", offers=counts)

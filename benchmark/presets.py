@@ -86,9 +86,7 @@ PRESETS: dict[str, Preset] = {
             "paper",
             "256x256, the published recipe (batch 1, Adam 2e-4, 200 epochs); needs a GPU",
             DataSize(image_size=256, train=38, validation=4, test=12, slices=50),
-            Recipe(
-                steps=0, epochs=200, batch_size=1, learning_rate=2e-4, filters=64, discriminator_filters=64
-            ),
+            Recipe(steps=0, epochs=200, batch_size=1, learning_rate=2e-4, filters=64, discriminator_filters=64),
         ),
     )
 }

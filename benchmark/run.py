@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from benchmark.errors import BenchmarkError
 from benchmark.executors.local import Event, LocalExecutor, Task
-from benchmark.grid import BuildJob, CellSpec, PlannedCell, Plan
+from benchmark.grid import BuildJob, CellSpec, Plan, PlannedCell
 from benchmark.jobs import CellJob
 from benchmark.plugins import Registry
 from benchmark.store import RunFolder, bare_record
@@ -53,9 +53,7 @@ class Observer:
     say: Callable[[str], None] = lambda _: None
 
 
-def run_plan(
-    plan: Plan, folder: RunFolder, registry: Registry, settings: Settings, observer: Observer
-) -> Outcome:
+def run_plan(plan: Plan, folder: RunFolder, registry: Registry, settings: Settings, observer: Observer) -> Outcome:
     """Bring a run folder to the state that the plan asks for. Cells that are done are not touched.
 
     Raises:
@@ -66,9 +64,7 @@ def run_plan(
         folder.create(plan, registry.plugins, settings.options)
         _check_files(plan, observer)
         todo, kept = _sort_out(plan, folder, registry, settings)
-        observer.planned(
-            [(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo]
-        )
+        observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
         if todo:
             _execute(plan, todo, folder, registry, settings, observer)
         return Outcome(count_states(folder))
@@ -90,7 +86,8 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise BenchmarkError(
-            f"another 'benchmark run' is working on {folder.path}; wait for it, or choose another folder with --results or --name"
+            f"another 'benchmark run' is working on {folder.path}; wait for it, or choose another folder "
+            "with --results or --name"
         ) from None
     except OSError as error:
         raise BenchmarkError(
@@ -104,9 +101,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 def _check_files(plan: Plan, observer: Observer) -> None:
     """The user's data files have to be sound before anything is trained on them."""
-    files = {
-        cell.spec.dataset.path: cell.spec.task for cell in plan.cells if cell.spec.dataset.kind == "file"
-    }
+    files = {cell.spec.dataset.path: cell.spec.task for cell in plan.cells if cell.spec.dataset.kind == "file"}
     if files:
         from benchmark.data import checks
 
@@ -190,22 +185,16 @@ def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:
     """Make sure that what the worker said, or could not say any more, stands in the record."""
     record = folder.cell(cell.spec.id).read()
     if record is None or record["state"] == "running" or event.state == "timeout":
-        _record(
-            folder, cell, event.state if event.state != "done" else "failed", event.reason or "left no record"
-        )
+        _record(folder, cell, event.state if event.state != "done" else "failed", event.reason or "left no record")
 
 
 def _record(folder: RunFolder, cell: PlannedCell, state: str, reason: str) -> None:
     """Write a bare record; on a full disk there is nothing more to do than to say so at the end."""
     with contextlib.suppress(OSError):
-        folder.cell(cell.spec.id).write(
-            bare_record(cell.spec, baseline=cell.baseline, state=state, reason=reason)
-        )
+        folder.cell(cell.spec.id).write(bare_record(cell.spec, baseline=cell.baseline, state=state, reason=reason))
 
 
-def _build_data(
-    plan: Plan, todo: list[PlannedCell], executor: LocalExecutor, observer: Observer
-) -> dict[str, str]:
+def _build_data(plan: Plan, todo: list[PlannedCell], executor: LocalExecutor, observer: Observer) -> dict[str, str]:
     """Build the embedded data sets that are needed and missing; returns reasons by task for those that failed."""
     needed = {cell.spec.task for cell in todo}
     missing = [job for job in plan.builds if job.task in needed and not Path(job.path).is_file()]
@@ -219,9 +208,7 @@ def _build_data(
 def build_data(jobs: list[BuildJob], settings: Settings, registry: Registry) -> dict[str, tuple[str, str]]:
     """Build data sets, several at once; returns state and reason by task."""
     modules = [registry.task(job.task).spec.factory.partition(":")[0] for job in jobs]
-    executor = LocalExecutor(
-        slots=settings.jobs or available_cores(), timeout=settings.timeout, preload=modules
-    )
+    executor = LocalExecutor(slots=settings.jobs or available_cores(), timeout=settings.timeout, preload=modules)
     return executor.run([Task(job.task, job) for job in jobs], lambda _: None)
 
 
@@ -230,9 +217,7 @@ def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
     specs: list[CellSpec] = [cell.spec for cell in cells]
     factories = [registry.model(name).spec.factory for name in dict.fromkeys(spec.model for spec in specs)]
     for profile in dict.fromkeys(spec.profile for spec in specs):
-        factories += [
-            registry.metric(use.metric).spec.factory for use in registry.profile(profile).spec.metrics
-        ]
+        factories += [registry.metric(use.metric).spec.factory for use in registry.profile(profile).spec.metrics]
     return list(dict.fromkeys(factory.partition(":")[0] for factory in factories))
 
 

@@ -73,9 +73,7 @@ def score_key(registry: Registry, profile: str) -> str:
     modules = {use.metric: registry.metric(use.metric).plugin.module for use in spec.metrics}
     return sha256_of(
         {
-            "profile": profile_definition(
-                spec, (0.0, 0.0) if spec.data_range == "window" else spec.data_range, ""
-            ),
+            "profile": profile_definition(spec, (0.0, 0.0) if spec.data_range == "window" else spec.data_range, ""),
             "metrics": {name: source_sha256(module) for name, module in modules.items()},
             "harness": atomic.sha256_file(Path(__file__)),
         }
@@ -114,8 +112,8 @@ def score(judge: Judge, dataset: Dataset, predictions: Path, about: Mapping[str,
                 raise BenchmarkError(
                     f"{predictions}: case {case.key} has shape {predicted.shape}, target {case.target.shape}"
                 )
-            for row in _score_case(judge, case, predicted):
-                rows.append({**common, "patient": case.key.patient, "study": case.key.study, **row})
+            where = {**common, "patient": case.key.patient, "study": case.key.study}
+            rows.extend({**where, **row} for row in _score_case(judge, case, predicted))
     return Scores(rows, _summary(judge, rows))
 
 

@@ -80,11 +80,7 @@ class RunFolder:
         """
         if not (path / "run.json").is_file():
             near = sorted(str(found.parent) for found in path.glob("*/run.json"))
-            advice = (
-                f"Runs in it: {', '.join(near[:5])}."
-                if near
-                else "Give the folder that 'benchmark run' printed."
-            )
+            advice = f"Runs in it: {', '.join(near[:5])}." if near else "Give the folder that 'benchmark run' printed."
             raise UsageError(f"{path} is not a run folder (no run.json). {advice}")
         return cls(path)
 
@@ -153,9 +149,7 @@ class RunFolder:
                     f"{self.path}/run.json has schema {about['schema']!r}, this harness reads {RUN_SCHEMA}"
                 )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BenchmarkError(
-                f"{self.path}/run.json is damaged ({error}); run the same command again"
-            ) from None
+            raise BenchmarkError(f"{self.path}/run.json is damaged ({error}); run the same command again") from None
         return dict(about)
 
     def records(self, *, verify: bool = False) -> list[dict[str, Any]]:
@@ -178,9 +172,7 @@ class RunFolder:
         record = folder.read()
         if record is None:
             torn = folder.file("record.json").exists()
-            record = bare_record(
-                spec, baseline=cell["baseline"], reason="its record was torn" if torn else ""
-            )
+            record = bare_record(spec, baseline=cell["baseline"], reason="its record was torn" if torn else "")
         elif verify and record["state"] == "done" and (damage := folder.damage(record)):
             record = bare_record(spec, baseline=cell["baseline"], state="failed", reason=damage)
         return {**record, "profile": spec.profile if record["state"] != "done" else record["profile"]}

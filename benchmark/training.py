@@ -64,9 +64,7 @@ class Loop:
         start, before = self._resume()
         batches = Batches(train, self.batch_size, self.seed, unpaired=self.unpaired, device=self.device)
         log_every = max(1, self.steps // LOG_LINES)
-        validate_at = (
-            {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
-        )
+        validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
         began = saved = reported = time.perf_counter()
         save_cost, validation = 0.0, math.nan
         for step in range(start, self.steps):
@@ -100,11 +98,10 @@ class Loop:
             losses = {name: float(value) for name, value in self.model.training_step(batches[step]).items()}
         for name, value in losses.items():
             if not math.isfinite(value):
-                self._write_log(
-                    {"step": step + 1, "losses": {k: v for k, v in losses.items() if math.isfinite(v)}}
-                )
+                self._write_log({"step": step + 1, "losses": {k: v for k, v in losses.items() if math.isfinite(v)}})
                 raise TrainingDiverged(
-                    f"loss {name!r} became {value} at step {step + 1} of {self.steps}; lower the learning rate or the weight of that term"
+                    f"loss {name!r} became {value} at step {step + 1} of {self.steps}; "
+                    "lower the learning rate or the weight of that term"
                 )
         return losses
 

@@ -49,9 +49,7 @@ def translate_volume(
             batch = normalised[start : start + BATCH]
             output = model.translate(batch.to(device))
             if output.shape != batch.shape:
-                raise BenchmarkError(
-                    f"translate gave shape {tuple(output.shape)} for input {tuple(batch.shape)}"
-                )
+                raise BenchmarkError(f"translate gave shape {tuple(output.shape)} for input {tuple(batch.shape)}")
             outputs.append(output[:, 0].float().cpu().numpy())
     stacked = np.concatenate(outputs)
     if not np.isfinite(stacked).all():
@@ -69,9 +67,7 @@ def translate_split(
     def write(temporary: Path) -> None:
         nonlocal slices, seconds
         with h5py.File(temporary, "w") as file:
-            file.attrs.update(
-                schema=SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256
-            )
+            file.attrs.update(schema=SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256)
             for number, case in enumerate(dataset.iterate(split)):
                 if number == 0:
                     translate_volume(model, case.source[:BATCH], info, device)

@@ -141,9 +141,7 @@ class Dataset:
         if not slices:
             raise DatasetError(f"{where}: holds no case")
         if len(sizes) > 1:
-            raise DatasetError(
-                f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size"
-            )
+            raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
         return DatasetInfo(
             path=self.path,
             task=str(file.attrs["task"]),
@@ -192,9 +190,7 @@ def _case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, 
     if "labels" in group:
         shapes["labels"] = group["labels"].shape
     if len(set(shapes.values())) != 1 or len(shapes["source"]) != 3:
-        raise DatasetError(
-            f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)"
-        )
+        raise DatasetError(f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)")
     for name in ("spacing", "affine"):
         if name not in group.attrs:
             raise DatasetError(f"{where}: case {key}: attribute {name!r} is missing")
@@ -208,13 +204,12 @@ def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, t
     for split in SPLITS:
         if split not in file["splits"]:
             raise DatasetError(f"{where}: split {split!r} is missing")
-        names = tuple(
-            value.decode() if isinstance(value, bytes) else str(value) for value in file["splits"][split][()]
-        )
+        names = tuple(value.decode() if isinstance(value, bytes) else str(value) for value in file["splits"][split][()])
         for name in names:
             if name in owner:
                 raise DatasetError(
-                    f"{where}: patient {name!r} is in both {owner[name]!r} and {split!r}; split by patient and import again"
+                    f"{where}: patient {name!r} is in both {owner[name]!r} and {split!r}; "
+                    "a patient belongs to one split: import again"
                 )
             if name not in patients:
                 raise DatasetError(f"{where}: patient {name!r} of split {split!r} has no case")

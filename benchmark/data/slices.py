@@ -57,9 +57,7 @@ class Batches:
     ``unpaired`` the targets (and masks) follow a second, independent permutation.
     """
 
-    def __init__(
-        self, slices: Slices, batch_size: int, seed: int, *, unpaired: bool, device: torch.device
-    ) -> None:
+    def __init__(self, slices: Slices, batch_size: int, seed: int, *, unpaired: bool, device: torch.device) -> None:
         import torch
 
         self._size = batch_size

@@ -105,9 +105,7 @@ class DatasetWriter:
             array = np.asarray(values)
             arrays[role] = array if array.dtype == np.int16 else array.astype(np.float32)
         shape = arrays["source"].shape
-        arrays["mask"] = (
-            np.ones(shape, np.uint8) if mask is None else (np.asarray(mask) != 0).astype(np.uint8)
-        )
+        arrays["mask"] = np.ones(shape, np.uint8) if mask is None else (np.asarray(mask) != 0).astype(np.uint8)
         if labels is not None:
             arrays["labels"] = np.asarray(labels).astype(np.uint8)
         if len(shape) != 3 or 0 in shape:
@@ -116,9 +114,7 @@ class DatasetWriter:
             if array.shape != shape:
                 raise DatasetError(f"case {key}: {role} has shape {array.shape}, source has {shape}")
             if not np.isfinite(array).all():
-                raise DatasetError(
-                    f"case {key}: {role} holds NaN or infinite values; mend or leave out the case"
-                )
+                raise DatasetError(f"case {key}: {role} holds NaN or infinite values; mend or leave out the case")
         if not arrays["mask"].any():
             raise DatasetError(f"case {key}: the mask is empty, there is nothing to score")
         group = self._file.create_group(f"cases/{key}")

@@ -4,7 +4,7 @@ Nothing here may start a thread pool or touch CUDA: workers are forked from this
 ``torch._dynamo`` is here because the first optimiser of a process imports it, which costs as much as torch.
 """
 
-# ruff: noqa: F401, TID253
+# ruff: noqa: F401
 from __future__ import annotations
 
 import contextlib

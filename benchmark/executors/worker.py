@@ -103,9 +103,7 @@ def _run(job: CellJob, send: Callable[[Message], None], stop: threading.Event) -
     except Unavailable as reason:
         return _commit(job, "skipped", str(reason))
     except (Exception, SystemExit) as error:
-        return _commit(
-            job, "failed", explain(error), trace=traceback.format_exc(), seconds=time.perf_counter() - began
-        )
+        return _commit(job, "failed", explain(error), trace=traceback.format_exc(), seconds=time.perf_counter() - began)
 
 
 def _commit(job: CellJob, state: str, reason: str, *, trace: str = "", seconds: float = 0.0) -> Message:
@@ -135,9 +133,7 @@ def _build(job: BuildJob, stop: threading.Event) -> Message:
 def explain(error: BaseException) -> str:
     """One line for an exception: our own errors speak for themselves, others say their kind."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"no space left to write {error.filename or 'the results'}; free some or choose another --results"
-        )
+        return f"no space left to write {error.filename or 'the results'}; free some or choose another --results"
     text = " ".join(str(error).split())
     if isinstance(error, BenchmarkError):
         return text

@@ -1,0 +1,77 @@
+"""The command line: one module a command; each parses, calls the library, prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from benchmark import __version__
+from benchmark.cli import data, doctor, leaderboard, listing, plugins, run, status
+from benchmark.errors import BenchmarkError
+
+app = typer.Typer(
+    name="benchmark",
+    help="Benchmark of medical image-to-image translation: train, score and rank models under one protocol.\n\n"
+    "Start with: benchmark run --grid full --preset smoke",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("explain")(status.explain)
+app.command("list")(listing.list_components)
+app.command("show")(listing.show)
+app.command("plugins")(plugins.plugins)
+app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"benchmark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["BENCHMARK_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: errors become one line and an exit code (1 failed, 2 usage, 130 interrupted)."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command continues where it stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("BENCHMARK_DEBUG"):
+            raise
+        from benchmark.executors.worker import explain
+
+        code = error.exit_code if isinstance(error, BenchmarkError) else 1
+        more = "" if isinstance(error, BenchmarkError | OSError) else " (a traceback: benchmark --debug ...)"
+        _complain(f"error: {explain(error)}{more}")
+        sys.exit(code)
+
+
+def _complain(text: str) -> None:
+    from benchmark.cli.text import safe
+
+    print(safe(text), file=sys.stderr)

@@ -1,0 +1,112 @@
+"""``benchmark data``: build, import, inspect, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.errors import UsageError
+from benchmark.plugins import registry
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+RAW = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@app.command()
+def build(
+    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; default: all.")] = None,
+    preset: Annotated[str, typer.Option(help="How large.")] = "small",
+    seed: Annotated[int, typer.Option(help="Seed of the anatomy and the noise.")] = 0,
+    datasets: Annotated[Path, typer.Option(help="Where built data sets are kept.")] = Path("datasets"),
+) -> None:
+    """Build the embedded data of tasks; what is there already is left alone."""
+    from benchmark.cli.text import echo
+    from benchmark.grid import build_job
+    from benchmark.run import Settings, build_data
+
+    found = registry()
+    jobs = [build_job(found, task, preset, seed, datasets) for task in tasks or sorted(found.all("task"))]
+    outcome = build_data(jobs, Settings(), found)
+    for job in jobs:
+        state, reason = outcome[job.task]
+        echo(f"{job.task}: {job.path}" if state == "done" else f"{job.task}: {state}: {reason}")
+    raise typer.Exit(0 if all(state == "done" for state, _ in outcome.values()) else 1)
+
+
+@app.command("import", context_settings=RAW)
+def import_(
+    context: typer.Context,
+    layout: Annotated[str, typer.Argument(help="Layout: see 'benchmark list importers'.")] = "",
+) -> None:
+    """Import scans into one data set file: benchmark data import LAYOUT --help shows a layout's options."""
+    from benchmark.cli import dataclass_arguments
+    from benchmark.cli.text import echo
+    from benchmark.errors import DatasetError
+
+    found = registry()
+    if layout in ("", "-h", "--help"):
+        offers = sorted(found.all("importer").items())
+        echo("usage: benchmark data import LAYOUT ... ; layouts:")
+        for name, offer in offers:
+            echo(f"  {name}: {offer.spec.summary}")
+        raise typer.Exit(0 if layout else 2)
+    spec = found.find("importer", layout).spec
+    options, output = dataclass_arguments.parse(f"benchmark data import {layout}", spec, list(context.args))
+    if output.suffix not in (".h5", ".hdf5"):
+        raise UsageError(f"--out {output}: name a .h5 file")
+    try:
+        spec.load()(options, output, echo)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; nothing was written") from None
+    echo(f"wrote {output}; look at it with: benchmark data inspect {output}")
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Contact sheet to write; default: beside the file.")] = None,
+) -> None:
+    """Print shapes, units, windows, splits and checks, and write a contact sheet (PNG)."""
+    from benchmark.cli.text import columns, echo, echo_json
+    from benchmark.data.checks import check
+    from benchmark.data.contact_sheet import contact_sheet
+    from benchmark.data.summary import summary
+
+    facts = summary(file)
+    if json:
+        echo_json(facts)
+        return
+    for line in columns([[key, value] for key, value in facts.items()]):
+        echo(line)
+    for problem in check(file):
+        echo(f"{problem.severity}: {problem.where}: {problem.what}; {problem.advice}")
+    path = picture or file.with_suffix(".png")
+    contact_sheet(file, path)
+    echo(f"contact sheet: {path}")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find every fault of a data set at once: schema, hashes, leakage between splits, NaN, wrong units."""
+    from dataclasses import asdict
+
+    from benchmark.cli.text import echo, echo_json
+    from benchmark.data.checks import check as find_problems
+
+    problems = find_problems(file)
+    if json:
+        echo_json([asdict(problem) for problem in problems])
+    else:
+        for problem in problems:
+            echo(f"{problem.severity}: {problem.where}: {problem.what}")
+            echo(f"    -> {problem.advice}")
+        errors = sum(problem.severity == "error" for problem in problems)
+        echo(f"{file}: {errors} errors, {len(problems) - errors} warnings")
+    raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)

@@ -1,0 +1,61 @@
+"""Command-line arguments from the fields of an importer's options dataclass."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+from benchmark.options import coerce
+from benchmark.specs import ImporterSpec
+
+
+def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, Path]:
+    """Build the options of an importer from arguments; also ``--out``, the file to write.
+
+    A field becomes ``--field-name``, or a positional argument where its metadata say ``"positional"``;
+    ``help`` and ``choices`` come from the metadata too. Prints help and exits as argparse does.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=spec.summary, allow_abbrev=False)
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.h5", help="the data set file to write")
+    if spec.options is None:
+        return None, parser.parse_args(arguments).out
+    hints = typing.get_type_hints(spec.options)
+    for field in dataclasses.fields(spec.options):
+        _add(parser, field, hints[field.name])
+    values = vars(parser.parse_args(arguments))
+    output = values.pop("out")
+    given = {name: value for name, value in values.items() if value is not None}
+    options = {
+        name: Path(value) if _is_path(hints[name]) else coerce(value, hints[name], f"--{name.replace('_', '-')}")
+        for name, value in given.items()
+    }
+    return spec.options(**options), output
+
+
+def _is_path(hint: Any) -> bool:
+    return hint is Path or Path in typing.get_args(hint)
+
+
+def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: Any) -> None:
+    text = str(field.metadata.get("help", "")).replace("%", "%%")
+    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    if not required and field.default not in (None, "", dataclasses.MISSING):
+        text += f" (default: {str(field.default).replace('%', '%%')})"
+    if field.metadata.get("positional"):
+        parser.add_argument(field.name, metavar=field.name.upper(), help=text, nargs=None if required else "?")
+        return
+    flag = f"--{field.name.replace('_', '-')}"
+    if hint is bool:
+        parser.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None, help=text)
+        return
+    parser.add_argument(
+        flag,
+        dest=field.name,
+        required=required,
+        help=text,
+        metavar="VALUE",
+        choices=field.metadata.get("choices"),
+    )

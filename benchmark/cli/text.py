@@ -1,0 +1,42 @@
+"""Text for the terminal: escaped, aligned, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+
+
+def safe(text: object) -> str:
+    """The text without control characters, so that no name can move the cursor or colour the screen."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in str(text))
+
+
+def echo(text: object = "") -> None:
+    """Print a line."""
+    typer.echo(safe(text))
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as JSON."""
+    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Print warnings to stderr, a line each."""
+    for line in lines:
+        print(safe(f"warning: {line}"), file=sys.stderr)
+
+
+def columns(rows: Sequence[Sequence[object]]) -> list[str]:
+    """Rows as lines of aligned columns; the last column is not padded."""
+    texts = [[safe(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))] if texts else []
+    lines = []
+    for row in texts:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return lines
