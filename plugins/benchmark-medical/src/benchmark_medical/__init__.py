@@ -1,1 +1,64 @@
-"""placeholder"""
+"""Medical tasks with embedded, simulated data, and importers of real scans.
+
+Only records are here; anatomy, simulators and importers are loaded when data are built or imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmark import TaskSpec, hookimpl
+from benchmark_medical.options import MrCtOptions, MrMotionOptions, PetCtOptions, PetDenoiseOptions
+
+__version__ = "0.1.0"
+
+benchmark_api = 1
+
+
+@hookimpl
+def benchmark_tasks() -> Iterable[TaskSpec]:
+    """The four tasks; each factory builds the task's embedded data set."""
+    yield TaskSpec(
+        "pet-ct",
+        "benchmark_medical.tasks:build_pet_ct",
+        summary="FDG-PET of the head to CT",
+        options=PetCtOptions,
+        source_modality="FDG-PET",
+        target_modality="CT",
+        source_unit="SUV",
+        target_unit="HU",
+        profile="physical",
+    )
+    yield TaskSpec(
+        "pet-denoise",
+        "benchmark_medical.tasks:build_pet_denoise",
+        summary="low-count to full-count FDG-PET of the torso",
+        options=PetDenoiseOptions,
+        source_modality="low-count FDG-PET",
+        target_modality="FDG-PET",
+        source_unit="SUV",
+        target_unit="SUV",
+        profile="physical",
+    )
+    yield TaskSpec(
+        "mr-motion",
+        "benchmark_medical.tasks:build_mr_motion",
+        summary="motion-corrupted to motion-free T1-weighted MR of the head",
+        options=MrMotionOptions,
+        source_modality="MR T1 with motion",
+        target_modality="MR T1",
+        source_unit="a.u.",
+        target_unit="a.u.",
+        profile="physical",
+    )
+    yield TaskSpec(
+        "mr-ct",
+        "benchmark_medical.tasks:build_mr_ct",
+        summary="T1-weighted MR of the head to CT",
+        options=MrCtOptions,
+        source_modality="MR T1",
+        target_modality="CT",
+        source_unit="a.u.",
+        target_unit="HU",
+        profile="physical",
+    )

@@ -1,0 +1,73 @@
+"""Options of the embedded tasks and of the importers: light dataclasses, read to list and document them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def _option(default: Any, text: str, source: str = "", **more: Any) -> Any:
+    return field(default=default, metadata={"help": text, "source": source, **more})
+
+
+@dataclass(frozen=True)
+class PetOptions:
+    """How a PET slice is acquired and reconstructed; the same for full and low counts."""
+
+    counts: float = _option(3e5, "expected total counts of one full-count slice, background included")
+    scatter_fraction: float = _option(0.25, "scattered share of the total counts")
+    randoms_fraction: float = _option(0.15, "random-coincidence share of the total counts")
+    resolution_mm: float = _option(5.0, "FWHM of the scanner's point spread, in mm")
+    iterations: int = _option(3, "OSEM iterations")
+    subsets: int = _option(6, "OSEM subsets (views are dealt round robin)")
+    filter_mm: float = _option(4.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
+
+
+@dataclass(frozen=True)
+class PetDenoiseOptions(PetOptions):
+    """PET options, and how many of the counts the low-count image keeps."""
+
+    counts: float = _option(6e5, "expected total counts of one full-count slice, background included")
+    low_count_fraction: float = _option(
+        0.25, "binomial thinning of the same acquisition", "MedGAN, arXiv 1806.06397: 25 % of the time"
+    )
+
+
+@dataclass(frozen=True)
+class MrOptions:
+    """How a T1-weighted slice is acquired."""
+
+    sequence: Literal["spin-echo", "mprage"] = _option("spin-echo", "signal equation")
+    repetition_ms: float = _option(550.0, "TR (spin echo) or the recovery time after the readout (MPRAGE), in ms")
+    echo_ms: float = _option(12.0, "TE, in ms")
+    inversion_ms: float = _option(900.0, "TI, in ms (MPRAGE only)")
+    bias_field: float = _option(0.2, "standard deviation of the logarithm of the receive field")
+    noise: float = _option(0.02, "Rician noise: standard deviation relative to the signal of white matter")
+
+
+@dataclass(frozen=True)
+class MrMotionOptions(MrOptions):
+    """MR options, and the rigid in-plane motion during the acquisition."""
+
+    severity: float = _option(1.0, "multiplies all shifts and rotations; 0: no motion")
+    trajectory: Literal["mixed", "step", "drift", "periodic"] = _option(
+        "mixed", "how the head moves; mixed: drawn per slice"
+    )
+    line_order: Literal["sequential", "interleaved", "centre-out"] = _option(
+        "sequential", "the order in which phase-encode lines are acquired"
+    )
+    phase_axis: Literal["rows", "columns"] = _option("rows", "image axis of phase encoding")
+
+
+@dataclass(frozen=True)
+class PetCtOptions(PetOptions):
+    """PET options and the CT's noise."""
+
+    ct_noise_hu: float = _option(12.0, "noise of the target CT in the centre of a 20 cm water disc, in HU")
+
+
+@dataclass(frozen=True)
+class MrCtOptions(MrOptions):
+    """MR options and the CT's noise."""
+
+    ct_noise_hu: float = _option(12.0, "noise of the target CT in the centre of a 20 cm water disc, in HU")
