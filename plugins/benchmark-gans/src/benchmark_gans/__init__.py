@@ -1,1 +1,135 @@
-"""placeholder"""
+"""MedGAN and the models of its comparison, CycleGAN, a two-stage model, and baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmark import CheckSpec, GridSpec, ModelSpec, hookimpl
+from benchmark_gans import options
+
+benchmark_api = 1
+
+VGG = {"paper": {"features": "vgg19"}}
+MEDGAN = (
+    "Armanious et al., MedGAN: Medical image translation using GANs, Comput. Med. Imaging Graph. 79 (2020), "
+    "arXiv 1806.06397"
+)
+
+
+@hookimpl
+def benchmark_models() -> Iterable[ModelSpec]:
+    """The models, networks imported only when one is built."""
+    yield ModelSpec(
+        "medgan",
+        "benchmark_gans.medgan:Medgan",
+        summary="Six chained U-blocks; adversarial, perceptual, style and content losses.",
+        options=options.MedganOptions,
+        presets=VGG,
+        cost=10.0,
+        source=MEDGAN,
+    )
+    yield ModelSpec(
+        "pix2pix",
+        "benchmark_gans.pix2pix:Pix2pix",
+        summary="Conditional GAN + L1.",
+        options=options.Pix2pixOptions,
+        source="Isola et al., Image-to-image translation with conditional adversarial networks, CVPR 2017",
+    )
+    yield ModelSpec(
+        "pan",
+        "benchmark_gans.pan:Pan",
+        summary="Adversarial + discriminator-feature loss with a margin.",
+        options=options.PanOptions,
+        cost=1.3,
+        source="Wang et al., Perceptual adversarial networks for image-to-image transformation, IEEE TIP 27 (2018)",
+    )
+    yield ModelSpec(
+        "id-cgan",
+        "benchmark_gans.id_cgan:IdCgan",
+        summary="Conditional GAN + L2 + content loss.",
+        options=options.IdCganOptions,
+        presets=VGG,
+        cost=1.2,
+        source="Zhang, Sindagi, Patel, Image de-raining using a conditional GAN, IEEE TCSVT 30 (2020)",
+    )
+    yield ModelSpec(
+        "fila-sgan",
+        "benchmark_gans.fila_sgan:FilaSgan",
+        summary="Conditional GAN + style + content + total variation + L1.",
+        options=options.FilaSganOptions,
+        presets=VGG,
+        cost=1.4,
+        source="Zhao et al., Synthesizing retinal and neuronal images with GANs, Med. Image Anal. 49 (2018)",
+    )
+    yield ModelSpec(
+        "cyclegan",
+        "benchmark_gans.cyclegan:CycleGan",
+        summary="Residual generators with cycle consistency, trained unpaired.",
+        options=options.CycleganOptions,
+        pairing="unpaired",
+        recipes={"paper": {"decay_from": 0.5}},
+        cost=8.0,
+        source="Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, ICCV 2017",
+    )
+    yield ModelSpec(
+        "two-stage",
+        "benchmark_gans.two_stage:TwoStage",
+        summary="Source to tissue mask, then pix2pix from mask to CT.",
+        options=options.TwoStageOptions,
+        target_units=("HU",),
+        cost=2.0,
+        source="after Guibas, Virdi, Li, Synthetic medical images from dual generative adversarial networks, 2017",
+    )
+    yield ModelSpec(
+        "unet-l1",
+        "benchmark_gans.unet_l1:UnetL1",
+        summary="The shared U-block trained with L1 alone.",
+        options=options.UnetL1Options,
+        baseline=True,
+        cost=0.6,
+        source="the generator of " + MEDGAN,
+    )
+    yield ModelSpec(
+        "copy-input",
+        "benchmark_gans.baselines:CopyInput",
+        summary="The source, untouched.",
+        kind="fixed",
+        baseline=True,
+        cost=0.0,
+    )
+    yield ModelSpec(
+        "mean-image",
+        "benchmark_gans.baselines:MeanImage",
+        summary="The mean training target, whatever the source.",
+        kind="fitted",
+        baseline=True,
+        cost=0.0,
+    )
+    yield ModelSpec(
+        "histogram",
+        "benchmark_gans.baselines:Histogram",
+        summary="The best map from source to target intensity, pixel by pixel.",
+        options=options.HistogramOptions,
+        kind="fitted",
+        baseline=True,
+        cost=0.0,
+    )
+
+
+@hookimpl
+def benchmark_grids() -> Iterable[GridSpec]:
+    """The main comparison."""
+    yield GridSpec(
+        "full",
+        "benchmark_gans",
+        "grids/full.toml",
+        summary="MedGAN's comparison on every task, and two-stage on MR to CT.",
+    )
+
+
+@hookimpl
+def benchmark_checks() -> Iterable[CheckSpec]:
+    """Are the pretrained features there?"""
+    yield CheckSpec(
+        "vgg19-weights", "benchmark_gans.checks:weights", summary="VGG-19 features for style and content losses."
+    )
