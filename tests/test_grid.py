@@ -1,0 +1,169 @@
+"""Grids become cells whose id is a hash of everything that can change their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark import MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError, grid, options
+from benchmark.plugins import Offer, Plugin, Registry
+from benchmark.specs import MetricUse
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the model in these tests."""
+
+    blocks: int = field(default=6, metadata={"help": "U-blocks"})
+    weight: float = 1.0
+    mode: str = "a"
+    deep: bool = False
+    layers: tuple[int, ...] = (1, 2)
+    margin: float | None = None
+
+
+def task(name: str, unit: str) -> TaskSpec:
+    return TaskSpec(
+        name, "m:t", source_modality="A", target_modality="B", source_unit="a.u.", target_unit=unit, profile="p"
+    )
+
+
+@pytest.fixture
+def registry() -> Registry:
+    plugin = Plugin("p", "benchmark-p", "1.0", "json", "loaded")
+    offers: dict[str, list[Offer[Any]]] = {
+        "model": [
+            Offer(ModelSpec("net", "m:f", options=Options, presets={"smoke": {"blocks": 1}}), plugin),
+            Offer(ModelSpec("hu-only", "m:g", target_units=("HU",)), plugin),
+        ],
+        "task": [Offer(task("ct", "HU"), plugin), Offer(task("mr", "a.u."), plugin)],
+        "metric": [Offer(MetricSpec("mae", "m:m", label="MAE", higher_is_better=False), plugin)],
+        "profile": [Offer(ProfileSpec("p", 1, (MetricUse("mae"),), primary="mae"), plugin)],
+    }
+    return Registry((plugin,), offers)
+
+
+def full() -> grid.Grid:
+    return grid.parse_grid('name = "g"\n[[entries]]\ntasks = ["ct", "mr"]\nmodels = ["net", "hu-only"]\n', "g.toml")
+
+
+def plan(registry: Registry, **changes: Any) -> grid.Plan:
+    return grid.make_plan(registry, full(), replace(grid.Choices(), **changes))
+
+
+def test_a_grid_is_the_product_of_its_blocks(registry: Registry) -> None:
+    cells = plan(registry, seeds=(0, 1)).cells
+    assert len(cells) == 8
+    assert len({cell.spec.id for cell in cells}) == 8
+
+
+def test_a_model_that_cannot_do_a_unit_is_skipped_with_the_reason(registry: Registry) -> None:
+    skips = {cell.spec.title: cell.skip for cell in plan(registry).cells}
+    assert "HU" in skips["mr/hu-only/s0"]
+    assert not skips["ct/hu-only/s0"]
+
+
+def test_options_come_from_default_then_preset_then_grid_then_user(registry: Registry) -> None:
+    assert plan(registry).cells[0].spec.options["blocks"] == 6
+    assert plan(registry, preset="smoke").cells[0].spec.options["blocks"] == 1
+    text = '[[entries]]\ntasks=["ct"]\nmodels=[{model="net", name="net-3", options={blocks=3}}]'
+    three = grid.parse_grid(text, "g")
+    assert grid.make_plan(registry, three, grid.Choices(preset="smoke")).cells[0].spec.options["blocks"] == 3
+    chosen = grid.Choices(parameters={"net": {"blocks": "4"}})
+    assert grid.make_plan(registry, three, chosen).cells[0].spec.options["blocks"] == 4
+
+
+def test_the_id_changes_with_everything_in_the_claim_and_nothing_else(registry: Registry) -> None:
+    spec = plan(registry).cells[0].spec
+    for change in (
+        {"seed": 1},
+        {"precision": "bf16"},
+        {"options": {**spec.options, "blocks": 5}},
+        {"recipe": {**spec.recipe, "steps": 7}},
+        {"dataset": replace(spec.dataset, key="other")},
+        {"sources": {**spec.sources, "model": "edited"}},
+        {"libraries": {**spec.libraries, "torch": "0.0"}},
+    ):
+        assert replace(spec, **change).id != spec.id, change
+    assert replace(spec, dataset=replace(spec.dataset, path="elsewhere")).id == spec.id
+    assert replace(spec, profile="other").id == spec.id
+    assert grid.CellSpec.from_json(spec.to_json()).id == spec.id
+
+
+def test_a_subset_of_a_grid_has_the_same_ids(registry: Registry) -> None:
+    everything = {cell.spec.id for cell in plan(registry).cells}
+    some = {cell.spec.id for cell in plan(registry, tasks=("mr",), models=("net",)).cells}
+    assert len(some) == 1
+    assert some < everything
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preset": "smal"}, "small"),
+        ({"models": ("nett",)}, "net"),
+        ({"tasks": ("cct",)}, "ct"),
+        ({"profile": "q"}, "profile"),
+        ({"parameters": {"net": {"block": "2"}}}, "blocks"),
+        ({"parameters": {"net": {"blocks": "many"}}}, "blocks"),
+        ({"parameters": {"nobody": {"x": "1"}}}, "nobody"),
+        ({"data": {"ctt": Path("x.h5")}}, "ct"),
+    ],
+)
+def test_a_wrong_name_is_a_usage_error_that_helps(registry: Registry, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        plan(registry, **changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not toml at all [",
+        'name = "x"',
+        "entries = 3",
+        '[[entries]]\ntasks = ["ct"]',
+        '[[entries]]\ntasks = "ct"\nmodels = ["net"]',
+        '[[entries]]\ntasks = ["ct"]\nmodels = [3]',
+        '[[entries]]\ntasks = ["ct"]\nmodels = ["net"]\ntypo = 1',
+        'typo = 1\n[[entries]]\ntasks = ["ct"]\nmodels = ["net"]',
+    ],
+)
+def test_a_broken_grid_file_is_a_usage_error_that_names_the_file(text: str) -> None:
+    with pytest.raises(UsageError, match="my-grid"):
+        grid.parse_grid(text, "my-grid")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("blocks", "3", 3),
+        ("weight", "1e-4", 1e-4),
+        ("weight", 2, 2.0),
+        ("deep", "yes", True),
+        ("layers", "3,4", [3, 4]),
+        ("layers", [5], [5]),
+        ("margin", "none", None),
+        ("margin", "0.5", 0.5),
+    ],
+)
+def test_values_are_turned_into_the_options_type(name: str, given: Any, expected: Any) -> None:
+    assert options.resolve("net", Options, {name: given})[name] == expected
+
+
+@given(st.text(max_size=12))
+def test_any_text_for_a_number_is_taken_or_refused_cleanly(text: str) -> None:
+    try:
+        value = options.coerce(text, int, "x")
+    except UsageError:
+        return
+    assert value == int(text)
+
+
+def test_options_survive_the_way_through_json() -> None:
+    values = options.resolve("net", Options, {"layers": "7,8", "margin": 0.25})
+    assert options.build(Options, values) == Options(layers=(7, 8), margin=0.25)
