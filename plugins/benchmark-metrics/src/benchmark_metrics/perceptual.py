@@ -1,0 +1,126 @@
+# ruff: noqa: ARG002  (score's signature is the protocol's)
+"""LPIPS: distance of deep features (Zhang et al. 2018), through the authors' package ``lpips``.
+
+Torch is imported only when the weights are there, so that asking in vain costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import Unavailable
+from benchmark_metrics import weights
+
+if TYPE_CHECKING:
+    import torch
+
+Image = NDArray[np.float64]
+
+
+class LPIPS:
+    """Learned perceptual distance, linear layers v0.1, on the whole slice.
+
+    The features were trained on ImageNet's colour photographs; a slice is mapped from the declared range to
+    [-1, 1] and its channel repeated. Below 32 voxels a side there are no deep features: NaN.
+
+    Raises:
+        Unavailable: weights are missing or damaged, or torchvision or lpips cannot be imported.
+    """
+
+    SMALLEST_SIDE = 32
+
+    def __init__(self, net: str = "alex") -> None:
+        if net not in weights.ARCHITECTURES:
+            raise ValueError(f"LPIPS: net {net!r} is none of {', '.join(weights.ARCHITECTURES)}")
+        path = weights.require(net)
+        self._provenance = {"net": net, "weights": path.name, "sha256": weights.checksum(path)}
+        self._network = _build(net, path, self._provenance)
+
+    def provenance(self) -> Mapping[str, str]:
+        """Which network, weights and package give the numbers."""
+        return dict(self._provenance)
+
+    def score(
+        self,
+        prediction: Image,
+        target: Image,
+        mask: NDArray[np.bool_],
+        data_range: tuple[float, float],
+    ) -> float:
+        """Distance of two slices ``(H, W)``; the profile has set what lies outside the region to low.
+
+        Raises:
+            ValueError: values lie outside ``data_range``; the profile must clip.
+        """
+        if min(target.shape) < self.SMALLEST_SIDE:
+            return math.nan
+        images = np.stack([prediction, target])
+        low, high = data_range
+        slack = 1e-6 * (high - low)
+        if images.min() < low - slack or images.max() > high + slack:
+            raise ValueError(f"LPIPS: values outside {low:g}..{high:g}; use it with clip=True in the profile")
+        scaled = np.clip(2.0 * (images - low) / (high - low) - 1.0, -1.0, 1.0)
+        return self.distance(*np.repeat(scaled[:, None], 3, axis=1))
+
+    def distance(self, first: Image, second: Image) -> float:
+        """Distance of two colour images ``(3, H, W)`` in [-1, 1]."""
+        import torch
+
+        with torch.inference_mode():
+            a, b = (torch.from_numpy(np.asarray(image, dtype=np.float32))[None] for image in (first, second))
+            return float(self._network(a, b).item())
+
+
+def _build(net: str, path: Path, provenance: dict[str, str]) -> Any:
+    """The network of the ``lpips`` package, with features from ``path`` and linear layers from the package."""
+    try:
+        import lpips
+        import torch
+    except Exception as error:  # a torchvision that does not fit torch fails with RuntimeError
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Unavailable(f"lpips cannot be imported: {reason}") from error
+    # On the meta device nothing is drawn or allocated: AlexNet's unused classifier alone has 58 million weights.
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lpips calls torchvision with an argument it has deprecated
+        network = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    network.scaling_layer = lpips.ScalingLayer()
+    linear = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
+    provenance |= {"lpips": version("lpips"), "linear_sha256": weights.checksum(linear)}
+    state = torch.load(linear, map_location="cpu", weights_only=True)
+    state |= _features(_load(path), [name for name in network.state_dict() if name.startswith("net.")], path)
+    network.load_state_dict(state, strict=False, assign=True)
+    if unset := [name for name, value in network.named_parameters() if value.is_meta]:
+        raise Unavailable(f"weights unusable: lpips {provenance['lpips']} has no {unset[0]}")
+    return network.eval().requires_grad_(False)
+
+
+def _load(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a torchvision state dict or a NumPy archive; neither may hold pickled objects."""
+    import torch
+
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: torch.from_numpy(archive[name].astype(np.float32)) for name in archive.files}
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise Unavailable(f"weights unusable: {path.name}: {str(error).splitlines()[0]}") from error
+
+
+def _features(loaded: Mapping[str, Any], wanted: list[str], path: Path) -> dict[str, Any]:
+    """Rename ``features.N.rest`` to the package's ``net.sliceK.N.rest``."""
+    features = {}
+    for name in wanted:
+        _, _, rest = name.removeprefix("net.").partition(".")
+        if f"features.{rest}" not in loaded:
+            raise Unavailable(f"weights unusable: {path.name} has no features.{rest}")
+        features[name] = loaded[f"features.{rest}"].float()
+    return features
