@@ -1,0 +1,178 @@
+"""Values that other people's evaluation code gives (golden/README.md), and values that nobody should give."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmark_metrics import weights
+from benchmark_metrics.information import VIFP
+from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
+from benchmark_metrics.structural import SSIM, UQI
+
+GOLDEN = Path(__file__).parent / "golden"
+METRICS = {
+    "MAE": MAE,
+    "MSE": MSE,
+    "RMSE": RMSE,
+    "NMSE": NMSE,
+    "PSNR": PSNR,
+    "SSIM_wang": SSIM,
+    "SSIM_wang_3d": SSIM,
+    "UQI": UQI,
+    "VIF-P": VIFP,
+}
+ENTRIES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
+
+
+@cache
+def arrays(case: str) -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / "inputs.npz") as file:
+        return {name.split("/")[1]: file[name] for name in file.files if name.split("/")[0] == case}
+
+
+def number(value: Any) -> float:
+    return {"Infinity": math.inf, "NaN": math.nan}.get(value, value)
+
+
+def covered(use: str) -> list[dict[str, Any]]:
+    return [entry for entry in ENTRIES if entry["metric"] in METRICS and entry["use"] == use]
+
+
+def score(entry: dict[str, Any]) -> float:
+    """Our value for an entry: its settings turned into preparation, region and range."""
+    settings, case = entry["settings"], arrays(entry["case"])
+    truth, prediction = case["gt"].astype(np.float64), case["pred"].astype(np.float64)
+    if crop := re.match(r"square (\d+)", str(settings.get("crop"))):
+        inside = [slice((size - int(crop[1])) // 2, (size + int(crop[1])) // 2) for size in truth.shape[1:]]
+        truth, prediction = truth[:, *inside], prediction[:, *inside]
+    mask = case["mask"] > 0 if settings.get("mask") == "body" else np.ones(truth.shape, dtype=bool)
+    low, high = data_range(entry, truth)
+    clips = "range" in settings and entry["metric"] != "MAE"
+    if clips or "window_center_width" in settings or entry["implementation"] == "ldct-benchmark":
+        truth, prediction = np.clip(truth, low, high), np.clip(prediction, low, high)
+    return METRICS[entry["metric"]]().score(prediction, truth, mask, (low, high))
+
+
+def data_range(entry: dict[str, Any], truth: np.ndarray) -> tuple[float, float]:
+    settings, case = entry["settings"], entry["case"]
+    if "range" in settings:
+        return tuple(settings["range"])
+    if "window_center_width" in settings:
+        centre, width = settings["window_center_width"]
+        low = centre - 1024 - width / 2
+        return low, low + width - 1  # the window of DICOM PS3.3 C.11.2.1.2
+    if settings.get("input") == "HU + 1024 clipped to [0, 2924]":
+        return -1024.0, 1900.0
+    if entry["implementation"] == "fastMRI":
+        return 0.0, float(truth.max())
+    width = settings.get("data_range", settings.get("max_val"))
+    if case == "slice_hu" or case.startswith("ct3d"):
+        low = -float(settings.get("shift", 1024))
+        return low, low + (width or 4095.0)
+    return 0.0, width or (1.0 if case == "unit_128" else 255.0)
+
+
+def label(entry: dict[str, Any]) -> str:
+    return "-".join((entry["case"], entry["metric"], entry["implementation"].replace(" ", "_")))
+
+
+@pytest.mark.parametrize("entry", covered("match"), ids=label)
+def test_matches_other_implementations(entry: dict[str, Any]) -> None:
+    expected = number(entry["value"])
+    atol, rtol = entry["atol"], entry.get("rtol", 0.0)
+    assert score(entry) == pytest.approx(expected, abs=atol, rel=rtol if rtol else 0.0)
+
+
+def test_covers_every_golden_entry_of_our_metrics() -> None:
+    counts = Counter(entry["metric"] for entry in covered("match"))
+    assert counts == {
+        "MAE": 47, "MSE": 22, "RMSE": 6, "NMSE": 21, "PSNR": 90,
+        "SSIM_wang": 44, "SSIM_wang_3d": 5, "UQI": 16, "VIF-P": 48,
+    }  # fmt: skip
+
+
+def faults() -> list[dict[str, Any]]:
+    """Wrong values, without those that are right by accident (identical images, say)."""
+    right = {(entry["case"], entry["metric"]): number(entry["value"]) for entry in covered("match")}
+    return [
+        entry
+        for entry in covered("warn")
+        if entry["value"] is not None
+        and not abs(right.get((entry["case"], entry["metric"]), math.nan) - number(entry["value"])) <= 1e-6
+    ]
+
+
+@pytest.mark.parametrize("entry", faults(), ids=label)
+def test_does_not_repeat_known_faults(entry: dict[str, Any]) -> None:
+    settings = {**entry["settings"], "shift": 1024} if entry["metric"] == "SSIM_wang" else entry["settings"]
+    ours, wrong = score({**entry, "settings": settings}), number(entry["value"])
+    assert not math.isnan(ours)
+    assert math.isnan(wrong) or abs(ours - wrong) > 1e-4
+
+
+def weights_folder() -> Path:
+    named = os.environ.get(weights.FOLDER_VARIABLE)
+    return Path(named) if named else Path(__file__).parents[3].parent / "shared" / "weights"
+
+
+@pytest.fixture(scope="module", params=["alex", "squeeze"])
+def lpips(request: pytest.FixtureRequest) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(weights.FOLDER_VARIABLE, str(weights_folder()))
+        if weights.find(request.param) is None:
+            pytest.skip(f"no LPIPS weights ({request.param}) in ${weights.FOLDER_VARIABLE} or ../shared/weights")
+        pytest.importorskip("torchvision", exc_type=Exception)
+        from benchmark_metrics.perceptual import LPIPS
+
+        metric = LPIPS(request.param)
+        metric.net = request.param
+        return metric
+
+
+@pytest.mark.real_data
+def test_lpips_matches_its_package(lpips: Any) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    checked = 0
+    for entry in ENTRIES:
+        if entry["metric"] != f"LPIPS_{lpips.net}" or entry["use"] != "match":
+            continue
+        settings = entry["settings"]
+        if entry["case"] == "torchmetrics docstring example":
+            generator = torch.Generator().manual_seed(42)
+            pair = [torch.rand(2, 3, 100, 100, generator=generator) * 2 - 1 for _ in range(2)]
+            value = lpips.distance(*(images[settings["pair"]].numpy() for images in pair))
+        else:
+            case = arrays(entry["case"])
+            truth = case["gt"].astype(np.float64)
+            prediction = truth if "pair" in settings else case["pred"].astype(np.float64)
+            if entry["case"] == "rgb_64":
+                value = lpips.distance(prediction, truth)
+            else:
+                high = 1.0 if entry["case"] == "unit_128" else 255.0
+                value = lpips.score(prediction, truth, np.ones(truth.shape, dtype=bool), (0.0, high))
+        assert value == pytest.approx(entry["value"], abs=entry["atol"]), settings
+        checked += 1
+    assert checked == 11
+    provenance = lpips.provenance()
+    assert provenance["net"] == lpips.net
+    assert re.fullmatch(r"[0-9a-f]{64}", provenance["sha256"])
+
+
+@pytest.mark.real_data
+def test_lpips_refuses_values_outside_the_range(lpips: Any) -> None:
+    image = np.linspace(-1024.0, 3000.0, 64 * 64).reshape(64, 64)
+    mask = np.ones(image.shape, dtype=bool)
+    with pytest.raises(ValueError, match=r"outside -1000\.\.1000"):
+        lpips.score(image, image, mask, (-1000.0, 1000.0))
+    assert math.isnan(lpips.score(image[:31], image[:31], mask[:31], (-1024.0, 3000.0)))

@@ -1,0 +1,258 @@
+"""What every metric must do, whatever the images."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import benchmark_metrics
+import numpy as np
+import pytest
+from benchmark_metrics import weights
+from benchmark_metrics.information import VIFP
+from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
+from benchmark_metrics.structural import SSIM, UQI
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.errors import Unavailable
+from benchmark.scoring import prepare
+
+ALL = [MAE, RMSE, MSE, NMSE, PSNR, SSIM, UQI, VIFP]
+BEST = {MAE: 0.0, RMSE: 0.0, MSE: 0.0, NMSE: 0.0, PSNR: math.inf, SSIM: 1.0, UQI: 1.0, VIFP: 1.0}
+HIGHER = {PSNR, SSIM, UQI, VIFP}
+NAMES = {MAE: "mae", RMSE: "rmse", MSE: "mse", NMSE: "nmse", PSNR: "psnr", SSIM: "ssim", UQI: "uqi", VIFP: "vif-p"}
+RANGE = (-1000.0, 3000.0)
+SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}
+(PROFILE,) = benchmark_metrics.benchmark_profiles()
+USES = {use.metric: use for use in PROFILE.metrics}
+
+
+def body(seed: int = 0, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """A textured disc in air, in HU, and its mask."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    mask = x**2 + y**2 < (0.4 * size) ** 2
+    texture = 40.0 + 300.0 * np.sin(x / 3) * np.cos(y / 4) + rng.normal(0, 30, (size, size))
+    return np.where(mask, texture, RANGE[0]), mask
+
+
+def everywhere(image: np.ndarray) -> np.ndarray:
+    return np.ones(image.shape, dtype=bool)
+
+
+@pytest.mark.parametrize("metric", ALL)
+@pytest.mark.parametrize("value", [None, RANGE[0], 0.0, 100.3])
+def test_identical_images_score_best(metric: Any, value: float | None) -> None:
+    image = body()[0] if value is None else np.full((64, 64), value)
+    assert metric().score(image.copy(), image, everywhere(image), RANGE) == pytest.approx(BEST[metric], abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", ALL)
+def test_more_noise_never_scores_better(metric: Any) -> None:
+    image, mask = body()
+    noise = np.random.default_rng(1).normal(size=image.shape)
+    use = USES[NAMES[metric]]
+    scores = [
+        metric().score(*prepare(image + level * noise, image, mask, use, RANGE), mask, RANGE)
+        for level in (1.0, 10.0, 50.0, 200.0)
+    ]
+    assert scores == sorted(scores, reverse=metric in HIGHER)
+    assert len(set(scores)) == 4
+
+
+@pytest.mark.parametrize("metric", ALL)
+def test_voxels_outside_the_region_do_not_matter(metric: Any) -> None:
+    image, mask = body()
+    rng = np.random.default_rng(2)
+    prediction = image + rng.normal(0, 40, image.shape)
+    use = USES[NAMES[metric]]
+    scores = []
+    for _ in range(2):
+        altered = [np.where(mask, each, rng.uniform(*RANGE, image.shape)) for each in (prediction, image)]
+        scores.append(metric().score(*prepare(*altered, mask, use, RANGE), mask, RANGE))
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("metric", [NMSE, PSNR, SSIM, UQI, VIFP])
+@given(factor=st.floats(1e-3, 1e3), seed=st.integers(0, 5))
+@settings(max_examples=15, deadline=None)
+def test_unit_does_not_matter(metric: Any, factor: float, seed: int) -> None:
+    image, mask = body(seed)
+    prediction = image + np.random.default_rng(seed).normal(0, 40, image.shape)
+    plain = metric().score(prediction, image, mask, RANGE)
+    scaled = metric().score(factor * prediction, factor * image, mask, (factor * RANGE[0], factor * RANGE[1]))
+    assert scaled == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.parametrize("metric", [MAE, RMSE, MSE, PSNR, SSIM, UQI, VIFP])
+@given(offset=st.floats(-2000, 2000))
+@settings(max_examples=15, deadline=None)
+def test_zero_of_the_unit_does_not_matter(metric: Any, offset: float) -> None:
+    """HU, HU + 1024 and attenuation give one score; NMSE alone is relative to the unit's own zero."""
+    image, mask = body()
+    prediction = image + np.random.default_rng(3).normal(0, 40, image.shape)
+    plain = metric().score(prediction, image, mask, RANGE)
+    moved = metric().score(prediction + offset, image + offset, mask, (RANGE[0] + offset, RANGE[1] + offset))
+    assert moved == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.parametrize("metric", ALL)
+@pytest.mark.parametrize("size", [8, 16, 40])
+def test_small_images_are_scored_or_undefined_but_never_an_error(metric: Any, size: int) -> None:
+    image, _ = body(size=size)
+    value = metric().score(image + 1.0, image, everywhere(image), RANGE)
+    smallest = {SSIM: 11, UQI: 8, VIFP: 41}.get(metric, 1)
+    assert math.isnan(value) == (size < smallest)
+
+
+@pytest.mark.parametrize("metric", ALL)
+def test_does_not_change_its_input(metric: Any) -> None:
+    image, mask = body()
+    prediction = image + 7.0
+    before = prediction.copy(), image.copy(), mask.copy()
+    metric().score(prediction, image, mask, RANGE)
+    assert all(np.array_equal(a, b) for a, b in zip(before, (prediction, image, mask), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction", "target", "expected"),
+    [
+        (NMSE, 1.0, 0.0, math.nan),
+        (NMSE, 0.0, 0.0, 0.0),
+        (PSNR, 5.0, 5.0, math.inf),
+        (VIFP, 5.0, 5.0, 1.0),
+        (VIFP, 6.0, 5.0, 0.0),
+        (UQI, 0.0, 0.0, 1.0),
+        (UQI, 4.0, 0.0, 0.0),
+        (UQI, 2.0, 1.0, 0.8),
+    ],
+)
+def test_degenerate_cases_are_decided(metric: Any, prediction: float, target: float, expected: float) -> None:
+    images = [np.full((48, 48), value) for value in (prediction, target)]
+    value = metric().score(*images, everywhere(images[0]), (0.0, 10.0))
+    assert value == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("metric", [SSIM, UQI])
+def test_no_window_centred_in_the_region_is_undefined(metric: Any) -> None:
+    image, _ = body()
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[0, 0] = True
+    assert math.isnan(metric().score(image, image, mask, RANGE))
+
+
+def test_windowed_scores_are_the_mean_of_the_map_in_the_region() -> None:
+    image, mask = body()
+    prediction = image + np.random.default_rng(4).normal(0, 40, image.shape)
+    shifted = prediction - RANGE[0], image - RANGE[0]
+    assert SSIM().score(prediction, image, mask, RANGE) == pytest.approx(
+        SSIM().map(*shifted, 4000.0)[mask[5:-5, 5:-5]].mean()
+    )
+    assert UQI().score(prediction, image, mask, RANGE) == pytest.approx(UQI().map(*shifted)[mask[4:-3, 4:-3]].mean())
+
+
+@given(seed=st.integers(0, 1000), offset=st.floats(0, 1e4), spread=st.floats(1e-3, 1e3))
+@settings(max_examples=25, deadline=None)
+def test_uqi_equals_its_formula_block_by_block(seed: int, offset: float, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = offset + spread * rng.random((2, 10, 9))
+    result = UQI().map(x, y)
+    for row in range(3):
+        for column in range(2):
+            a, b = (image[row : row + 8, column : column + 8].ravel() for image in (x, y))
+            covariance = np.mean((a - a.mean()) * (b - b.mean()))
+            expected = 4 * covariance * a.mean() * b.mean() / ((a.var() + b.var()) * (a.mean() ** 2 + b.mean() ** 2))
+            assert result[row, column] == pytest.approx(expected, abs=1e-9)
+
+
+def test_vif_is_not_symmetric_and_rewards_the_reference_first() -> None:
+    image, mask = body()
+    blurred = (image + np.roll(image, 1, 0) + np.roll(image, 1, 1)) / 3
+    one, other = (VIFP().score(*pair, mask, RANGE) for pair in ((blurred, image), (image, blurred)))
+    assert one < other
+
+
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "lpips"])
+def test_specs_describe_their_metrics(name: str) -> None:
+    spec = SPECS[name]
+    image, mask = body()
+    metric = spec.load()()
+    good, bad = (metric.score(image + error, image, mask, RANGE) for error in (5.0, 500.0))
+    assert (good > bad) == spec.higher_is_better
+    assert all(spec.bounds[0] <= value <= spec.bounds[1] for value in (good, bad))
+
+
+def test_the_profile_uses_every_metric_once() -> None:
+    assert sorted(USES) == sorted(SPECS)
+    assert PROFILE.id == "physical/1"
+    assert PROFILE.primary == "psnr"
+
+
+class TestWeights:
+    @pytest.fixture
+    def nowhere(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+        monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "weights"))
+        (tmp_path / "weights").mkdir()
+        (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
+        return tmp_path
+
+    @pytest.mark.usefixtures("nowhere")
+    def test_missing_weights_make_lpips_unavailable_without_importing_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        for module in ("lpips", "torchvision"):
+            monkeypatch.setitem(sys.modules, module, None)  # importing it would fail with another message
+        with pytest.raises(Unavailable, match=r"^weights missing: .*alexnet-owt-7be5be79\.pth.*BENCHMARK_WEIGHTS"):
+            LPIPS()
+
+    def test_torch_cache_comes_after_the_named_folder(self, nowhere: Any) -> None:
+        cached = nowhere / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
+        cached.write_bytes(b"cached")
+        assert weights.find("alex") == cached
+        named = nowhere / "weights" / "lpips_alexnet_features_torchvision.npz"
+        named.write_bytes(b"named")
+        assert weights.find("alex") == named
+        assert weights.find("vgg") is None
+
+    def test_a_file_that_breaks_its_promised_checksum_is_refused(self, nowhere: Any) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        (nowhere / "weights" / "alexnet-owt-7be5be79.pth").write_bytes(b"half a download")
+        with pytest.raises(Unavailable, match="weights damaged"):
+            LPIPS()
+
+    def test_archives_without_the_features_or_with_pickles_are_refused(self, nowhere: Any) -> None:
+        pytest.importorskip("torchvision", exc_type=Exception)
+        from benchmark_metrics.perceptual import LPIPS
+
+        path = nowhere / "weights" / "alexnet.npz"
+        np.savez(path, **{"features.0.weight": np.zeros((64, 3, 11, 11), dtype=np.float32)})
+        with pytest.raises(Unavailable, match=r"alexnet\.npz has no features\.0\.bias"):
+            LPIPS()
+        np.savez(path, **{"features.0.weight": np.array([{"a": 1}], dtype=object)})
+        with pytest.raises(Unavailable, match=r"weights unusable: alexnet\.npz"):
+            LPIPS()
+
+    def test_a_broken_torchvision_makes_lpips_unavailable(self, nowhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        np.savez(nowhere / "weights" / "alexnet.npz", nothing=np.zeros(1))
+        monkeypatch.setitem(sys.modules, "lpips", None)
+        with pytest.raises(Unavailable, match="lpips cannot be imported"):
+            LPIPS()
+
+    def test_doctor_names_what_is_missing(self, nowhere: Any) -> None:
+        (nowhere / "weights" / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"x")
+        results = {result.what.split(":")[0]: result for result in weights.check()}
+        assert results["LPIPS weights (squeeze)"].state == "ok"
+        assert results["LPIPS weights (vgg)"].state == "missing"
+        assert "vgg16-397923af.pth" in results["LPIPS weights (vgg)"].advice
+
+    def test_an_unknown_network_is_named(self) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        with pytest.raises(ValueError, match="net 'resnet' is none of alex, squeeze, vgg"):
+            LPIPS("resnet")
