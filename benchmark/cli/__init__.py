@@ -10,7 +10,7 @@ import typer
 
 from benchmark import __version__
 from benchmark.cli import data, doctor, leaderboard, listing, plugins, run, status
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, Interrupted
 
 app = typer.Typer(
     name="benchmark",
@@ -54,9 +54,6 @@ def main() -> None:
     """Entry point: errors become one line and an exit code (1 failed, 2 usage, 130 interrupted)."""
     try:
         app()
-    except KeyboardInterrupt:
-        _complain("interrupted; the same command continues where it stopped")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
@@ -67,7 +64,7 @@ def main() -> None:
 
         code = error.exit_code if isinstance(error, BenchmarkError) else 1
         more = "" if isinstance(error, BenchmarkError | OSError) else " (a traceback: benchmark --debug ...)"
-        _complain(f"error: {explain(error)}{more}")
+        _complain(f"{'' if isinstance(error, Interrupted) else 'error: '}{explain(error)}{more}")
         sys.exit(code)
 
 

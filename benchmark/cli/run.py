@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from benchmark.errors import UsageError
+from benchmark.errors import Interrupted, UsageError
 from benchmark.grid import Choices, Plan, load_grid, make_plan
 from benchmark.plugins import registry
 from benchmark.presets import PRESETS
@@ -89,8 +91,6 @@ def run(
 
 
 def _run(plan: Plan, path: Path, settings: dict[str, Any]) -> None:
-    import sys
-
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
     from benchmark.cli.text import echo
@@ -100,8 +100,13 @@ def _run(plan: Plan, path: Path, settings: dict[str, Any]) -> None:
     folder = RunFolder(path)
     options = {"command": sys.argv[1:], **settings}
     echo(f"{plan.grid} grid, preset {plan.preset}, {len(plan.cells)} cells -> {path}")
-    with display(plan) as observer:
-        outcome = run_plan(plan, folder, registry(), Settings(**settings, options=options), observer)
+    # a scheduler's SIGTERM is a Ctrl-C from somebody in a hurry: checkpoints are written all the same
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with display(plan) as observer:
+            outcome = run_plan(plan, folder, registry(), Settings(**settings, options=options), observer)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command continues where it stopped") from None
     print_and_write(folder, registry())
     echo("cells: " + ", ".join(f"{count} {state}" for state, count in sorted(outcome.states.items())))
     if outcome.exit_code:
