@@ -1,0 +1,223 @@
+"""What must hold for any scores."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.statistics.intervals import detectable_difference, patient_means, t_interval
+from benchmark.statistics.paired import (
+    Comparison,
+    compare_all,
+    differences,
+    holm,
+    middle_ranks,
+    patients_needed,
+    signed_rank,
+    smallest_p,
+)
+from benchmark.statistics.ranks import competition_ranks, mean_ranks, rank_ranges, separated, tiers
+
+numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
+small_differences = st.lists(st.integers(-6, 6).map(float), min_size=1, max_size=10)
+probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@given(st.lists(numbers, min_size=2, max_size=30))
+def test_interval_holds_the_mean_and_grows_with_the_level(values: list[float]) -> None:
+    narrow, wide = t_interval(values, 0.9), t_interval(values, 0.99)
+    assert wide.low <= narrow.low <= narrow.mean <= narrow.high <= wide.high
+    assert min(values) - 1e-6 <= narrow.mean <= max(values) + 1e-6
+
+
+def test_interval_of_one_or_no_patient_says_so() -> None:
+    assert t_interval([3.0]).mean == 3.0
+    assert math.isnan(t_interval([3.0]).low)
+    assert t_interval([]).n == 0
+    assert math.isnan(t_interval([]).mean)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    intervals = [t_interval(row) for row in rng.normal(5.0, 2.0, (2000, 6))]
+    assert np.mean([i.low <= 5.0 <= i.high for i in intervals]) == pytest.approx(0.95, abs=0.015)
+
+
+@given(small_differences, st.randoms(use_true_random=False))
+def test_signed_rank_ignores_order_and_mirrors(values: list[float], random: object) -> None:
+    shuffled = list(values)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    result = signed_rank(values)
+    assert signed_rank(shuffled) == result
+    assert signed_rank([-value for value in values]).p == result.p
+    assert signed_rank([7.5 * value for value in values]).p == result.p
+
+
+@given(small_differences)
+@settings(deadline=None)
+def test_signed_rank_equals_full_enumeration(values: list[float]) -> None:
+    result = signed_rank(values)
+    nonzero = [value for value in values if value]
+    ranks = middle_ranks([abs(value) for value in nonzero])
+    middle = sum(ranks) / 2
+    sums = [sum(itertools.compress(ranks, signs)) for signs in itertools.product((0, 1), repeat=len(nonzero))]
+    extreme = sum(abs(w - middle) >= abs(result.w_plus - middle) for w in sums)
+    assert result.p == pytest.approx(extreme / len(sums), abs=1e-12)
+    assert result.p >= smallest_p(result.n) or result.n == 0
+
+
+@pytest.mark.parametrize("n", [40, 50, 51, 80])
+@pytest.mark.parametrize("digits", [1, 6])
+def test_signed_rank_agrees_with_scipy_on_many_patients(n: int, digits: int) -> None:
+    from scipy.stats import wilcoxon
+
+    values = np.round(np.random.default_rng(n).normal(0.3, 1.0, n), digits)
+    result = signed_rank(values)
+    exact = result.n <= 50
+    method = "exact" if exact and digits == 6 else "asymptotic"
+    expected = wilcoxon(values, method=method, correction=False).pvalue
+    assert result.p == pytest.approx(expected, abs=0.02 if exact and digits == 1 else 1e-9)
+
+
+def test_no_difference_is_no_evidence() -> None:
+    assert signed_rank([0.0, 0.0]).p == 1.0
+    assert signed_rank([]).p == 1.0
+
+
+def test_differences_keep_decimal_ties() -> None:
+    assert 0.49 - 0.45 != 0.58 - 0.54
+    assert len(set(differences([0.49, 0.58], [0.45, 0.54]))) == 1
+    assert differences([0.0], [0.0]) == [0.0]
+    assert differences([1e-9], [0.0]) == [1e-9]
+    with pytest.raises(ValueError, match="shorter"):
+        differences([1.0, 2.0], [1.0])
+
+
+@given(probabilities)
+def test_holm_is_monotone_bounded_and_between_raw_and_bonferroni(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    for (p, a), (q, b) in itertools.product(zip(p_values, adjusted, strict=True), repeat=2):
+        assert p > q or a <= b
+    for p, a in zip(p_values, adjusted, strict=True):
+        assert p <= a <= min(1.0, len(p_values) * p) + 1e-12
+
+
+@given(probabilities, st.randoms(use_true_random=False))
+def test_holm_ignores_order(p_values: list[float], random: object) -> None:
+    order = list(range(len(p_values)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    adjusted = holm(p_values)
+    assert holm([p_values[i] for i in order]) == [adjusted[i] for i in order]
+
+
+def test_holm_refuses_what_is_not_a_probability() -> None:
+    with pytest.raises(ValueError, match="not all probabilities"):
+        holm([0.1, float("nan")])
+
+
+@pytest.mark.parametrize(("models", "needed"), [(2, 6), (3, 7), (6, 10), (7, 10), (11, 12)])
+def test_patients_needed_for_any_verdict(models: int, needed: int) -> None:
+    tests = models * (models - 1) // 2
+    assert patients_needed(tests) == needed
+    assert smallest_p(needed, tests) <= 0.05 < smallest_p(needed - 1, tests)
+
+
+@given(st.dictionaries(st.sampled_from("abcdefg"), st.integers(-5, 5).map(float), min_size=1))
+def test_ranks_do_not_change_under_monotone_maps(values: dict[str, float]) -> None:
+    ranks = competition_ranks(values, higher_is_better=True)
+    assert ranks == competition_ranks({m: math.exp(v) for m, v in values.items()}, higher_is_better=True)
+    assert ranks == competition_ranks({m: -v for m, v in values.items()}, higher_is_better=False)
+    assert min(ranks.values()) == 1
+    blocks = [values, {m: v**3 for m, v in values.items()}]
+    average = mean_ranks(blocks, higher_is_better=True)
+    assert average == mean_ranks([values], higher_is_better=True)
+    assert sum(average.values()) == pytest.approx(len(values) * (len(values) + 1) / 2)
+
+
+def test_ties_share_ranks() -> None:
+    assert competition_ranks({"a": 1.0, "b": 2.0, "c": 2.0, "d": 3.0}, higher_is_better=True) == {
+        "d": 1,
+        "b": 2,
+        "c": 2,
+        "a": 4,
+    }
+    assert mean_ranks([{"a": 1.0, "b": 1.0}, {"b": 1.0}], higher_is_better=True) == {"a": 1.5, "b": 1.25}
+
+
+def test_repeated_measurements_become_one_value_per_patient() -> None:
+    nan, infinite = float("nan"), float("inf")
+    tables = [{"p1": 1.0, "p2": None, "p3": 4.0}, {"p1": 3.0, "p2": nan, "p3": infinite}]
+    assert patient_means(tables) == {"p1": 2.0, "p3": 4.0}
+
+
+def apart(*pairs: str) -> set[frozenset[str]]:
+    return {frozenset(pair) for pair in pairs}
+
+
+def test_tiers_hold_what_is_not_separated_from_their_best() -> None:
+    assert tiers("abcd", apart("ac", "ad", "bd")) == {"a": "a", "b": "a", "c": "b", "d": "b"}
+    assert tiers("abc", apart("ab")) == {"a": "a", "b": "b", "c": "a"}
+    many = [str(i) for i in range(30)]
+    letters = tiers(many, {frozenset(pair) for pair in itertools.combinations(many, 2)})
+    assert (letters["25"], letters["26"], letters["29"]) == ("z", "aa", "ad")
+
+
+def test_rank_ranges_are_what_the_tests_leave_open() -> None:
+    means = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
+    ranges = rank_ranges(means, apart("ac", "ad", "bd"), higher_is_better=True)
+    assert ranges == {"a": (1, 2), "b": (1, 3), "c": (2, 4), "d": (3, 4)}
+    assert rank_ranges(means, set(), higher_is_better=True)["d"] == (1, 4)
+    turned = rank_ranges(means, apart("ac", "ad", "bd"), higher_is_better=False)
+    assert turned["d"] == (1, 2)
+
+
+@given(st.integers(2, 5), st.integers(1, 9), st.integers(0, 50))
+@settings(deadline=None, max_examples=30)
+def test_every_rank_lies_in_its_range(models: int, patients: int, seed: int) -> None:
+    table = np.random.default_rng(seed).normal(np.arange(models)[:, None], 0.7, (models, patients))
+    scores = {f"m{i}": {f"p{j}": float(v) for j, v in enumerate(row)} for i, row in enumerate(table)}
+    verdict = separated(compare_all(scores))
+    means = {model: float(np.mean(list(values.values()))) for model, values in scores.items()}
+    ranges = rank_ranges(means, verdict, higher_is_better=True)
+    for model, rank in competition_ranks(means, higher_is_better=True).items():
+        assert ranges[model][0] <= rank <= ranges[model][1]
+    if patients < patients_needed(models * (models - 1) // 2):
+        assert not verdict
+
+
+def test_comparisons_use_the_shared_patients() -> None:
+    (comparison,) = compare_all({"b": {"p1": 1.0, "p2": 2.0}, "a": {"p2": 5.0, "p3": 0.0}})
+    assert (comparison.first, comparison.second, comparison.patients) == ("a", "b", 1)
+    assert comparison.mean == 3.0
+    (nothing,) = compare_all({"a": {"p1": 1.0}, "b": {"p2": 1.0}})
+    assert (nothing.patients, nothing.p) == (0, 1.0)
+    assert math.isnan(nothing.mean)
+    assert separated([Comparison("a", "b", 9, 1.0, 1.0, 0.01, 0.05)]) == apart("ab")
+
+
+def test_detectable_difference_has_the_power_it_claims() -> None:
+    from scipy.stats import ttest_1samp
+
+    shift = detectable_difference(2.0, 12)
+    samples = np.random.default_rng(0).normal(shift, 2.0, (4000, 12))
+    found = ttest_1samp(samples, 0.0, axis=1).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.02)
+    assert detectable_difference(2.0, 24) < shift < detectable_difference(2.0, 12, alpha=0.005)
+    assert detectable_difference(4.0, 12) == pytest.approx(2 * shift)
+    assert detectable_difference(0.0, 12) == 0.0
+    assert math.isnan(detectable_difference(1.0, 1))
+
+
+def test_statistics_import_nothing_heavy() -> None:
+    code = (
+        "import benchmark.statistics.intervals, benchmark.statistics.paired, benchmark.statistics.ranks, sys;"
+        "print([m for m in ('numpy', 'scipy', 'pandas', 'torch') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
