@@ -130,15 +130,15 @@ def test_lazy_attributes_of_a_module_are_not_touched(point: Point) -> None:
 
     class Lazy(ModuleType):
         def __dir__(self) -> list[str]:
-            return ["benchmark_models", "Network"]
+            return [*vars(self), "Network"]
 
         def __getattr__(self, name: str) -> Any:
-            if name == "benchmark_models":
-                return models("m")
             touched.append(name)
             raise AttributeError(name)
 
-    sys.modules["made_up_lazy"] = Lazy("made_up_lazy")
+    module = Lazy("made_up_lazy")
+    vars(module)["benchmark_models"] = models("m")
+    sys.modules["made_up_lazy"] = module
     try:
         found = plugins.load([EntryPoint("lazy", "made_up_lazy", "benchmark.plugins")])
     finally:

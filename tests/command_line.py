@@ -1,0 +1,68 @@
+"""Run the command line around a plugin that is not one of ours, without installing it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STRANGERS = Path(__file__).parent / "strangers"
+
+
+@dataclass
+class CommandLine:
+    """Runs ``python -m benchmark`` in a folder of its own, with only the toy plugin installed."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command as a list."""
+        return [sys.executable, "-m", "benchmark", *arguments]
+
+    def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run to the end; standard output and error as text."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start in a process group of its own and return at once."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def records(self, run: str) -> dict[str, dict[str, Any]]:
+        """The records of a run by model name."""
+        found = [json.loads(path.read_text()) for path in (self.folder / run).glob("cells/*/record.json")]
+        return {record["name"]: record for record in found}
+
+
+def make_discoverable(folder: Path, distribution: str, version: str, name: str, module: str) -> None:
+    """Write the metadata that an installed distribution has, so that its entry point is found without installing."""
+    info = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[benchmark.plugins]\n{name} = {module}\n")
+
+
+def installed_plugins() -> list[str]:
+    """Entry points that happen to be installed where the tests run, the toy's own aside."""
+    from importlib.metadata import entry_points
+
+    return sorted({point.name for point in entry_points(group="benchmark.plugins")} - {"toy"})

@@ -1,0 +1,3 @@
+"""A plugin that ends the interpreter when it is imported."""
+
+raise SystemExit("I refuse to be imported")

@@ -1,0 +1,8 @@
+"""One of two plugins that offer the same model name."""
+
+from benchmark import ModelSpec, hookimpl
+
+
+@hookimpl
+def benchmark_models():
+    yield ModelSpec("same-name", "benchmark_clash_a:nothing", kind="fixed")

@@ -1,0 +1,79 @@
+"""The smallest plugin that can be run: two models, a task, a metric, a profile and a grid.
+
+It also offers models that misbehave, for the harness's own tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from benchmark import GridSpec, MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec, hookimpl
+
+
+@dataclass(frozen=True)
+class AffineOptions:
+    """Options of ``toy-affine``."""
+
+    bias: bool = field(default=True, metadata={"help": "give the convolution a bias"})
+
+
+@dataclass(frozen=True)
+class SlowOptions:
+    """Options of ``toy-slow``."""
+
+    seconds: float = field(default=0.05, metadata={"help": "time a step sleeps"})
+
+
+@dataclass(frozen=True)
+class ShiftOptions:
+    """Options of the task ``toy-shift``."""
+
+    gain: float = field(default=0.5, metadata={"help": "target = gain * source + 100"})
+    fault: str = field(default="", metadata={"help": "plant a fault: nan, raise"})
+
+
+@hookimpl
+def benchmark_models() -> Iterator[ModelSpec]:
+    yield ModelSpec("toy-affine", "benchmark_toy.models:Affine", options=AffineOptions, summary="One convolution.")
+    yield ModelSpec("toy-copy", "benchmark_toy.models:Copy", kind="fixed", baseline=True, summary="The source.")
+    yield ModelSpec("toy-mean", "benchmark_toy.models:Mean", kind="fitted", baseline=True, summary="The mean target.")
+    yield ModelSpec("toy-nan", "benchmark_toy.models:Diverging", summary="Its loss becomes NaN.")
+    yield ModelSpec("toy-crash", "benchmark_toy.models:Crashing", summary="Its process is killed.")
+    yield ModelSpec("toy-slow", "benchmark_toy.models:Slow", options=SlowOptions, summary="Takes its time.")
+    yield ModelSpec("toy-lacking", "benchmark_toy.models:lacking", summary="Its weights are missing.")
+    yield ModelSpec("toy-talker", "benchmark_toy.models:Talker", kind="fixed", summary="Prints a lot.")
+    yield ModelSpec("toy-hu", "benchmark_toy.models:Copy", kind="fixed", target_units=("HU",), summary="HU only.")
+
+
+@hookimpl
+def benchmark_tasks() -> Iterator[TaskSpec]:
+    yield TaskSpec(
+        "toy-shift",
+        "benchmark_toy.task:build",
+        options=ShiftOptions,
+        source_modality="A",
+        target_modality="B",
+        source_unit="a.u.",
+        target_unit="a.u.",
+        profile="toy",
+        summary="Undo an affine change of intensity.",
+    )
+
+
+@hookimpl
+def benchmark_metrics() -> Iterator[MetricSpec]:
+    yield MetricSpec(
+        "toy-error", "benchmark_toy.metrics:Error", label="error", higher_is_better=False, unit="target", digits=2
+    )
+    yield MetricSpec("toy-unavailable", "benchmark_toy.metrics:unavailable", label="none", higher_is_better=True)
+
+
+@hookimpl
+def benchmark_profiles() -> Iterator[ProfileSpec]:
+    yield ProfileSpec("toy", 1, (MetricUse("toy-error", clip=False), MetricUse("toy-unavailable")), primary="toy-error")
+
+
+@hookimpl
+def benchmark_grids() -> Iterator[GridSpec]:
+    yield GridSpec("toy", "benchmark_toy", "grids/toy.toml", summary="The toy models on the toy task.")

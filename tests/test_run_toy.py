@@ -1,0 +1,241 @@
+"""``benchmark run`` from the outside, with a plugin that the harness has never heard of."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+SMOKE = ("run", "--grid", "toy", "--preset", "smoke")
+RUN = "results/toy-smoke-1seed"
+
+
+def wait_for(condition: object, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_grid_runs_to_a_leaderboard_and_the_second_time_does_nothing(toy: CommandLine) -> None:
+    first = toy(*SMOKE)
+    assert first.returncode == 0, first.stderr
+    records = toy.records(RUN)
+    assert {name: record["state"] for name, record in records.items()} == dict.fromkeys(
+        ("toy-affine", "toy-copy", "toy-mean"), "done"
+    )
+    for record in records.values():
+        assert record["scores"]["toy-error"]["n_scored"] == record["scores"]["toy-error"]["n_expected"] == 3
+        assert record["scores"]["toy-unavailable"]["state"] == "skipped"
+        assert record["dataset"]["simulated"] is True
+        assert record["profile"] == "toy/1"
+    assert records["toy-affine"]["parameters"] == {"generator": 10}
+    for suffix in ("md", "csv", "json"):
+        assert (toy.folder / RUN / f"leaderboard.{suffix}").stat().st_size > 0
+    assert "toy-affine" in first.stdout
+    assert "simulated" in first.stdout.lower()
+    before = {path: path.stat().st_mtime_ns for path in (toy.folder / RUN).glob("cells/*/*")}
+    second = toy(*SMOKE)
+    assert second.returncode == 0
+    assert "3 of 3 cells are done already" in second.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in (toy.folder / RUN).glob("cells/*/*")}
+
+
+def test_failures_are_rows_and_the_others_go_on(toy: CommandLine) -> None:
+    models = "toy-affine,toy-nan,toy-crash,toy-lacking,toy-hu"
+    ended = toy(*SMOKE, "--models", models, "--name", "x")
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stdout + ended.stderr
+    records = toy.records("results/x")
+    assert {name: record["state"] for name, record in records.items()} == {
+        "toy-affine": "done",
+        "toy-nan": "failed",
+        "toy-crash": "failed",
+        "toy-lacking": "skipped",
+        "toy-hu": "skipped",
+    }
+    assert "nan" in records["toy-nan"]["reason"]
+    assert "SIGKILL" in records["toy-crash"]["reason"]
+    assert "toy.pth" in records["toy-lacking"]["reason"]
+    assert "HU" in records["toy-hu"]["reason"]
+    log = toy.folder / "results/x/cells" / records["toy-nan"]["id"] / "error.txt"
+    assert "TrainingDiverged" in log.read_text()
+    status = toy("status", "results/x")
+    assert "2 failed" in status.stdout
+    again = json.loads(toy("status", "results/x", "--json").stdout)
+    assert {row["model"]: row["state"] for row in again}["toy-nan"] == "failed"
+
+
+def test_a_cell_that_takes_too_long_is_a_timeout(toy: CommandLine) -> None:
+    ended = toy(*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=30", "--timeout", "3", "--name", "x")
+    assert ended.returncode == 1
+    assert toy.records("results/x")["toy-slow"]["state"] == "timeout"
+
+
+def slow(toy: CommandLine, name: str) -> tuple[str, ...]:
+    return (*SMOKE, "--models", "toy-affine,toy-slow", "-p", "toy-slow.seconds=0.3", "--steps", "20", "--name", name)
+
+
+def checkpoint(toy: CommandLine, name: str) -> bytes:
+    import torch
+
+    cell = toy.records(f"results/{name}")["toy-slow"]["id"]
+    payload = torch.load(toy.folder / f"results/{name}/cells/{cell}/checkpoint.pt", weights_only=True)
+    return b"".join(value.numpy().tobytes() for value in payload["model"]["net"].values())
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_or_killed_the_same_command_finishes_the_run(toy: CommandLine, how: signal.Signals) -> None:
+    process = toy.start(*slow(toy, "broken"))
+    folder = toy.folder / "results/broken"
+    wait_for(lambda: any(len(path.read_text().splitlines()) > 4 for path in folder.glob("cells/*/log.jsonl")))
+    wait_for(lambda: toy.records("results/broken").get("toy-affine", {}).get("state") == "done")
+    if how is signal.SIGKILL:
+        os.kill(process.pid, how)  # the supervisor alone: its workers must notice
+    else:
+        os.killpg(process.pid, how)
+    output, _ = process.communicate(timeout=60)
+    if how is signal.SIGINT:
+        assert process.returncode == 130, output
+        assert "continues where it stopped" in output
+        assert toy.records("results/broken")["toy-slow"]["state"] == "planned"
+    finished = toy.records("results/broken")["toy-affine"]
+    again = toy(*slow(toy, "broken"))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert toy.records("results/broken")["toy-affine"] == finished
+    if how is signal.SIGINT:
+        assert toy.records("results/broken")["toy-slow"]["training"]["resumed_at"] > 0
+    assert toy(*slow(toy, "unbroken")).returncode == 0
+    assert checkpoint(toy, "broken") == checkpoint(toy, "unbroken")
+
+
+def test_workers_end_with_their_supervisor(toy: CommandLine) -> None:
+    process = toy.start(*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=1", "--name", "x")
+    wait_for(lambda: "toy-slow" in toy.records("results/x") and "pid" in toy.records("results/x")["toy-slow"])
+    worker = toy.records("results/x")["toy-slow"]["pid"]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    wait_for(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text(), 10)
+
+
+def test_a_second_run_on_the_same_folder_is_refused(toy: CommandLine) -> None:
+    arguments = (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=1", "--name", "x")
+    process = toy.start(*arguments)
+    try:
+        wait_for(lambda: toy.records("results/x"))
+        second = toy(*arguments)
+        assert second.returncode == 1
+        assert "another 'benchmark run'" in second.stderr
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+
+
+def test_a_model_that_prints_does_not_disturb_the_display(toy: CommandLine) -> None:
+    ended = toy(*SMOKE, "--models", "toy-talker", "--name", "x")
+    assert ended.returncode == 0
+    assert "chatter" not in ended.stdout + ended.stderr
+    cell = toy.records("results/x")["toy-talker"]["id"]
+    output = (toy.folder / "results/x/cells" / cell / "output.txt").read_text()
+    assert "chatter from a model" in output
+    assert "more chatter" in output
+
+
+@pytest.mark.parametrize("fault", ["nan", "raise"])
+def test_a_builder_that_fails_fails_its_cells_with_the_reason(toy: CommandLine, fault: str) -> None:
+    ended = toy(*SMOKE, "-p", f"toy-shift.fault={fault}", "--name", "x")
+    assert ended.returncode == 1
+    reason = toy.records("results/x")["toy-affine"]["reason"]
+    assert "could not be built" in reason
+    assert ("NaN" if fault == "nan" else "asked to fail") in reason
+    assert not list(toy.folder.glob("datasets/*.h5"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--grid", "tooy"), "'toy'"),
+        ((*SMOKE, "--models", "toy-affin"), "'toy-affine'"),
+        ((*SMOKE, "--tasks", "toy-shif"), "'toy-shift'"),
+        (("run", "--grid", "toy", "--preset", "tiny"), "preset"),
+        ((*SMOKE, "--data", "toy-shift=missing.h5"), "missing.h5"),
+        ((*SMOKE, "--data", "toy-shift"), "TASK=FILE"),
+        ((*SMOKE, "-p", "toy-affine.bia=1"), "'bias'"),
+        ((*SMOKE, "-p", "nonsense"), "NAME.OPTION=VALUE"),
+        ((*SMOKE, "--device", "tpu"), "cuda"),
+        ((*SMOKE, "--jobs", "0"), "--jobs"),
+        (("status", "nowhere"), "nowhere"),
+        (("show", "model", "toy-afine"), "'toy-affine'"),
+        (("list", "modles"), "'models'"),
+    ],
+)
+def test_a_wrong_request_is_one_clear_line_and_exit_2(toy: CommandLine, arguments: tuple[str, ...], said: str) -> None:
+    ended = toy(*arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) <= 2
+
+
+def test_a_results_folder_that_cannot_be_written_is_one_clear_line(toy: CommandLine) -> None:
+    (toy.folder / "file").write_text("in the way")
+    ended = toy(*SMOKE, "--results", "file/results")
+    assert ended.returncode == 1
+    assert "--results" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_edited_prediction_is_noticed_and_made_again(toy: CommandLine) -> None:
+    assert toy(*SMOKE).returncode == 0
+    cell = toy.folder / RUN / "cells" / toy.records(RUN)["toy-affine"]["id"]
+    trained = (cell / "checkpoint.pt").read_bytes()
+    (cell / "predictions.h5").write_bytes(b"tampered")
+    assert "predictions.h5 was altered" in toy("status", RUN).stdout
+    assert toy(*SMOKE).returncode == 0
+    assert "3 done" in toy("status", RUN).stdout
+    assert (cell / "checkpoint.pt").read_bytes()[:4] == trained[:4]
+
+
+def test_a_changed_option_makes_the_old_cell_stale_and_says_which(toy: CommandLine) -> None:
+    assert toy(*SMOKE, "--name", "x").returncode == 0
+    assert toy(*SMOKE, "--name", "x", "-p", "toy-affine.bias=false").returncode == 0
+    status = toy("status", "results/x").stdout
+    assert "stale" in status
+    assert "options.bias changed" in status
+    explained = toy("explain", "results/x", "toy-shift/toy-affine/s0")
+    assert "options.bias" in explained.stdout
+
+
+def test_rescoring_trains_nothing(toy: CommandLine) -> None:
+    assert toy(*SMOKE).returncode == 0
+    before = toy.records(RUN)["toy-affine"]
+    assert toy(*SMOKE, "--rescore").returncode == 0
+    after = toy.records(RUN)["toy-affine"]
+    assert after["files"]["checkpoint.pt"] == before["files"]["checkpoint.pt"]
+    assert after["scores"] == before["scores"]
+
+
+def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine) -> None:
+    assert toy(*SMOKE, "--results", "a").returncode == 0
+    assert toy(*SMOKE, "--results", "b", "--jobs", "1").returncode == 0
+    first, second = toy.records("a/toy-smoke-1seed"), toy.records("b/toy-smoke-1seed")
+    for name in first:
+        assert first[name]["id"] == second[name]["id"]
+        assert first[name]["scores"] == second[name]["scores"]
+
+
+def test_help_is_there_for_every_command(toy: CommandLine) -> None:
+    for command in ("run", "status", "leaderboard", "explain", "list", "show", "plugins", "doctor", "data"):
+        shown = toy(command, "--help")
+        assert shown.returncode == 0
+        assert "Usage" in shown.stdout
+
+
+def test_doctor_prints_and_finds_the_plugin(toy: CommandLine) -> None:
+    shown = toy("doctor")
+    assert "plugin toy (benchmark-toy 1.2.3)" in shown.stdout

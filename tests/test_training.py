@@ -1,0 +1,221 @@
+"""The training loop: same seed same weights, and the same weights after any interruption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmark import TrainingDiverged, checkpoints
+from benchmark.data.intensity import Window
+from benchmark.data.reader import Dataset
+from benchmark.data.schema import Side
+from benchmark.data.slices import Batches, Slices
+from benchmark.data.writer import DatasetWriter
+from benchmark.errors import Interrupted
+from benchmark.protocols import Batch
+from benchmark.training import Loop, initial_seed, read_log
+from benchmark.translating import translate_split, translate_volume
+
+
+class Noisy:
+    """A convolution trained on noisy sources, with dropout: its course depends on every random state."""
+
+    def __init__(self) -> None:
+        self.net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(4, 1, 1))
+        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=1e-2)
+        self.explode_at: int | None = None
+        self.seen = 0
+
+    def training_step(self, batch: Batch) -> Mapping[str, Tensor | float]:
+        self.seen += 1
+        noise = torch.randn_like(batch.source) + float(np.random.rand())
+        loss = ((self.net(batch.source + 0.1 * noise) - batch.target).abs() * batch.mask).mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return {"l1": math.nan if self.seen == self.explode_at else loss.detach()}
+
+    def translate(self, source: Tensor) -> Tensor:
+        self.net.eval()
+        output: Tensor = self.net(source).tanh()
+        self.net.train()
+        return output
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"generator": self.net}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Iterator[Dataset]:
+    rng = np.random.default_rng(1)
+    side = Side("A", "a.u.", Window(0, 1))
+    with DatasetWriter(tmp_path / "d.h5", task="t", name="n", source=side, target=side, simulated=True) as writer:
+        for patient in range(5):
+            image = rng.random((3, 8, 8))
+            writer.add_case(f"p{patient}", "s", source=image, target=image**2, spacing=(1, 1, 1))
+        writer.set_splits({"train": ["p0", "p1"], "val": ["p2"], "test": ["p3", "p4"]})
+    with Dataset(tmp_path / "d.h5") as found:
+        yield found
+
+
+def loop(model: Noisy, folder: Path, stop: Callable[[], bool] = lambda: False, **changes: Any) -> Loop:
+    settings: dict[str, Any] = {
+        "model": model,
+        "cell": "c",
+        "steps": 20,
+        "batch_size": 2,
+        "seed": 0,
+        "unpaired": False,
+        "device": torch.device("cpu"),
+        "precision": "fp32",
+        "checkpoint": folder / "checkpoint.pt",
+        "log": folder / "log.jsonl",
+        "report": lambda _: None,
+        "should_stop": stop,
+    }
+    return Loop(**{**settings, **changes})
+
+
+def fresh(seed: int = 0) -> Noisy:
+    checkpoints.seed_everything(initial_seed(seed))
+    return Noisy()
+
+
+def weights(model: Noisy) -> list[Tensor]:
+    return [weight.detach().clone() for weight in model.net.parameters()]
+
+
+def train(dataset: Dataset, folder: Path, **changes: Any) -> Noisy:
+    folder.mkdir(exist_ok=True)
+    model = fresh(changes.get("seed", 0))
+    loop(model, folder, **changes).run(Slices(dataset, "train"), Slices(dataset, "val"))
+    return model
+
+
+def same(first: list[Tensor], second: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_same_seed_same_weights_other_seed_others(dataset: Dataset, tmp_path: Path) -> None:
+    first = weights(train(dataset, tmp_path / "a"))
+    assert same(first, weights(train(dataset, tmp_path / "b")))
+    assert not same(first, weights(train(dataset, tmp_path / "c", seed=1)))
+
+
+@pytest.mark.parametrize("after", [1, 7, 19])
+def test_stopped_and_resumed_weights_are_bit_identical(dataset: Dataset, tmp_path: Path, after: int) -> None:
+    unbroken = weights(train(dataset, tmp_path / "unbroken"))
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    model = fresh()
+    with pytest.raises(Interrupted):
+        loop(model, folder, lambda: model.seen >= after).run(Slices(dataset, "train"), Slices(dataset, "val"))
+    resumed = fresh()
+    outcome = loop(resumed, folder).run(Slices(dataset, "train"), Slices(dataset, "val"))
+    assert outcome.resumed_at == after
+    assert resumed.seen == 20 - after
+    assert same(unbroken, weights(resumed))
+    steps = [line["step"] for line in read_log(folder / "log.jsonl") if "losses" in line]
+    assert steps == list(range(1, 21))
+
+
+def test_a_finished_checkpoint_is_not_trained_again(dataset: Dataset, tmp_path: Path) -> None:
+    first = weights(train(dataset, tmp_path / "a"))
+    again = train(dataset, tmp_path / "a")
+    assert again.seen == 0
+    assert same(first, weights(again))
+
+
+@pytest.mark.parametrize("keep", [0, 100, 3000])
+def test_a_torn_checkpoint_means_from_the_start(dataset: Dataset, tmp_path: Path, keep: int) -> None:
+    first = weights(train(dataset, tmp_path / "a"))
+    path = tmp_path / "a" / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:keep])
+    again = train(dataset, tmp_path / "a")
+    assert again.seen == 20
+    assert same(first, weights(again))
+
+
+def test_a_checkpoint_with_code_in_it_is_not_run(dataset: Dataset, tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "owned",))
+
+    (tmp_path / "a").mkdir()
+    torch.save({"schema": 1, "cell": "c", "model": Evil()}, tmp_path / "a" / "checkpoint.pt")
+    train(dataset, tmp_path / "a")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_another_cells_checkpoint_is_not_used(dataset: Dataset, tmp_path: Path) -> None:
+    train(dataset, tmp_path / "a")
+    assert train(dataset, tmp_path / "a", cell="other").seen == 20
+
+
+def test_a_nan_loss_stops_training_and_says_which(dataset: Dataset, tmp_path: Path) -> None:
+    model = fresh()
+    model.explode_at = 4
+    with pytest.raises(TrainingDiverged, match="'l1' became nan at step 4"):
+        loop(model, tmp_path).run(Slices(dataset, "train"), None)
+
+
+def test_bf16_trains_and_differs(dataset: Dataset, tmp_path: Path) -> None:
+    exact = weights(train(dataset, tmp_path / "a"))
+    assert not same(exact, weights(train(dataset, tmp_path / "b", precision="bf16")))
+
+
+def test_batches_visit_every_slice_once_an_epoch(dataset: Dataset) -> None:
+    slices = Slices(dataset, "train")
+    batches = Batches(slices, 2, seed=0, unpaired=False, device=torch.device("cpu"))
+    for epoch in range(2):
+        seen = torch.cat([batches[3 * epoch + step].source for step in range(3)]).flatten(1)
+        assert len(torch.unique(seen, dim=0)) == len(slices)
+
+
+def test_unpaired_batches_are_not_pairs(dataset: Dataset) -> None:
+    slices = Slices(dataset, "train")
+    cpu = torch.device("cpu")
+    paired = Batches(slices, 6, seed=0, unpaired=False, device=cpu)[0]
+    unpaired = Batches(slices, 6, seed=0, unpaired=True, device=cpu)[0]
+    expected = 2 * ((paired.source + 1) / 2) ** 2 - 1
+    assert torch.allclose(paired.target, expected, atol=1e-6)
+    assert torch.equal(paired.source, unpaired.source)
+    assert not torch.allclose(paired.target, unpaired.target)
+    assert torch.equal(paired.target.sort(0).values, unpaired.target.sort(0).values)
+
+
+def test_predictions_are_stored_in_the_targets_unit_and_never_see_the_target(dataset: Dataset, tmp_path: Path) -> None:
+    class Copy:
+        def translate(self, source: Tensor) -> Tensor:
+            return source
+
+    import h5py
+
+    translate_split(Copy(), dataset, tmp_path / "p.h5", cell="c", device=torch.device("cpu"))
+    with h5py.File(tmp_path / "p.h5") as file:
+        for case in dataset.iterate("test"):
+            assert np.allclose(file[str(case.key)][()], case.source, atol=1e-6)
+        assert set(file) == {"p3", "p4"}
+
+
+def test_a_nan_translation_is_an_error(dataset: Dataset) -> None:
+    class Broken:
+        def translate(self, source: Tensor) -> Tensor:
+            return source * math.nan
+
+    with pytest.raises(TrainingDiverged, match="NaN"):
+        translate_volume(Broken(), np.ones((2, 8, 8), np.float32), dataset.info, torch.device("cpu"))
