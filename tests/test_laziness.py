@@ -1,0 +1,47 @@
+"""The command line stays quick: nothing heavy is imported before something is trained, translated or scored."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "torchmetrics", "lpips", "pandas", "pyarrow", "h5py", "scipy", "matplotlib", "numpy")
+
+PROGRAM = """
+import sys
+from benchmark.cli import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("run", "--help"),
+        ("list",),
+        ("list", "--json"),
+        ("plugins",),
+        ("data", "--help"),
+        ("status", "--help"),
+    ],
+)
+def test_a_light_command_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    program = PROGRAM.format(heavy=HEAVY)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1].split() == ["LOADED"]
+
+
+def test_the_supervisor_of_a_run_never_imports_torch() -> None:
+    program = "import sys, benchmark.run, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
