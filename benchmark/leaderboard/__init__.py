@@ -1,0 +1,25 @@
+"""Leaderboards: derived from the cells' records alone, and rebuildable at any time.
+
+:func:`build` makes the tables; the other functions write them down. Nothing here needs torch or pandas.
+"""
+
+from benchmark.leaderboard.build import build
+from benchmark.leaderboard.export import to_csv, to_json
+from benchmark.leaderboard.latex import to_latex
+from benchmark.leaderboard.markdown import to_markdown
+from benchmark.leaderboard.tables import Leaderboard, Row, Score, Table
+from benchmark.leaderboard.terminal import print_terminal, to_text
+
+__all__ = [
+    "Leaderboard",
+    "Row",
+    "Score",
+    "Table",
+    "build",
+    "print_terminal",
+    "to_csv",
+    "to_json",
+    "to_latex",
+    "to_markdown",
+    "to_text",
+]

@@ -1,0 +1,108 @@
+"""Leaderboards for programs: a flat CSV, and JSON with everything."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmark.leaderboard.tables import Leaderboard, Row, Table
+
+SCHEMA = 1
+CSV_COLUMNS = (
+    "task", "dataset", "content_sha256", "simulated", "profile", "preset", "model", "baseline", "state", "reason",
+    "metric", "unit", "higher_is_better", "primary", "mean", "low95", "high95", "patients", "patients_expected",
+    "seeds", "seed_sd", "rank", "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice",
+    "peak_memory_mb",
+)  # fmt: skip
+
+
+def to_csv(board: Leaderboard) -> str:
+    """One row for each task, model and metric, and one for each cell that is not done.
+
+    Text that a spreadsheet would take for a formula is preceded by an apostrophe.
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for table in board.tables:
+        for row in table.rows:
+            for values in _records(table, row):
+                writer.writerow({name: _field(value) for name, value in values.items()})
+    return stream.getvalue()
+
+
+def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
+    common = {
+        "task": table.task,
+        "dataset": table.dataset,
+        "content_sha256": table.content_sha256,
+        "simulated": table.simulated,
+        "profile": table.profile,
+        "preset": table.preset,
+        "model": row.name,
+        "baseline": row.baseline,
+    }
+    low, high = row.rank_range or (None, None)
+    for column in table.columns if row.scores else ():
+        score = row.scores[column.name]
+        yield common | {
+            "state": "done",
+            "reason": score.reason,
+            "metric": column.name,
+            "unit": column.unit,
+            "higher_is_better": column.higher_is_better,
+            "primary": column.name == table.primary,
+            "mean": score.interval.mean,
+            "low95": score.interval.low,
+            "high95": score.interval.high,
+            "patients": score.interval.n,
+            "patients_expected": score.expected,
+            "seeds": len(row.seeds),
+            "seed_sd": score.seed_sd,
+            "rank": row.rank,
+            "rank_low": low,
+            "rank_high": high,
+            "tier": row.tier,
+            "parameters": row.parameters,
+            "train_s": row.train_s,
+            "inference_ms_per_slice": row.inference_ms,
+            "peak_memory_mb": row.peak_memory_mb,
+        }
+    for problem in row.problems:
+        reason = f"seed {problem.seed}: {problem.reason}" if problem.reason else f"seed {problem.seed}"
+        yield common | {"state": problem.state, "reason": reason}
+
+
+def _field(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        value = "".join(char if char.isprintable() else " " for char in value)
+        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
+    return value
+
+
+def to_json(board: Leaderboard) -> str:
+    """Everything, comparisons included. What is undefined is null; no NaN or infinity is written."""
+    note = "null: undefined, unknown or not applicable"
+    return json.dumps({"schema": SCHEMA, "note": note, **_plain(board)}, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses to mappings, tuples to lists, NaN and infinities to null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,168 @@
+"""The words and numbers of a table, the same for terminal, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.leaderboard.tables import LEADING, Column, Overall, Row, Table
+
+DASH = "–"
+DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as text. The first ``keys`` columns identify a row; ``problems`` are rows that have no scores."""
+
+    heading: str
+    about: str
+    header: tuple[str, ...]
+    units: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    problems: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    keys: int = 2
+
+
+def sheet(table: Table) -> Sheet:
+    """A task's table as text."""
+    done = [row for row in table.rows if row.scores]
+    header, units = ["rank", "model"], ["", ""]
+    cells = [[_rank(row, done) for row in done], [row.name + _mark(row.baseline) for row in done]]
+    for column in table.columns:
+        header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
+        units.append(column.unit)
+        cells.append(_scores(column, done))
+    for title, unit, values in (
+        ("params", "", [_count(row.parameters) for row in done]),
+        ("train", "s", [_plain(row.train_s) for row in done]),
+        ("infer", "ms/slice", [_plain(row.inference_ms) for row in done]),
+        ("memory", "MB", [DASH if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}" for row in done]),
+    ):
+        header.append(title)
+        units.append(unit)
+        cells.append(values)
+    return Sheet(
+        heading=table.task + (f": {table.title}" if table.title else ""),
+        about=_about(table),
+        header=tuple(header),
+        units=tuple(units),
+        body=tuple(zip(*cells, strict=True)),
+        problems=tuple(_problems(table.rows)),
+        notes=table.notes,
+    )
+
+
+def overall_sheet(overall: Overall) -> Sheet:
+    """The table over all tasks as text."""
+    body = []
+    for row in overall.rows:
+        rank = DASH if row.rank is None else str(row.rank)
+        mean = f"{row.mean_rank:.2f}"
+        counts = (f"{row.ranked_in}/{len(overall.tables)}", str(row.wins), str(row.leading))
+        ranks = (str(row.ranks.get(key, DASH)) for key in overall.tables)
+        body.append((rank, row.name + _mark(row.baseline), mean, *counts, *ranks))
+    header = ("rank", "model", "mean rank", "tables", "wins", "leading", *overall.headings)
+    marks = ("† baseline",) if any(row.baseline for row in overall.rows) else ()
+    return Sheet(
+        heading="All tasks",
+        about=f"{DATA[overall.simulated]}; wins: first by the mean; leading: in the leading group, not separated from the best",
+        header=header,
+        units=("",) * len(header),
+        body=tuple(body),
+        problems=(),
+        notes=(*overall.notes, *marks),
+    )
+
+
+def _about(table: Table) -> str:
+    """One line on what was compared on what."""
+    parts = []
+    if table.simulated is not None:
+        parts.append(DATA[table.simulated])
+    if table.dataset:
+        parts.append(f"{table.dataset} {table.content_sha256[:8]}")
+    if table.patients:
+        parts.append(f"{table.patients} test patient{'s' if table.patients != 1 else ''}")
+    seeds = {len(row.seeds) for row in table.rows if row.seeds}
+    if seeds:
+        most = max(seeds)
+        parts.append("single seed" if most == 1 else f"{most} seeds")
+    parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
+    return ", ".join(parts)
+
+
+def _rank(row: Row, rows: Sequence[Row]) -> str:
+    """``2* (1-3)``: second by the mean, in the leading group, anything from first to third. ``=``: equal means."""
+    if row.rank is None or row.rank_range is None:
+        return DASH
+    low, high = row.rank_range
+    equal = "=" if sum(other.rank == row.rank for other in rows) > 1 else ""
+    leading = "*" if row.tier == LEADING else ""
+    return f"{row.rank}{equal}{leading} ({low}{f'-{high}' if high > low else ''})"
+
+
+def _mark(baseline: bool) -> str:
+    return " †" if baseline else ""
+
+
+def _scores(column: Column, rows: Sequence[Row]) -> list[str]:
+    """A metric's column, all with the same number of decimals: two digits of the narrowest interval."""
+    intervals = [row.scores[column.name].interval for row in rows]
+    decimals = _decimals(
+        column.digits,
+        [i.half_width for i in intervals if i.half_width > 0],
+        [abs(i.mean) for i in intervals if i.n and i.mean],
+    )
+    texts = []
+    for interval in intervals:
+        if not interval.n:
+            texts.append(DASH)
+        elif math.isnan(interval.half_width):
+            texts.append(f"{interval.mean:.{decimals}f}")
+        else:
+            texts.append(f"{interval.mean:.{decimals}f} ±{interval.half_width:.{decimals}f}")
+    return texts
+
+
+def _decimals(most: int, half_widths: Sequence[float], means: Sequence[float]) -> int:
+    """Decimals that show two digits of the interval, or four of the mean; at most what the metric asks for."""
+    if half_widths:
+        wanted = 1 - math.floor(math.log10(min(half_widths)))
+    elif means:
+        wanted = 3 - math.floor(math.log10(max(means)))
+    else:
+        wanted = most
+    return max(0, min(most, wanted))
+
+
+def _count(parameters: int | None) -> str:
+    """``1.23M`` weights."""
+    if parameters is None:
+        return DASH
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if parameters >= size:
+            return f"{parameters / size:.3g}{letter}"
+    return str(parameters)
+
+
+def _plain(value: float | None) -> str:
+    """Three digits, or all before the decimal point."""
+    if value is None:
+        return DASH
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _problems(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Models with cells that are not done: name, and what became of them."""
+    found = []
+    for row in rows:
+        by_fate: dict[tuple[str, str], list[int]] = {}
+        for problem in row.problems:
+            by_fate.setdefault((problem.state, problem.reason), []).append(problem.seed)
+        for (state, reason), seeds in by_fate.items():
+            which = f"seed {', '.join(map(str, seeds))} " if row.seeds or len(by_fate) > 1 else ""
+            found.append((row.name + _mark(row.baseline), f"{which}{state}{f': {reason}' if reason else ''}"))
+    return found

@@ -1,0 +1,82 @@
+"""The small print under a table: what the numbers rest on, what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from benchmark.leaderboard.tables import Table
+from benchmark.statistics.intervals import detectable_difference
+from benchmark.statistics.paired import patients_needed, smallest_p
+
+ENOUGH_SEEDS = 3
+
+
+def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
+    """All notes of a table. ``mixed_sources``: its rows were scored by different versions of the metrics."""
+    notes = [*_tests(table), *_seeds(table), *_missing(table)]
+    if mixed_sources:
+        notes.append("Rows were scored by different versions of the metrics; the next 'benchmark run' mends it.")
+    if len(table.hardware) > 1:
+        notes.append("Times are not comparable: cells ran on different hardware or precision.")
+    if any(row.baseline for row in table.rows):
+        notes.append("† baseline")
+    return tuple(notes)
+
+
+def _tests(table: Table) -> Iterator[str]:
+    """What ranks and ranges mean, and what so few patients can show."""
+    pairs = len(table.comparisons)
+    ranked = [row for row in table.rows if row.rank is not None]
+    if not ranked:
+        return
+    label = next(column.label for column in table.columns if column.name == table.primary)
+    unit = next(column.unit for column in table.columns if column.name == table.primary)
+    patients = min(row.scores[table.primary].interval.n for row in ranked)
+    yield f"Ranked by mean {label}. ±: 95 % interval of the mean over patients (Student's t)."
+    if not pairs:
+        return
+    plural = "s" if patients != 1 else ""
+    if smallest_p(patients, pairs) > 0.05:
+        yield (
+            f"{patients} patient{plural} cannot separate any pair: the smallest possible p is "
+            f"{smallest_p(patients):.2g}, after Holm over {pairs} pairs {smallest_p(patients, pairs):.2g}; "
+            f"{patients_needed(pairs)} patients could. Take the order as a tie."
+        )
+    else:
+        yield (
+            f"In brackets: the ranks that paired Wilcoxon tests (exact, Holm over {pairs} pairs, 5 %) leave open. "
+            "*: not separated from the best."
+        )
+    spread = median(comparison.sd for comparison in table.comparisons)
+    smallest = detectable_difference(spread, patients, alpha=0.05 / pairs)
+    if smallest == smallest:
+        yield (
+            f"Smallest detectable difference (80 % power, strictest Holm step, median pair of models): "
+            f"{smallest:.2g} {unit}".rstrip()
+            + "."
+        )
+
+
+def _seeds(table: Table) -> Iterator[str]:
+    few = {len(row.seeds) for row in table.rows if row.seeds and not row.baseline} or {
+        len(row.seeds) for row in table.rows if row.seeds
+    }
+    if few and min(few) < ENOUGH_SEEDS:
+        count = "single seed" if max(few) == 1 else f"fewer than {ENOUGH_SEEDS} seeds for some models"
+        yield f"{count.capitalize()}: what another seed would change is not in the intervals."
+
+
+def _missing(table: Table) -> Iterator[str]:
+    """Scores that are not there, grouped by reason: once for a column where all models share it."""
+    for column in table.columns:
+        reasons: dict[str, list[str]] = {}
+        for row in table.rows:
+            if row.scores and (reason := row.scores[column.name].reason):
+                reasons.setdefault(reason, []).append(row.name)
+        scored = sum(bool(row.scores) for row in table.rows)
+        for reason, names in reasons.items():
+            whose = "" if len(names) == scored else f" of {', '.join(names)}"
+            yield f"{column.label}{whose}: {reason}"
+        if column.higher_is_better is None:
+            yield f"{column.label}: no installed plugin describes this metric"
