@@ -401,6 +401,7 @@ def profile_definition(spec: ProfileSpec, data_range: Sequence[float], unit: str
         "unit": unit,
         "region": spec.region,
         "averaging": "slice, patient, cohort",
+        "primary": spec.primary,
         "metrics": [asdict(use) for use in spec.metrics],
     }
 
