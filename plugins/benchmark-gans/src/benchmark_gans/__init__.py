@@ -57,7 +57,12 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "benchmark_gans.fila_sgan:FilaSgan",
         summary="Conditional GAN + style + content + total variation + L1.",
         options=options.FilaSganOptions,
-        presets=VGG,
+        presets={
+            "smoke": {"variation_weight": 12.5},
+            "small": {"variation_weight": 12.5},
+            "medium": {"variation_weight": 25.0},
+            "paper": {"variation_weight": 50.0, "features": "vgg19"},
+        },
         cost=1.4,
         source="Zhao et al., Synthesizing retinal and neuronal images with GANs, Med. Image Anal. 49 (2018)",
     )
@@ -67,6 +72,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         summary="Residual generators with cycle consistency, trained unpaired.",
         options=options.CycleganOptions,
         pairing="unpaired",
+        presets={"smoke": {"residual_blocks": 4}, "small": {"residual_blocks": 4}},
         recipes={"paper": {"decay_from": 0.5}},
         cost=8.0,
         source="Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, ICCV 2017",

@@ -31,19 +31,19 @@ class FilaSgan(ConditionalGan):
         self.begin_step()
         options = self.options
         styles = len(options.style_layers)
+        made = self.generator(batch.source)
         with torch.no_grad():
-            made = self.generator(batch.source)
             style_image = batch.source if options.style_image == "source" else batch.target
             wanted_style = self.extractor(style_image, options.style_layers)
             wanted_content = self.extractor(batch.target, options.content_layers)
 
-        fake = judged_fake(self.judge(batch.source, made).logits)
+        fake = judged_fake(self.judge(batch.source, made.detach()).logits)
         real = judged_real(self.judge(batch.source, batch.target).logits)
         self.descend("discriminator", 0.5 * (fake + real))
 
         with frozen(self.discriminator):
-            for _ in range(options.generator_steps):
-                made = self.generator(batch.source)
+            for step in range(options.generator_steps):
+                made = made if step == 0 else self.generator(batch.source)
                 features = self.extractor(made, (*options.style_layers, *options.content_layers))
                 adversarial = judged_real(self.judge(batch.source, made).logits)
                 pixel = options.pixel_weight * F.l1_loss(made, batch.target)

@@ -129,7 +129,11 @@ class FilaSganOptions(PairedGanOptions, FeatureOptions):
     pixel_weight: float = option(100.0, "weight of the L1 loss", f"{TABLE_2}; pix2pix's 100")
     style_weight: float = option(10.0, "weight of the style loss", "Fila-GAN author code: 10")
     content_weight: float = option(1.0, "weight of the content loss", "Fila-GAN author code: 1")
-    variation_weight: float = option(100.0, "weight of total variation", "Fila-GAN author code: 100")
+    variation_weight: float = option(
+        100.0,
+        "weight of total variation; presets with coarser pixels have less, in proportion to the image size",
+        "Fila-GAN author code: 100, at 512x512",
+    )
     style_image: Literal["source", "target"] = option(
         "source", "image whose style is asked for", "MedGAN section 3.2.2: the source-domain image"
     )
