@@ -33,7 +33,8 @@ def build(
     current = [record for record in ordered if record["state"] != "stale"]
     tables = tuple(_table(group, metrics, (tasks or {}).get(group[0]["task"])) for group in _comparable(current))
     stale = len(ordered) - len(current)
-    notes = (f"{stale} stale cells are left out; 'benchmark status' shows them.",) if stale else ()
+    cells = "cell is" if stale == 1 else "cells are"
+    notes = (f"{stale} stale {cells} left out; 'benchmark status' shows them.",) if stale else ()
     return Leaderboard(tables, over_tables(tables), notes)
 
 

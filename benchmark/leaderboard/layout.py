@@ -68,7 +68,7 @@ def overall_sheet(overall: Overall) -> Sheet:
     marks = ("† baseline",) if any(row.baseline for row in overall.rows) else ()
     return Sheet(
         heading="All tasks",
-        about=f"{DATA[overall.simulated]}; wins: first by the mean; leading: in the leading group, not separated from the best",
+        about=f"{DATA[overall.simulated]}, mean rank over {len(overall.tables)} tables",
         header=header,
         units=("",) * len(header),
         body=tuple(body),

@@ -50,7 +50,7 @@ def _tests(table: Table) -> Iterator[str]:
         )
     spread = median(comparison.sd for comparison in table.comparisons)
     smallest = detectable_difference(spread, patients, alpha=0.05 / pairs)
-    if smallest == smallest:
+    if smallest > 0:  # not so where it is undefined, or all models differ by constants
         yield (
             f"Smallest detectable difference (80 % power, strictest Holm step, median pair of models): "
             f"{smallest:.2g} {unit}".rstrip()
@@ -59,12 +59,16 @@ def _tests(table: Table) -> Iterator[str]:
 
 
 def _seeds(table: Table) -> Iterator[str]:
-    few = {len(row.seeds) for row in table.rows if row.seeds and not row.baseline} or {
-        len(row.seeds) for row in table.rows if row.seeds
-    }
-    if few and min(few) < ENOUGH_SEEDS:
-        count = "single seed" if max(few) == 1 else f"fewer than {ENOUGH_SEEDS} seeds for some models"
-        yield f"{count.capitalize()}: what another seed would change is not in the intervals."
+    """Which models were trained too few times to know what chance does; baselines have little to do with it."""
+    trained = [row for row in table.rows if row.seeds and not row.baseline]
+    few = [row.name for row in trained if len(row.seeds) < ENOUGH_SEEDS]
+    if not few:
+        return
+    if all(len(row.seeds) == 1 for row in trained):
+        count = "Single seed"
+    else:
+        count = f"Fewer than {ENOUGH_SEEDS} seeds" + (f" ({', '.join(few)})" if len(few) < len(trained) else "")
+    yield f"{count}: what another seed would change is not in the intervals."
 
 
 def _missing(table: Table) -> Iterator[str]:

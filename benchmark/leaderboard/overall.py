@@ -38,7 +38,10 @@ def over_tables(tables: Sequence[Table]) -> Overall | None:
             )
         )
     rows.sort(key=lambda row: (row.rank or math.inf, row.mean_rank, row.name))
-    notes = ["Mean of the ranks in each table; models that share a rank there share the middle one."]
+    notes = [
+        "Mean of the ranks in each table; models that share a rank there share the middle one.",
+        "wins: first by the mean. leading: not separated from the best.",
+    ]
     if len(complete) < len(means):
         notes.append("Without a rank: not scored in every table; the mean is over the tables it is in.")
     single = len({table.task for table in tables}) == len(tables)

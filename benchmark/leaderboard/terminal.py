@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -36,34 +37,44 @@ def to_text(board: Leaderboard, width: int = 140) -> str:
 
 
 def _lines(page: Sheet, width: int) -> list[str]:
-    lines = [_safe(page.heading), _safe(f"  {page.about}")]
+    lines = [_safe(page.heading), *_wrapped(page.about, width)]
     if page.body:
         columns = [[_safe(cell) for cell in column] for column in zip(page.header, page.units, *page.body, strict=True)]
         for chosen in _blocks(columns, page.keys, width):
             lines += ["", *_aligned(chosen, page.keys, with_units=any(page.units))]
     if page.problems:
         names = max(len(_safe(name)) for name, _ in page.problems)
-        lines += ["", *(f"  {_safe(name).ljust(names)}{GAP}{_safe(fate)}" for name, fate in page.problems)]
+        lines.append("")
+        for name, fate in page.problems:
+            lines += _wrapped(f"{_safe(name).ljust(names)}{GAP}{fate}", width)
     if page.notes:
         lines.append("")
-        lines += [line for note in page.notes for line in _wrapped(_safe(note), width)]
+        lines += [line for note in page.notes for line in _wrapped(note, width)]
     return lines
 
 
 def _blocks(columns: Sequence[Sequence[str]], keys: int, width: int) -> list[list[Sequence[str]]]:
-    """Columns packed into blocks that fit; each block repeats the key columns."""
-    head = list(columns[:keys])
-    used = sum(len(GAP) + max(map(len, column)) for column in head)
+    """Columns packed into as few blocks as fit, about equally wide; each block repeats the key columns."""
+    head, rest = list(columns[:keys]), list(columns[keys:])
+    room = width - _width(head)
+    fewest = len(_packed(rest, room))
+    limits = range(_width(rest) // fewest, room)
+    narrowest = next((limit for limit in limits if len(_packed(rest, limit)) == fewest), room)
+    return [head + block for block in _packed(rest, narrowest)]
+
+
+def _packed(columns: Sequence[Sequence[str]], room: int) -> list[list[Sequence[str]]]:
+    """Columns put into blocks of a width, in order; a column that is wider has a block of its own."""
     blocks: list[list[Sequence[str]]] = [[]]
-    room = width - used
-    for column in columns[keys:]:
-        needed = len(GAP) + max(map(len, column))
-        if needed > room and blocks[-1]:
+    for column in columns:
+        if blocks[-1] and _width([*blocks[-1], column]) > room:
             blocks.append([])
-            room = width - used
         blocks[-1].append(column)
-        room -= needed
-    return [head + block for block in blocks]
+    return blocks
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(len(GAP) + max(map(len, column)) for column in columns)
 
 
 def _aligned(columns: Sequence[Sequence[str]], keys: int, *, with_units: bool) -> list[str]:
@@ -83,10 +94,11 @@ def _aligned(columns: Sequence[Sequence[str]], keys: int, *, with_units: bool) -
     return [*lines[:header], rule, *lines[header:]]
 
 
-def _wrapped(note: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(note, max(40, width), initial_indent="  ", subsequent_indent="    ") or [""]
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of running text, indented; what is aligned with spaces stays so on the first line."""
+    return textwrap.wrap(
+        _safe(text), max(40, width), initial_indent=GAP, subsequent_indent=2 * GAP, break_on_hyphens=False
+    )
 
 
 def _safe(text: str) -> str:

@@ -1,0 +1,422 @@
+"""Leaderboards from made-up records: what is shown, what is not compared, and what is escaped."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import random
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark import leaderboard
+from benchmark.specs import MetricSpec, TaskSpec
+
+METRICS = {
+    spec.name: spec
+    for spec in (
+        MetricSpec("psnr", "x:y", label="PSNR", higher_is_better=True, unit="dB", digits=2),
+        MetricSpec("mae", "x:y", label="MAE", higher_is_better=False, unit="target"),
+        MetricSpec("mse", "x:y", label="MSE", higher_is_better=False, unit="target^2"),
+        MetricSpec("lpips", "x:y", label="LPIPS", higher_is_better=False),
+    )
+}
+HOSTILE = "<b>|`x`*_\x1b[31m\n=\\textbf{$%&#"
+
+
+def scored(values: list[float | None], **more: Any) -> dict[str, Any]:
+    patients = {f"p{index:03}": value for index, value in enumerate(values)}
+    known = [value for value in values if value is not None]
+    return {
+        "state": "scored",
+        "mean": sum(known) / len(known) if known else None,
+        "patients": patients,
+        "n_expected": len(values),
+        "n_scored": len(known),
+        **more,
+    }
+
+
+def record(
+    name: str,
+    psnr: list[float | None] | None = None,
+    *,
+    task: str = "pet-ct",
+    seed: int = 0,
+    state: str = "done",
+    reason: str = "",
+    data: str = "data",
+    scores: dict[str, Any] | None = None,
+    profile: str = "physical/1",
+    **more: Any,
+) -> dict[str, Any]:
+    claim = f"{task}{name}{seed}{state}{data}{profile}{more.get('preset')}"
+    made: dict[str, Any] = {
+        "schema": 1,
+        "id": hashlib.sha256(claim.encode()).hexdigest()[:16],
+        "state": state,
+        "reason": reason,
+        "task": task,
+        "model": name,
+        "name": name,
+        "baseline": False,
+        "seed": seed,
+        "preset": "small",
+        "profile": profile,
+    }
+    if state in ("done", "stale"):
+        made |= {
+            "profile_definition": {"id": profile, "unit": "HU", "primary": "psnr", "metrics": [{"metric": "mae"}]},
+            "dataset": {
+                "name": data,
+                "content_sha256": hashlib.sha256(data.encode()).hexdigest(),
+                "simulated": True,
+            },
+            "scores": {"psnr": scored(psnr or []), **(scores or {})},
+            "parameters": {"generator_a": 1_000_000, "generator_b": 234_000, "discriminator": 9},
+            "timings": {"train_s": 81.2, "inference_ms_per_slice": 3.21},
+            "peak_memory_mb": 700.4,
+            "device": "cpu",
+            "precision": "fp32",
+        }
+    return made | more
+
+
+def ladder(steps: dict[str, float], patients: int = 12, task: str = "pet-ct") -> list[dict[str, Any]]:
+    """Models whose PSNR differ by constants, with a little noise of their own."""
+    made = []
+    for name, step in steps.items():
+        rng = random.Random(f"{name}{task}")
+        made.append(record(name, [20 + step + i / 10 + rng.gauss(0, 0.05) for i in range(patients)], task=task))
+    return made
+
+
+def build(records: list[dict[str, Any]]) -> leaderboard.Leaderboard:
+    return leaderboard.build(records, METRICS)
+
+
+def only(records: list[dict[str, Any]]) -> leaderboard.Table:
+    (table,) = build(records).tables
+    return table
+
+
+def names(table: leaderboard.Table) -> list[str]:
+    return [row.name for row in table.rows]
+
+
+def everything(records: list[dict[str, Any]]) -> tuple[str, ...]:
+    board = build(records)
+    return (
+        leaderboard.to_text(board, 140),
+        leaderboard.to_markdown(board),
+        leaderboard.to_csv(board),
+        leaderboard.to_latex(board),
+        leaderboard.to_json(board),
+    )
+
+
+def test_ranks_by_the_primary_metric_and_says_what_is_separated() -> None:
+    table = only(ladder({"low": 0.0, "high": 4.0, "middle": 2.0}))
+    assert names(table) == ["high", "middle", "low"]
+    assert [(row.rank, row.rank_range, row.tier) for row in table.rows] == [
+        (1, (1, 1), "a"),
+        (2, (2, 2), "b"),
+        (3, (3, 3), "c"),
+    ]
+    interval = table.rows[0].scores["psnr"].interval
+    assert interval.low < interval.mean < interval.high
+    assert interval.n == 12
+
+
+def test_ties_are_ties() -> None:
+    values = [20.0 + i / 3 for i in range(12)]
+    worse = [value - 5 - i / 50 for i, value in enumerate(values)]
+    table = only([record("one", values), record("two", values[::-1]), record("three", worse)])
+    assert [(row.name, row.rank, row.tier) for row in table.rows] == [
+        ("one", 1, "a"),
+        ("two", 1, "a"),
+        ("three", 3, "b"),
+    ]
+    text = leaderboard.to_text(build([record("one", values), record("two", values[::-1]), record("three", worse)]))
+    assert text.count("1=* (1-2)") == 2
+    assert "3 (3)" in text
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_order_of_records_does_not_matter(order: random.Random) -> None:
+    records = [
+        *ladder({"a": 0.0, "b": 0.1, "c": 3.0}),
+        record("d", state="failed", reason="out of memory"),
+        record("b", [30.0] * 12, seed=1),
+        record("a", [1.0], task="mr-ct"),
+        record("b", [2.0], task="mr-ct"),
+    ]
+    shuffled = list(records)
+    order.shuffle(shuffled)
+    assert everything(shuffled) == everything(records)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 2), min_size=2))
+def test_a_dominated_model_does_not_change_the_order_of_the_others(steps: dict[str, float]) -> None:
+    before = only(ladder(steps))
+    after = only(ladder({**steps, "worst": -10.0}))
+    assert names(after) == [*names(before), "worst"]
+    assert [row.rank for row in after.rows[:-1]] == [row.rank for row in before.rows]
+
+
+def test_seeds_are_averaged_by_patient() -> None:
+    table = only([record("m", [1.0, 5.0], seed=0), record("m", [3.0, 5.0], seed=1), record("m", [5.0, None], seed=2)])
+    (row,) = table.rows
+    assert row.seeds == (0, 1, 2)
+    assert (row.scores["psnr"].interval.mean, row.scores["psnr"].interval.n) == (4.0, 2)
+    assert row.scores["psnr"].seed_sd == pytest.approx(1.0)
+    assert not any("seed" in note for note in table.notes)
+    single = only([record("m", [1.0, 5.0])])
+    assert any(note.startswith("Single seed") for note in single.notes)
+    assert math.isnan(single.rows[0].scores["psnr"].seed_sd)
+    mixed = only([record("m", [1.0, 5.0], seed=s) for s in (0, 1)] + [record("n", [1.0, 5.0])])
+    assert any("Fewer than 3 seeds" in note for note in mixed.notes)
+
+
+@pytest.mark.parametrize("state", ["planned", "running", "failed", "timeout", "skipped"])
+def test_cells_that_are_not_done_are_rows(state: str) -> None:
+    records = [*ladder({"good": 1.0}), record("bad", state=state, reason="the reason", profile="physical")]
+    assert names(only(records)) == ["good", "bad"]
+    text, markdown, table, latex, data = everything(records)
+    for shown in (text, markdown, latex):
+        assert f"{state}: the reason" in shown
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(r["state"], r["reason"]) for r in rows if r["model"] == "bad"] == [(state, "seed 0: the reason")]
+    assert json.loads(data)["tables"][0]["rows"][1]["problems"] == [{"seed": 0, "state": state, "reason": "the reason"}]
+
+
+def test_a_seed_that_failed_is_named_beside_the_seeds_that_did_not() -> None:
+    records = [record("m", [1.0, 2.0]), record("m", seed=1, state="failed", reason="boom", profile="physical")]
+    text = leaderboard.to_text(build(records))
+    assert "seed 1 failed: boom" in text
+    assert only(records).rows[0].rank == 1
+
+
+def test_a_run_where_nothing_is_done_still_has_its_rows() -> None:
+    records = [record("m", state="planned"), record("n", state="failed", reason="boom")]
+    text = everything(records)[0]
+    assert "planned" in text
+    assert "failed: boom" in text
+    assert "nothing to rank yet" in everything([])[0]
+
+
+def test_a_metric_skipped_everywhere_is_a_dash_and_one_footnote() -> None:
+    missing = {"lpips": {"state": "skipped", "reason": "weights missing: put them there"}}
+    records = [record(name, [20.0 + i, 21.0, 22.0], scores=missing) for i, name in enumerate("abc")]
+    text, markdown, *_ = everything(records)
+    for shown in (text, markdown):
+        assert shown.count("weights missing") == 1
+        assert "LPIPS: weights missing: put them there" in shown
+    assert "| – |" in markdown
+
+
+def test_a_metric_missing_for_one_model_names_it() -> None:
+    records = [
+        record("a", [20.0, 21.0], scores={"lpips": scored([0.1, 0.2])}),
+        record("b", [20.0, 21.0], scores={"lpips": {"state": "skipped", "reason": "weights missing"}}),
+        record("c", [20.0, 21.0]),
+    ]
+    notes = only(records).notes
+    assert "LPIPS of b: weights missing" in notes
+    assert "LPIPS of c: not scored" in notes
+
+
+def test_undefined_and_perfect_patients_are_counted() -> None:
+    table = only(
+        [
+            record("perfect", None, scores={"psnr": scored([30.0, None, None], infinite=["p001", "p002"])}),
+            record("gaps", [20.0, 21.0, None]),
+            record("none", [None, None, None]),
+        ]
+    )
+    assert "PSNR of perfect: perfect on 2 of 3 patients, who are left out of the mean" in table.notes
+    assert "PSNR of gaps: undefined on 1 of 3 patients" in table.notes
+    assert names(table) == ["perfect", "gaps", "none"]
+    assert table.rows[2].rank is None
+
+
+@pytest.mark.parametrize(
+    ("patients", "verdict"), [(1, "1 patient cannot"), (3, "3 patients cannot"), (7, "In brackets")]
+)
+def test_small_samples_say_so(patients: int, verdict: str) -> None:
+    table = only(ladder({"a": 0.0, "b": 5.0, "c": 9.0}, patients))
+    assert any(note.startswith(verdict) for note in table.notes)
+    if patients < 7:
+        assert {row.rank_range for row in table.rows} == {(1, 3)}
+        assert any("after Holm over 3 pairs" in note and "7 patients could" in note for note in table.notes)
+    if patients == 1:
+        assert "±" not in leaderboard.to_text(build(ladder({"a": 0.0, "b": 5.0}, 1))).split("Ranked")[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": "other"},
+        {"profile": "physical/2"},
+        {"preset": "medium"},
+        {"task": "mr-ct"},
+        {"profile_definition": {"id": "physical/1", "unit": "HU", "primary": "psnr", "region": "image"}},
+    ],
+)
+def test_what_may_not_be_compared_has_tables_of_its_own(change: dict[str, Any]) -> None:
+    board = build([record("a", [20.0, 21.0]), record("b", [30.0, 31.0], **change)])
+    assert len(board.tables) == 2
+    assert all(len(table.rows) == 1 and not table.comparisons for table in board.tables)
+
+
+def test_stale_cells_are_counted_but_not_ranked() -> None:
+    board = build([record("a", [20.0]), record("b", [99.0], state="stale", reason="replaced")])
+    assert names(board.tables[0]) == ["a"]
+    assert "1 stale cells" in board.notes[0]
+    assert "1 stale cells" in leaderboard.to_text(board)
+
+
+def test_headings_hold_units_directions_and_the_nature_of_the_data() -> None:
+    records = [record("a", [20.0, 22.0], scores={"mae": scored([9.0, 8.0]), "mse": scored([99.0, 98.0])})]
+    task = TaskSpec(
+        "pet-ct", "x:y", source_modality="PET", target_modality="CT",
+        source_unit="SUV", target_unit="HU", profile="physical",
+    )  # fmt: skip
+    board = leaderboard.build(records, METRICS, {"pet-ct": task})
+    markdown = leaderboard.to_markdown(board)
+    assert "## pet-ct: PET to CT" in markdown
+    assert "SIMULATED DATA" in markdown
+    assert r"| PSNR ↑ \[dB\] | MAE ↓ \[HU\] | MSE ↓ \[HU²\] |" in markdown
+    real = [{**records[0], "dataset": {**records[0]["dataset"], "simulated": False}}]
+    assert "SIMULATED" not in "".join(everything(real)[:2])
+
+
+def test_costs_and_baselines() -> None:
+    fixed = record("copy", [20.0], baseline=True, parameters={}, timings={"train_s": 0.0})
+    rows = {row.name: row for row in only([record("m", [21.0]), fixed]).rows}
+    assert rows["m"].parameters == 1_234_000
+    assert rows["copy"].parameters is None
+    text = leaderboard.to_text(build([record("m", [21.0]), fixed]))
+    assert "1.23M" in text
+    assert "copy †" in text
+    assert "† baseline" in text
+    other = record("n", [20.0], device="NVIDIA H100")
+    assert any("Times are not comparable" in note for note in only([record("m", [21.0]), other]).notes)
+
+
+def test_rows_scored_by_different_sources_are_pointed_out() -> None:
+    notes = only([record("a", [1.0], score_key="x"), record("b", [2.0], score_key="y")]).notes
+    assert any("different versions of the metrics" in note for note in notes)
+
+
+def test_a_metric_nobody_describes_is_shown_but_not_ranked_by() -> None:
+    board = leaderboard.build([record("a", [20.0]), record("b", [21.0])], {})
+    assert [row.rank for row in board.tables[0].rows] == [None, None]
+    assert "psnr: no installed plugin describes this metric" in board.tables[0].notes
+
+
+def test_overall_ranks_only_models_that_are_everywhere() -> None:
+    board = build(
+        ladder({"a": 5.0, "b": 3.0, "c": 0.0}) + ladder({"a": 5.0, "b": 0.0, "c": 3.0, "two-stage": 9.0}, task="mr-ct")
+    )
+    assert board.overall is not None
+    rows = {row.name: row for row in board.overall.rows}
+    assert [row.name for row in board.overall.rows] == ["a", "b", "c", "two-stage"]
+    assert (rows["a"].mean_rank, rows["a"].wins, rows["a"].rank) == (1.5, 1, 1)
+    assert (rows["b"].mean_rank, rows["c"].mean_rank) == (3.0, 3.0)
+    assert (rows["b"].rank, rows["c"].rank) == (2, 2)
+    assert (rows["two-stage"].rank, rows["two-stage"].ranked_in, rows["two-stage"].leading) == (None, 1, 1)
+    text = leaderboard.to_text(board)
+    assert "All tasks" in text
+    assert "not scored in every table" in text
+    assert build(ladder({"a": 1.0})).overall is None
+
+
+def test_hostile_names_and_reasons_stay_text() -> None:
+    records = [
+        record(HOSTILE, [20.0, 21.0], model="m"),
+        record("=cmd()", [20.5, 21.0], model="m"),
+        record("x", state="failed", reason=HOSTILE, profile="physical"),
+    ]
+    text, markdown, table, latex, data = everything(records)
+    for shown in (text, markdown, table, latex):
+        assert "\x1b" not in shown
+    assert len({line.count("|") - line.count(r"\|") for line in markdown.splitlines() if line.startswith("|")}) == 1
+    assert "<b>" not in markdown.replace(r"\<", "")
+    assert r"\textbf{" not in latex
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert {row["model"] for row in rows} >= {"'=cmd()"}
+    assert {row["state"] for row in rows} == {"done", "failed"}
+    assert HOSTILE in {row["name"] for row in json.loads(data)["tables"][0]["rows"]}
+
+
+def test_csv_has_a_row_for_each_task_model_and_metric() -> None:
+    records = [record(name, [20.0, 21.0], scores={"mae": scored([1.0, 2.0])}) for name in "ab"]
+    rows = list(csv.DictReader(io.StringIO(everything(records)[2])))
+    assert [(row["model"], row["metric"]) for row in rows] == [
+        ("a", "psnr"),
+        ("a", "mae"),
+        ("b", "psnr"),
+        ("b", "mae"),
+    ]
+    assert float(rows[1]["mean"]) == 1.5
+    assert rows[1]["unit"] == "HU"
+    assert (rows[0]["primary"], rows[1]["primary"]) == ("true", "false")
+
+
+def test_json_holds_no_nan() -> None:
+    data = everything([record("a", [20.0]), record("b", [None])])[4]
+    parsed = json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert parsed["schema"] == 1
+    interval = parsed["tables"][0]["rows"][0]["scores"]["psnr"]["interval"]
+    assert (interval["mean"], interval["low"]) == (20.0, None)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_text_fits_the_terminal(width: int) -> None:
+    scores = {"mae": scored([90.0, 80.0]), "mse": scored([9e4, 8e4]), "lpips": scored([0.1, 0.2])}
+    records = [record(name, [20.0, 22.0], scores=scores) for name in ("a-model-with-a-name", "b")]
+    text = leaderboard.to_text(build(records), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("a-model-with-a-name") == (1 if width >= 120 else 2)
+
+
+def test_a_stream_without_unicode_gets_ascii() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    leaderboard.print_terminal(build(ladder({"a": 0.0, "b": 1.0})), stream)
+    stream.flush()
+    shown = stream.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    assert "PSNR ^" in shown
+    assert "?" not in shown
+
+
+@given(st.floats(1e-4, 1e6), st.floats(1e-3, 0.3))
+@settings(max_examples=50, deadline=None)
+def test_a_column_shows_at_least_two_digits_of_its_interval(mean: float, spread: float) -> None:
+    records = [record("a", [1.0, 2.0], scores={"mae": scored([mean, mean * (1 + spread)])})]
+    markdown = everything(records)[1]
+    row = next(line for line in markdown.splitlines() if line.startswith("| 1"))
+    cell = row.split(" | ")[3]
+    value, half = cell.split(" ±")
+    decimals = len(value.partition(".")[2])
+    assert decimals <= METRICS["mae"].digits
+    assert float(value) == pytest.approx(mean * (1 + spread / 2), abs=0.51 * 10**-decimals)
+    assert decimals == METRICS["mae"].digits or len(half.replace(".", "").lstrip("0")) >= 2
+
+
+def test_imports_nothing_heavy() -> None:
+    code = (
+        "import benchmark.leaderboard, sys;"
+        "print([m for m in ('numpy', 'scipy', 'pandas', 'torch', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
