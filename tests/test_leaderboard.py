@@ -184,7 +184,9 @@ def test_seeds_are_averaged_by_patient() -> None:
     assert any(note.startswith("Single seed") for note in single.notes)
     assert math.isnan(single.rows[0].scores["psnr"].seed_sd)
     mixed = only([record("m", [1.0, 5.0], seed=s) for s in (0, 1)] + [record("n", [1.0, 5.0])])
-    assert any("Fewer than 3 seeds" in note for note in mixed.notes)
+    assert any(note.startswith("Fewer than 3 seeds: ") for note in mixed.notes)
+    one_short = only([record("m", [1.0, 5.0], seed=s) for s in range(3)] + [record("n", [1.0, 5.0])])
+    assert any(note.startswith("Fewer than 3 seeds (n): ") for note in one_short.notes)
 
 
 @pytest.mark.parametrize("state", ["planned", "running", "failed", "timeout", "skipped"])
@@ -281,8 +283,8 @@ def test_what_may_not_be_compared_has_tables_of_its_own(change: dict[str, Any]) 
 def test_stale_cells_are_counted_but_not_ranked() -> None:
     board = build([record("a", [20.0]), record("b", [99.0], state="stale", reason="replaced")])
     assert names(board.tables[0]) == ["a"]
-    assert "1 stale cells" in board.notes[0]
-    assert "1 stale cells" in leaderboard.to_text(board)
+    assert "1 stale cell is" in board.notes[0]
+    assert "1 stale cell is" in leaderboard.to_text(board)
 
 
 def test_headings_hold_units_directions_and_the_nature_of_the_data() -> None:

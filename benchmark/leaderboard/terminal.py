@@ -41,7 +41,7 @@ def _lines(page: Sheet, width: int) -> list[str]:
     if page.body:
         columns = [[_safe(cell) for cell in column] for column in zip(page.header, page.units, *page.body, strict=True)]
         for chosen in _blocks(columns, page.keys, width):
-            lines += ["", *_aligned(chosen, page.keys, with_units=any(page.units))]
+            lines += ["", *_aligned(chosen, page.keys)]
     if page.problems:
         names = max(len(_safe(name)) for name, _ in page.problems)
         lines.append("")
@@ -77,9 +77,10 @@ def _width(columns: Sequence[Sequence[str]]) -> int:
     return sum(len(GAP) + max(map(len, column)) for column in columns)
 
 
-def _aligned(columns: Sequence[Sequence[str]], keys: int, *, with_units: bool) -> list[str]:
+def _aligned(columns: Sequence[Sequence[str]], keys: int) -> list[str]:
     """Lines: header, units where there are any, a rule, the rows. Key columns left, numbers right."""
     widths = [max(map(len, column)) for column in columns]
+    with_units = any(column[1] for column in columns)
     lines = []
     for index, row in enumerate(zip(*columns, strict=True)):
         if index == 1 and not with_units:
