@@ -19,7 +19,7 @@ def leaderboard(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
-    """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json)."""
+    """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json, .tex)."""
     print_and_write(find_run(run), registry(), form="json" if json else "markdown" if markdown else "terminal")
 
 
@@ -29,8 +29,14 @@ def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") 
     from benchmark import leaderboard as boards
     from benchmark.cli.text import echo
 
-    built = boards.build(folder.records(), {name: offer.spec for name, offer in found.all("metric").items()})
-    texts = {"md": boards.to_markdown(built), "csv": boards.to_csv(built), "json": boards.to_json(built)}
+    specs = {kind: {name: offer.spec for name, offer in found.all(kind).items()} for kind in ("metric", "task")}
+    built = boards.build(folder.records(), specs["metric"], specs["task"])
+    texts = {
+        "md": boards.to_markdown(built),
+        "csv": boards.to_csv(built),
+        "json": boards.to_json(built),
+        "tex": boards.to_latex(built),
+    }
     for suffix, text in texts.items():
         atomic.write_text(folder.path / f"leaderboard.{suffix}", text)
     if form == "json":
@@ -40,4 +46,4 @@ def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") 
     else:
         echo()
         boards.print_terminal(built)
-        echo(f"written: {folder.path}/leaderboard.md, .csv, .json")
+        echo(f"written: {folder.path}/leaderboard.md, .csv, .json, .tex")
