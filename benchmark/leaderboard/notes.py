@@ -32,25 +32,23 @@ def _tests(table: Table) -> Iterator[str]:
         return
     label = next(column.label for column in table.columns if column.name == table.primary)
     unit = next(column.unit for column in table.columns if column.name == table.primary)
-    patients = min(row.scores[table.primary].interval.n for row in ranked)
     yield f"Ranked by mean {label}. ±: 95 % interval of the mean over patients (Student's t)."
     if not pairs:
         return
-    plural = "s" if patients != 1 else ""
+    patients = max(comparison.patients for comparison in table.comparisons)
+    yield (
+        f"In brackets: the ranks that paired Wilcoxon tests (exact, Holm over {pairs} pair{'s' if pairs > 1 else ''}, "
+        "5 %) leave open. *: not separated from the best."
+    )
     if smallest_p(patients, pairs) > 0.05:
         yield (
-            f"{patients} patient{plural} cannot separate any pair: the smallest possible p is "
-            f"{smallest_p(patients):.2g}, after Holm over {pairs} pairs {smallest_p(patients, pairs):.2g}; "
+            f"{patients} patient{'' if patients == 1 else 's'} cannot separate any pair: the smallest possible p is "
+            f"{smallest_p(patients):.2g}, after Holm {smallest_p(patients, pairs):.2g}; "
             f"{patients_needed(pairs)} patients could. Take the order as a tie."
         )
-    else:
-        yield (
-            f"In brackets: the ranks that paired Wilcoxon tests (exact, Holm over {pairs} pairs, 5 %) leave open. "
-            "*: not separated from the best."
-        )
-    spread = median(comparison.sd for comparison in table.comparisons)
-    smallest = detectable_difference(spread, patients, alpha=0.05 / pairs)
-    if smallest > 0:  # not so where it is undefined, or all models differ by constants
+    spreads = [comparison.sd for comparison in table.comparisons if comparison.sd > 0]
+    if spreads:
+        smallest = detectable_difference(median(spreads), patients, alpha=0.05 / pairs)
         yield (
             f"Smallest detectable difference (80 % power, strictest Holm step, median pair of models): "
             f"{smallest:.2g} {unit}".rstrip()
