@@ -31,6 +31,7 @@ probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
 @given(st.lists(numbers, min_size=2, max_size=30))
+@settings(deadline=None)
 def test_interval_holds_the_mean_and_grows_with_the_level(values: list[float]) -> None:
     narrow, wide = t_interval(values, 0.9), t_interval(values, 0.99)
     assert wide.low <= narrow.low <= narrow.mean <= narrow.high <= wide.high
@@ -51,6 +52,7 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 
 @given(small_differences, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_signed_rank_ignores_order_and_mirrors(values: list[float], random: object) -> None:
     shuffled = list(values)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -101,6 +103,7 @@ def test_differences_keep_decimal_ties() -> None:
 
 
 @given(probabilities)
+@settings(deadline=None)
 def test_holm_is_monotone_bounded_and_between_raw_and_bonferroni(p_values: list[float]) -> None:
     adjusted = holm(p_values)
     for (p, a), (q, b) in itertools.product(zip(p_values, adjusted, strict=True), repeat=2):
@@ -110,6 +113,7 @@ def test_holm_is_monotone_bounded_and_between_raw_and_bonferroni(p_values: list[
 
 
 @given(probabilities, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_holm_ignores_order(p_values: list[float], random: object) -> None:
     order = list(range(len(p_values)))
     random.shuffle(order)  # type: ignore[attr-defined]
@@ -130,6 +134,7 @@ def test_patients_needed_for_any_verdict(models: int, needed: int) -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abcdefg"), st.integers(-5, 5).map(float), min_size=1))
+@settings(deadline=None)
 def test_ranks_do_not_change_under_monotone_maps(values: dict[str, float]) -> None:
     ranks = competition_ranks(values, higher_is_better=True)
     assert ranks == competition_ranks({m: math.exp(v) for m, v in values.items()}, higher_is_better=True)
