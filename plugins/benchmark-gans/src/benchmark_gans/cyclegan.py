@@ -50,9 +50,8 @@ class CycleGan(Trainable):
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
         self.begin_step()
         source, target, options = batch.source, batch.target, self.options
-        # images of one network go through it as one batch: instance norm keeps them apart
-        made_target, same_target = self.generator(torch.cat([source, target])).chunk(2)
-        made_source, same_source = self.reverse(torch.cat([target, source])).chunk(2)
+        made_target, same_target = self.both(self.generator, source, target)
+        made_source, same_source = self.both(self.reverse, target, source)
         with frozen(self.judge_target, self.judge_source):
             adversarial_target = judged_real_lsgan(self.judge_target(made_target).logits)
             adversarial_source = judged_real_lsgan(self.judge_source(made_source).logits)
@@ -77,6 +76,16 @@ class CycleGan(Trainable):
             discriminators_real=known,
             discriminators_fake=fooled,
         )
+
+    def both(self, network: ResNetGenerator, image: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+        """An image translated, and one that is already of the network's output kind sent through it.
+
+        They go through as one batch: instance norm keeps them apart. Without identity loss the second rests.
+        """
+        if self.options.identity == 0:
+            return network(image), same
+        translated, kept = network(torch.cat([image, same])).chunk(2)
+        return translated, kept
 
     def translate(self, source: Tensor) -> Tensor:
         """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""
