@@ -11,9 +11,9 @@ import numpy as np
 from benchmark_medical.canvas import Canvas, Distance, Pose, both, capsule, ellipsoid, union
 from benchmark_medical.fields import NoiseSpace, Points
 
-FIELD_OF_VIEW = 256.0
+FIELD_OF_VIEW = 240.0
 """mm"""
-HEIGHTS = (-36.0, 56.0)
+HEIGHTS = (-32.0, 52.0)
 """Lowest and highest slice, in mm."""
 
 
@@ -23,8 +23,8 @@ class Head:
     def __init__(self, rng: np.random.Generator) -> None:
         size = rng.normal(1.0, 0.035)
         self.pose = Pose(
-            rotation=(rng.normal(0, 0.14), rng.normal(0, 0.09), rng.normal(0, 0.05)),
-            shift=(rng.normal(0, 7), rng.normal(0, 7), rng.normal(0, 4)),
+            rotation=(rng.normal(0, 0.12), rng.normal(0, 0.07), rng.normal(0, 0.04)),
+            shift=(rng.normal(0, 4), rng.normal(0, 4), rng.normal(0, 4)),
             scale=tuple(float(np.clip(size * rng.normal(1, 0.025), 0.88, 1.1)) for _ in range(3)),  # type: ignore[arg-type]
         )
         noise = NoiseSpace(rng)
@@ -34,8 +34,8 @@ class Head:
         self.cells = noise.field(rng, 6.0)
         self.fine = noise.field(rng, 5.0)
         self.coarse = noise.field(rng, 26.0)
-        self.scalp = float(rng.uniform(3.0, 7.0))
-        self.skull = float(rng.uniform(6.0, 9.5))
+        self.scalp = float(rng.uniform(4.5, 8.0))
+        self.skull = float(rng.uniform(7.0, 11.0))
         self.face_fat = float(rng.uniform(3.0, 9.0))
         self.atrophy = float(rng.uniform(0.4, 1.7))
         self.ventricles = float(rng.uniform(0.75, 1.6))
@@ -58,7 +58,7 @@ class Head:
     def paint(self, canvas: Canvas, scanner: Points) -> Points:
         """Paint the head; gives the body coordinates of the voxels, for textures."""
         straight = self.pose.to_body(scanner)
-        x, y, z = (p + np.float32(3.0) * warp(straight) for p, warp in zip(straight, self.warps, strict=True))
+        x, y, z = (p + np.float32(2.5) * warp(straight) for p, warp in zip(straight, self.warps, strict=True))
         points = (x, y, z)
         cranium = ellipsoid(points, (0, -6, 6), (70, 88, 84))
         outside = self._soft_tissue(canvas, points, cranium)
@@ -131,7 +131,7 @@ class Head:
         surface = np.minimum(-hemispheres, sulcus)
         canvas.fill("grey matter", hemispheres)
         canvas.paint("white matter", canvas.cover(3.4 - surface) * canvas.cover(hemispheres + 3.0))
-        open_sulcus = np.float32(0.35 + 0.55 * self.atrophy)
+        open_sulcus = np.float32(0.1 + 0.3 * self.atrophy)
         canvas.paint("csf", canvas.band(sulcus, -9.0, float(open_sulcus)) * canvas.cover(hemispheres))
         self._deep_structures(canvas, points, hemispheres)
         self._hindbrain(canvas, points, brain)

@@ -14,20 +14,20 @@ def _option(default: Any, text: str, source: str = "", **more: Any) -> Any:
 class PetOptions:
     """How a PET slice is acquired and reconstructed; the same for full and low counts."""
 
-    counts: float = _option(3e5, "expected total counts of one full-count slice, background included")
+    counts: float = _option(2e6, "expected total counts of one full-count slice, background included")
     scatter_fraction: float = _option(0.25, "scattered share of the total counts")
     randoms_fraction: float = _option(0.15, "random-coincidence share of the total counts")
-    resolution_mm: float = _option(5.0, "FWHM of the scanner's point spread, in mm")
+    resolution_mm: float = _option(4.5, "FWHM of the scanner's point spread, in mm")
     iterations: int = _option(3, "OSEM iterations")
     subsets: int = _option(6, "OSEM subsets (views are dealt round robin)")
-    filter_mm: float = _option(4.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
+    filter_mm: float = _option(3.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
 
 
 @dataclass(frozen=True)
 class PetDenoiseOptions(PetOptions):
     """PET options, and how many of the counts the low-count image keeps."""
 
-    counts: float = _option(6e5, "expected total counts of one full-count slice, background included")
+    counts: float = _option(8e4, "expected total counts of one full-count slice, background included")
     low_count_fraction: float = _option(
         0.25, "binomial thinning of the same acquisition", "MedGAN, arXiv 1806.06397: 25 % of the time"
     )
@@ -41,7 +41,8 @@ class MrOptions:
     repetition_ms: float = _option(550.0, "TR (spin echo) or the recovery time after the readout (MPRAGE), in ms")
     echo_ms: float = _option(12.0, "TE, in ms")
     inversion_ms: float = _option(900.0, "TI, in ms (MPRAGE only)")
-    bias_field: float = _option(0.2, "standard deviation of the logarithm of the receive field")
+    fat_suppression: float = _option(0.0, "share of the fat's signal that is suppressed, 0..1")
+    bias_field: float = _option(0.3, "standard deviation of the logarithm of the receive field")
     noise: float = _option(0.02, "Rician noise: standard deviation relative to the signal of white matter")
 
 
@@ -49,12 +50,15 @@ class MrOptions:
 class MrMotionOptions(MrOptions):
     """MR options, and the rigid in-plane motion during the acquisition."""
 
+    fat_suppression: float = _option(0.8, "share of the fat's signal that is suppressed, 0..1")
+    noise: float = _option(0.1, "Rician noise: standard deviation relative to the signal of white matter")
+    averages: int = _option(6, "acquisitions averaged for the motion-free reference: its noise is less by the root")
     severity: float = _option(1.0, "multiplies all shifts and rotations; 0: no motion")
     trajectory: Literal["mixed", "step", "drift", "periodic"] = _option(
         "mixed", "how the head moves; mixed: drawn per slice"
     )
     line_order: Literal["sequential", "interleaved", "centre-out"] = _option(
-        "sequential", "the order in which phase-encode lines are acquired"
+        "interleaved", "order of phase-encode lines; interleaved: turbo spin echo, 8 evenly spaced lines a shot"
     )
     phase_axis: Literal["rows", "columns"] = _option("rows", "image axis of phase encoding")
 

@@ -28,7 +28,8 @@ from benchmark_medical.tissues import TISSUES
 Array = NDArray[np.float32]
 
 HU_WINDOW = Window(-1024, 2000)
-SUV_WINDOW = Window(0, 12)
+HEAD_SUV_WINDOW = Window(0, 6)
+TORSO_SUV_WINDOW = Window(0, 8)
 MR_WINDOW = Window(0.5, 99.5, "percentile")
 CT_RESOLUTION_MM = 1.2
 _SLAB_VOXELS = 400_000
@@ -172,15 +173,16 @@ def _density(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
 
 def _uptake(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
     """FDG uptake (SUV): every tissue's level varies between patients, all with a common factor."""
-    common = rng.lognormal(0, 0.12)
-    levels = _column("suv") * (common * rng.lognormal(0, 0.15, len(TISSUES))).astype(np.float32)
+    common = rng.lognormal(0, 0.3)
+    levels = _column("suv") * (common * rng.lognormal(0, 0.2, len(TISSUES))).astype(np.float32)
     return {"suv": (levels, levels * _column("uptake_texture"))}
 
 
 def _mr_signal(rng: np.random.Generator, options: MrOptions) -> dict[str, tuple[Array, Array]]:
     """MR signal: relaxation times vary between patients, proton density inside tissues."""
     t1, t2 = (_column(name) * rng.lognormal(0, 0.05, len(TISSUES)).astype(np.float32) for name in ("t1", "t2"))
-    values = mr.signal(t1, t2, _column("pd"), options)
+    fat = np.array([tissue.fat for tissue in TISSUES], np.float32)
+    values = mr.signal(t1, t2, _column("pd"), options) * (1 - options.fat_suppression * fat)
     return {"signal": (values, values * np.float32(0.05))}
 
 
@@ -223,7 +225,7 @@ def build_pet_ct(request: BuildRequest) -> None:
     _write(
         request,
         head,
-        Side("FDG-PET", "SUV", SUV_WINDOW),
+        Side("FDG-PET", "SUV", HEAD_SUV_WINDOW),
         Side("CT", "HU", HU_WINDOW),
         lambda rng: {**_density(rng), **_uptake(rng)},
         simulate,
@@ -255,8 +257,8 @@ def build_pet_denoise(request: BuildRequest) -> None:
     _write(
         request,
         torso,
-        Side("low-count FDG-PET", "SUV", SUV_WINDOW),
-        Side("FDG-PET", "SUV", SUV_WINDOW),
+        Side("low-count FDG-PET", "SUV", TORSO_SUV_WINDOW),
+        Side("FDG-PET", "SUV", TORSO_SUV_WINDOW),
         lambda rng: {**_density(rng), **_uptake(rng)},
         simulate,
         options,
@@ -274,14 +276,15 @@ def build_mr_motion(request: BuildRequest) -> None:
         moved, paths, severities = np.empty_like(clean, np.complex64), [], []
         for index, layer in enumerate(clean):
             path = motion.draw(rng, options.severity, options.trajectory)
-            positions = path.at(times)
+            weights = motion.line_weights(layer, along)
+            positions = motion.recentred(path.at(times), weights)
             spectrum = motion.corrupt(layer, positions, options.phase_axis, subject.grid.pixel)
             moved[index] = np.fft.ifft2(spectrum)
             paths.append(path.to_json())
-            severities.append(round(motion.severity(positions, spectrum, along, 70.0), 4))
+            severities.append(round(motion.severity(positions, weights, 70.0), 4))
         return Pair(
             mr.rician(moved, sigma, rng),
-            mr.rician(clean, sigma, rng),
+            mr.rician(clean, sigma / np.sqrt(options.averages), rng),
             {
                 "severity_mm": severities,
                 "trajectories": paths,
@@ -334,7 +337,7 @@ def _coil_image(subject: Object, options: MrOptions, rng: np.random.Generator) -
     """
     white = next(tissue for tissue in TISSUES if tissue.name == "white matter")
     reference = mr.signal(*(np.float32(value) for value in (white.t1, white.t2, white.pd)), options)
-    gain = float(rng.lognormal(0, 0.12))
+    gain = float(rng.lognormal(0, 0.2))
     points = subject.grid.points(subject.grid.z)
     scale = np.float32(1000 * gain / reference)
     image = np.maximum(subject.maps["signal"], 0) * mr.bias_field(points, options.bias_field, rng) * scale
