@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import random
 from dataclasses import dataclass
@@ -29,9 +30,22 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint atomically.
+
+    Raises:
+        OSError: the disk is full.
+    """
     payload = {"schema": SCHEMA, **vars(checkpoint)}
-    atomic.write_with(path, lambda temporary: torch.save(payload, temporary))
+
+    def write(temporary: Path) -> None:
+        try:
+            torch.save(payload, temporary)
+        except RuntimeError as error:
+            if "inline_container" in str(error):  # how torch says that a write came up short
+                raise OSError(errno.ENOSPC, "No space left on device", str(path)) from error
+            raise
+
+    atomic.write_with(path, write)
 
 
 def load(path: Path, cell: str, device: torch.device) -> Checkpoint | None:

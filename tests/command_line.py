@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +20,25 @@ class CommandLine:
 
     folder: Path
     environment: dict[str, str]
+
+    @classmethod
+    def make(cls, folder: Path) -> CommandLine:
+        """With the toy plugin discoverable and every installed plugin switched off."""
+        site = folder / "site"
+        make_discoverable(site, "benchmark-toy", "1.2.3", "toy", "benchmark_toy")
+        work = folder / "work"
+        work.mkdir()
+        paths = [str(site), str(STRANGERS / "benchmark-toy" / "src"), os.environ.get("PYTHONPATH", "")]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "BENCHMARK_DISABLE_PLUGINS": ",".join(installed_plugins()),
+        }
+        return cls(work, environment)
+
+    def adopt(self, finished: Path) -> None:
+        """Start from a copy of a folder in which something was run already."""
+        shutil.copytree(finished, self.folder, dirs_exist_ok=True)
 
     def command(self, *arguments: str) -> list[str]:
         """The command as a list."""

@@ -22,6 +22,15 @@ def wait_for(condition: object, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the toy grid was run, to be copied by tests that start from there."""
+    command = CommandLine.make(tmp_path_factory.mktemp("finished"))
+    ended = command(*SMOKE)
+    assert ended.returncode == 0, ended.stderr
+    return command.folder
+
+
 def test_a_grid_runs_to_a_leaderboard_and_the_second_time_does_nothing(toy: CommandLine) -> None:
     first = toy(*SMOKE)
     assert first.returncode == 0, first.stderr
@@ -190,8 +199,8 @@ def test_a_results_folder_that_cannot_be_written_is_one_clear_line(toy: CommandL
     assert "Traceback" not in ended.stderr
 
 
-def test_an_edited_prediction_is_noticed_and_made_again(toy: CommandLine) -> None:
-    assert toy(*SMOKE).returncode == 0
+def test_an_edited_prediction_is_noticed_and_made_again(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
     cell = toy.folder / RUN / "cells" / toy.records(RUN)["toy-affine"]["id"]
     trained = (cell / "checkpoint.pt").read_bytes()
     (cell / "predictions.h5").write_bytes(b"tampered")
@@ -201,18 +210,18 @@ def test_an_edited_prediction_is_noticed_and_made_again(toy: CommandLine) -> Non
     assert (cell / "checkpoint.pt").read_bytes()[:4] == trained[:4]
 
 
-def test_a_changed_option_makes_the_old_cell_stale_and_says_which(toy: CommandLine) -> None:
-    assert toy(*SMOKE, "--name", "x").returncode == 0
-    assert toy(*SMOKE, "--name", "x", "-p", "toy-affine.bias=false").returncode == 0
-    status = toy("status", "results/x").stdout
+def test_a_changed_option_makes_the_old_cell_stale_and_says_which(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
+    assert toy(*SMOKE, "--name", Path(RUN).name, "-p", "toy-affine.bias=false").returncode == 0
+    status = toy("status", RUN).stdout
     assert "stale" in status
     assert "options.bias changed" in status
-    explained = toy("explain", "results/x", "toy-shift/toy-affine/s0")
+    explained = toy("explain", RUN, "toy-shift/toy-affine/s0")
     assert "options.bias" in explained.stdout
 
 
-def test_rescoring_trains_nothing(toy: CommandLine) -> None:
-    assert toy(*SMOKE).returncode == 0
+def test_rescoring_trains_nothing(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
     before = toy.records(RUN)["toy-affine"]
     assert toy(*SMOKE, "--rescore").returncode == 0
     after = toy.records(RUN)["toy-affine"]
@@ -220,10 +229,10 @@ def test_rescoring_trains_nothing(toy: CommandLine) -> None:
     assert after["scores"] == before["scores"]
 
 
-def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine) -> None:
-    assert toy(*SMOKE, "--results", "a").returncode == 0
+def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
     assert toy(*SMOKE, "--results", "b", "--jobs", "1").returncode == 0
-    first, second = toy.records("a/toy-smoke-1seed"), toy.records("b/toy-smoke-1seed")
+    first, second = toy.records(RUN), toy.records("b/toy-smoke-1seed")
     for name in first:
         assert first[name]["id"] == second[name]["id"]
         assert first[name]["scores"] == second[name]["scores"]
