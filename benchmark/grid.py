@@ -24,7 +24,15 @@ from benchmark.specs import GridSpec, ModelSpec, ProfileSpec, TaskSpec
 NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
 """Libraries whose version belongs to the claim, because it can change numbers."""
 
-HARNESS_SOURCES = ("training", "translating", "cell", "checkpoints", "data")
+HARNESS_SOURCES = (
+    "training",
+    "translating",
+    "cell",
+    "checkpoints",
+    "data/slices",
+    "data/reader",
+    "data/intensity",
+)
 """Modules of the harness whose source belongs to the claim."""
 
 
@@ -387,10 +395,7 @@ def library_version(name: str) -> str:
 def harness_sha256() -> str:
     """Hash of the harness's own modules that can change what is trained and translated."""
     root = Path(__file__).parent
-    files: list[Path] = []
-    for name in HARNESS_SOURCES:
-        files += sorted((root / name).glob("*.py")) if (root / name).is_dir() else [root / f"{name}.py"]
-    return sha256_of({str(file.relative_to(root)): file.read_text(encoding="utf-8") for file in files})
+    return sha256_of({name: (root / f"{name}.py").read_text(encoding="utf-8") for name in HARNESS_SOURCES})
 
 
 def profile_definition(spec: ProfileSpec, data_range: Sequence[float], unit: str) -> dict[str, Any]:
