@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.intensity import IntensityMap
 from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json
-from benchmark.errors import DatasetError
+from benchmark.errors import BenchmarkError, DatasetError
 
 if TYPE_CHECKING:
     import h5py
     import numpy as np
     from numpy.typing import NDArray
+
+
+# Deflate shrinks to 1/1032 at most: an array that claims more was damaged, and could fill the memory.
+_DEFLATE_LIMIT = 1032
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,12 @@ class Dataset:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._handle: h5py.File | None = None
-        self.info = self._read_info()
+        try:
+            with guarded(str(self.path)):
+                self.info = self._read_info()
+        except DatasetError:
+            self.close()
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None}
@@ -85,7 +95,7 @@ class Dataset:
     def file(self) -> h5py.File:
         """The open file."""
         if self._handle is None:
-            self._handle = _open(self.path)
+            self._handle = open_file(self.path)
         return self._handle
 
     def close(self) -> None:
@@ -95,22 +105,26 @@ class Dataset:
             self._handle = None
 
     def load(self, key: CaseKey) -> Case:
-        """Read one case into memory."""
+        """Read one case into memory.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
         import numpy as np
 
-        group = self.file[f"cases/{key}"]
-        read = _guarded(self.path, key)
-        labels = read(lambda: group["labels"][()]) if "labels" in group else None
-        spacing = [float(value) for value in group.attrs["spacing"]]
-        return Case(
-            key=key,
-            source=read(lambda: group["source"][()]).astype(np.float32),
-            target=read(lambda: group["target"][()]).astype(np.float32),
-            mask=read(lambda: group["mask"][()]) != 0,
-            labels=labels,
-            spacing=(spacing[0], spacing[1], spacing[2]),
-            affine=np.asarray(group.attrs["affine"], np.float64),
-        )
+        with guarded(f"{self.path}: case {key}"):
+            group = self.file[f"cases/{key}"]
+            case_shape(group, key, str(self.path))
+            spacing = [float(value) for value in group.attrs["spacing"]]
+            return Case(
+                key=key,
+                source=group["source"][()].astype(np.float32),
+                target=group["target"][()].astype(np.float32),
+                mask=group["mask"][()] != 0,
+                labels=group["labels"][()] if "labels" in group else None,
+                spacing=(spacing[0], spacing[1], spacing[2]),
+                affine=np.asarray(group.attrs["affine"], np.float64),
+            )
 
     def iterate(self, split: str) -> Iterator[Case]:
         """All cases of a split, one in memory at a time."""
@@ -136,7 +150,7 @@ class Dataset:
         for patient in sorted(file["cases"]):
             for study in sorted(file["cases"][patient]):
                 key = CaseKey(identifier(patient, "patient"), identifier(study, "study"))
-                slices[key], height, width = _case_shape(file[f"cases/{key}"], key, where)
+                slices[key], height, width = case_shape(file[f"cases/{key}"], key, where)
                 sizes.add((height, width))
         if not slices:
             raise DatasetError(f"{where}: holds no case")
@@ -160,7 +174,12 @@ class Dataset:
         )
 
 
-def _open(path: Path) -> h5py.File:
+def open_file(path: Path) -> h5py.File:
+    """Open for reading.
+
+    Raises:
+        DatasetError: there is no such file, or it is not HDF5.
+    """
     import h5py
 
     if not path.is_file():
@@ -171,17 +190,23 @@ def _open(path: Path) -> h5py.File:
         raise DatasetError(f"{path}: cannot be read as HDF5 ({error}); import or build it again") from None
 
 
-def _guarded(path: Path, key: CaseKey) -> Callable[[Callable[[], Any]], Any]:
-    def read(action: Callable[[], Any]) -> Any:
-        try:
-            return action()
-        except (OSError, ValueError, KeyError) as error:
-            raise DatasetError(f"{path}: case {key} is damaged ({error}); import or build it again") from None
+@contextmanager
+def guarded(where: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes h5py raise (almost anything) into a DatasetError that says where."""
+    try:
+        yield
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{where}: damaged ({type(error).__name__}: {error}); import or build it again") from None
 
-    return read
 
+def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, int]:
+    """Slices, rows and columns of a case, checked without reading a pixel.
 
-def _case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, int]:
+    Raises:
+        DatasetError: an array or attribute is missing, not numbers, of another shape, or larger than its bytes.
+    """
     shapes = {}
     for role in ("source", "target", "mask"):
         if role not in group:
@@ -189,7 +214,13 @@ def _case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, 
         shapes[role] = group[role].shape
     if "labels" in group:
         shapes["labels"] = group["labels"].shape
-    if len(set(shapes.values())) != 1 or len(shapes["source"]) != 3:
+    for role in shapes:
+        data = group[role]
+        if data.dtype.kind not in "fiu":
+            raise DatasetError(f"{where}: case {key}: {role} holds {data.dtype}, not numbers")
+        if data.nbytes > _DEFLATE_LIMIT * data.id.get_storage_size():
+            raise DatasetError(f"{where}: case {key}: {role} is incomplete; import or build it again")
+    if len(set(shapes.values())) != 1 or len(shapes["source"]) != 3 or 0 in shapes["source"]:
         raise DatasetError(f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)")
     for name in ("spacing", "affine"):
         if name not in group.attrs:
@@ -223,9 +254,14 @@ def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, t
 
 def _json_object(text: object, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(str(text))
+        value = json.loads(str(text), parse_constant=_not_json)
     except ValueError:
         value = None
     if not isinstance(value, dict):
         raise DatasetError(f"{where}: not a JSON object")
     return value
+
+
+def _not_json(name: str) -> None:
+    # Python reads NaN and Infinity, which no other reader of JSON takes
+    raise ValueError(f"{name} is not JSON")

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,8 @@ def side_from_json(text: str, where: str) -> tuple[Side, IntensityMap]:
             window=Window(float(rule["low"]), float(rule["high"]), rule["kind"]),
         )
         low, high = data["window"]
+        if not all(math.isfinite(value) for value in (low, high, side.window.low, side.window.high)):
+            raise ValueError("a window must be finite")
         return side, IntensityMap(side.unit, float(low), float(high))
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{where}: broken description of a side: {error!r}") from None

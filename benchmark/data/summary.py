@@ -1,0 +1,59 @@
+"""What an ``mi2i/1`` file holds, as plain values that fit into JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmark.data.intensity import IntensityMap
+from benchmark.data.reader import Dataset, DatasetInfo, guarded
+from benchmark.data.schema import SCHEMA, SPLITS, Side
+
+
+def summary(path: Path | str) -> dict[str, Any]:
+    """Facts of a file, without reading a pixel.
+
+    ``spacing_mm`` gives the smallest and largest (z, y, x) of all cases; ``window`` is in the side's unit.
+
+    Raises:
+        DatasetError: the file cannot be read, or breaks the schema.
+    """
+    with Dataset(path) as dataset:
+        info = dataset.info
+        with guarded(str(path)):
+            spacings = [[float(value) for value in dataset.file[f"cases/{key}"].attrs["spacing"]] for key in info.cases]
+    return {
+        "path": str(path),
+        "schema": SCHEMA,
+        "task": info.task,
+        "name": info.name,
+        "simulated": info.simulated,
+        "source": _side(info.source, info.source_map),
+        "target": _side(info.target, info.target_map),
+        "image_size": list(info.image_size),
+        "splits": {split: _split(info, split) for split in SPLITS},
+        "spacing_mm": {
+            "smallest": [min(axis) for axis in zip(*spacings, strict=True)],
+            "largest": [max(axis) for axis in zip(*spacings, strict=True)],
+        },
+        "content_sha256": info.content_sha256,
+        "provenance": dict(info.provenance),
+    }
+
+
+def _side(side: Side, fitted: IntensityMap) -> dict[str, Any]:
+    rule = side.window
+    return {
+        "modality": side.modality,
+        "unit": side.unit,
+        "window": [fitted.low, fitted.high],
+        "rule": {"kind": rule.kind, "low": rule.low, "high": rule.high},
+    }
+
+
+def _split(info: DatasetInfo, split: str) -> dict[str, int]:
+    return {
+        "patients": len(info.splits[split]),
+        "studies": len(info.in_split(split)),
+        "slices": info.slice_count(split),
+    }
