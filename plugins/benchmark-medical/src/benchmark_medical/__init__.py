@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark import TaskSpec, hookimpl
+from benchmark import ImporterSpec, TaskSpec, hookimpl
+from benchmark_medical.import_options import NiftiPairsOptions
 from benchmark_medical.options import MrCtOptions, MrMotionOptions, PetCtOptions, PetDenoiseOptions
 
 __version__ = "0.1.0"
@@ -61,4 +62,15 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         source_unit="a.u.",
         target_unit="HU",
         profile="physical",
+    )
+
+
+@hookimpl
+def benchmark_importers() -> Iterable[ImporterSpec]:
+    """The importers of real scans."""
+    yield ImporterSpec(
+        "nifti-pairs",
+        "benchmark_medical.nifti_pairs:run",
+        summary="pairs of NIfTI volumes: a folder per patient, a flat folder, or a CSV manifest",
+        options=NiftiPairsOptions,
     )

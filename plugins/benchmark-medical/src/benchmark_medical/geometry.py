@@ -1,0 +1,222 @@
+"""Volumes with their place in space: reading, the common box, resampling, slicing to one in-plane size.
+
+Volumes are turned once to the nearest RAS order. Stored slices are then viewed as in radiology: axial rows
+run to the back and columns to the patient's left; coronal and sagittal rows run to the feet. The affine that
+is stored with them maps (column, row, slice) to RAS mm, so nothing about the place is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform, gaussian_filter1d
+
+MAXIMUM_VOXELS = 1 << 30
+TOLERANCE_MM = 1e-2
+"""Grids that differ by less at every corner are the same."""
+
+VIEWS = {
+    "axial": ((0, -1), (1, -1), (2, 1)),
+    "coronal": ((0, -1), (2, -1), (1, 1)),
+    "sagittal": ((1, -1), (2, -1), (0, 1)),
+}
+"""Per direction of slicing: RAS axis and sense of columns, rows and slices."""
+
+
+class CaseFault(Exception):
+    """A study that cannot be used; the import goes on without it."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Voxels ``(x, y, z)`` in RAS order and their affine (voxel to RAS mm)."""
+
+    data: NDArray[np.float32]
+    affine: NDArray[np.float64]
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Voxel size along each axis in mm."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
+def load(path: Path) -> Volume:
+    """Read a NIfTI volume.
+
+    Raises:
+        CaseFault: it is missing, truncated, not 3-D, without a usable affine, or holds NaN or infinite values.
+    """
+    if not path.is_file():
+        raise CaseFault(f"{path.name}: no such file")
+    try:
+        image = nib.load(path)
+        shape = image.shape
+        if int(np.prod(shape, dtype=np.float64)) > MAXIMUM_VOXELS:
+            raise CaseFault(f"{path.name}: shape {shape} is too large for one volume")
+        while len(shape) > 3 and shape[-1] == 1:
+            shape = shape[:-1]
+        if len(shape) != 3 or min(shape) < 1:
+            raise CaseFault(f"{path.name}: shape {image.shape} is not a volume of three axes")
+        data = np.asanyarray(image.dataobj).reshape(shape)
+        if data.dtype.kind not in "iufb":
+            raise CaseFault(f"{path.name}: values of type {data.dtype} are not grey values")
+        affine = np.asarray(image.affine, np.float64)
+        if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+            raise CaseFault(f"{path.name}: the affine is not invertible:\n{affine}")
+        turned = nib.as_closest_canonical(nib.Nifti1Image(data.astype(np.float32), affine))
+    except CaseFault:
+        raise
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        raise CaseFault(
+            f"{path.name}: cannot be read, truncated or damaged ({type(error).__name__}: {error})"
+        ) from None
+    values = np.asarray(turned.dataobj, np.float32)
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        raise CaseFault(f"{path.name}: {bad} of {values.size} voxels are NaN or infinite")
+    return Volume(values, turned.affine)
+
+
+def same_grid(first: Volume, second: Volume) -> bool:
+    """Whether both have the same shape and, to a hundredth of a millimetre, the same place."""
+    if first.data.shape != second.data.shape:
+        return False
+    corners = _corners(first.data.shape, -0.5)
+    return bool(np.abs((first.affine - second.affine) @ corners).max() < TOLERANCE_MM)
+
+
+def describe(name: str, volume: Volume) -> str:
+    """Shape and affine for an error message."""
+    rows = "; ".join(" ".join(f"{value:.6g}" for value in row) for row in volume.affine[:3])
+    return f"{name} {'x'.join(map(str, volume.data.shape))} [{rows}]"
+
+
+def common_box(source: Volume, target: Volume) -> tuple[slice, slice, slice]:
+    """The part of the target's grid that the source covers.
+
+    Raises:
+        CaseFault: there is none; both affines are shown.
+    """
+    corners = np.linalg.inv(target.affine) @ source.affine @ _corners(source.data.shape, -0.5)
+    low = np.maximum(np.ceil(corners[:3].min(1) - 1e-3), 0).astype(int)
+    high = np.minimum(np.floor(corners[:3].max(1) + 1e-3) + 1, target.data.shape).astype(int)
+    if (low >= high).any():
+        raise CaseFault(f"source and target do not overlap: {describe('source', source)}, {describe('target', target)}")
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return x, y, z
+
+
+def crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
+    """A part of a volume; the affine follows."""
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ [part.start for part in box]
+    return Volume(volume.data[box], affine)
+
+
+def resample(source: Volume, grid: Volume) -> tuple[Volume, NDArray[np.bool_]]:
+    """The source on another volume's grid, and where it covers that grid.
+
+    A grid that lies on the source's own voxels is cropped exactly. Otherwise cubic splines, limited to the
+    source's range of values, after a Gaussian against aliasing along axes that become coarser.
+    """
+    matrix = np.linalg.inv(source.affine) @ grid.affine
+    start = np.rint(matrix[:3, 3]).astype(int)
+    shape = grid.data.shape
+    aligned = np.abs(matrix[:3, :3] - np.eye(3)).max() * max(shape) < 1e-3
+    inside = (start >= 0).all() and (start + shape <= source.data.shape).all()
+    if aligned and inside and np.abs(matrix[:3, 3] - start).max() < 1e-2:
+        part = source.data[tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))]
+        return Volume(part, grid.affine), np.ones(shape, bool)
+    data = source.data
+    steps = np.abs(matrix[:3, :3]).max(1)  # source voxels per step of the grid, along each source axis
+    for axis, step in enumerate(steps):
+        if step > 1:
+            data = gaussian_filter1d(data, (step - 1) / 2, axis=axis, mode="nearest")
+    moved = affine_transform(data, matrix[:3, :3], matrix[:3, 3], shape, order=3, mode="nearest")
+    covered = _covered(matrix, shape, source.data.shape)
+    return Volume(np.clip(moved, source.data.min(), source.data.max()), grid.affine), covered
+
+
+def _covered(matrix: NDArray[np.float64], shape: tuple[int, ...], source: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which voxels of a grid lie inside the source's voxels."""
+    covered = np.ones(shape, bool)
+    x, y, z = np.ogrid[tuple(slice(0, n) for n in shape)]
+    for row, count in zip(matrix[:3], source, strict=True):
+        place = row[0] * x + row[1] * y + row[2] * z + row[3]
+        covered &= (place >= -0.5 - 1e-3) & (place <= count - 0.5 + 1e-3)
+    return covered
+
+
+def _corners(shape: tuple[int, ...], outward: float) -> NDArray[np.float64]:
+    """Homogeneous voxel coordinates of the eight corners, ``outward`` -0.5: of the outermost voxels' edges."""
+    ends = [(outward, n - 1 - outward) for n in shape]
+    return np.array([(x, y, z, 1.0) for x in ends[0] for y in ends[1] for z in ends[2]]).T
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """How a volume's grid becomes square slices of one size.
+
+    ``weights`` are the matrices that resample rows and columns; what they do not fill is background.
+    """
+
+    order: tuple[int, int, int]
+    senses: tuple[int, int, int]
+    row_weights: NDArray[np.float32]
+    column_weights: NDArray[np.float32]
+    spacing: tuple[float, float, float]
+    affine: NDArray[np.float64]
+
+    def apply(self, data: NDArray[np.generic], background: float) -> NDArray[np.float32]:
+        """Voxels ``(x, y, z)`` to slices ``(Z, size, size)``."""
+        slices = np.transpose(data, self.order).astype(np.float32)[
+            tuple(slice(None, None, sense) for sense in self.senses)
+        ]
+        filled = self.row_weights @ (slices - np.float32(background)) @ self.column_weights.T
+        return filled + np.float32(background)
+
+
+def slicing(grid: Volume, axis: str, size: int) -> Slicing:
+    """Slices across ``axis``: padded to a square in mm, then resampled to ``size`` pixels with antialiasing."""
+    (column, column_sense), (row, row_sense), (along, along_sense) = VIEWS[axis]
+    shape, spacing = grid.data.shape, grid.spacing
+    side = max(shape[row] * spacing[row], shape[column] * spacing[column])
+    pixel = side / size
+    # stored (column, row, slice) -> voxel of the grid
+    place = np.zeros((4, 4))
+    place[3, 3] = 1.0
+    for index, (voxel, sense, step) in enumerate(
+        (
+            (column, column_sense, pixel / spacing[column]),
+            (row, row_sense, pixel / spacing[row]),
+            (along, along_sense, 1.0),
+        )
+    ):
+        count = shape[voxel] if index == 2 else size
+        place[voxel, index] = sense * step
+        place[voxel, 3] = (shape[voxel] - 1) / 2 - sense * step * (count - 1) / 2
+    return Slicing(
+        order=(along, row, column),
+        senses=(along_sense, row_sense, column_sense),
+        row_weights=_weights(shape[row], spacing[row], size, pixel),
+        column_weights=_weights(shape[column], spacing[column], size, pixel),
+        spacing=(float(spacing[along]), float(pixel), float(pixel)),
+        affine=grid.affine @ place,
+    )
+
+
+def _weights(count: int, spacing: float, size: int, pixel: float) -> NDArray[np.float32]:
+    """Linear interpolation between samples, widened to the pixel where that is coarser; both centred.
+
+    Rows sum to 1 where samples surround the pixel, to less where it reaches beyond them.
+    """
+    beyond = int(np.ceil(size * pixel / spacing)) + 2
+    samples = (np.arange(-beyond, count + beyond) - (count - 1) / 2) * spacing
+    pixels = (np.arange(size) - (size - 1) / 2) * pixel
+    weights = np.maximum(1 - np.abs(pixels[:, None] - samples[None, :]) / max(spacing, pixel), 0)
+    weights /= weights.sum(1, keepdims=True)
+    return weights[:, beyond : beyond + count].astype(np.float32)
