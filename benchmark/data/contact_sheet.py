@@ -1,0 +1,160 @@
+"""One picture of an ``mi2i/1`` file, to see in a minute whether an import went right.
+
+A row per split: for a few of its patients the middle slice of the region, source beside target with the
+region's outline, then the joint histogram of all its patients. Shifted pairs, swapped axes, wrong units and
+regions that miss the body all show here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.data.intensity import IntensityMap
+from benchmark.data.reader import Case, Dataset, DatasetInfo
+from benchmark.data.schema import SPLITS, Side
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+_PATIENTS = 3
+_BINS = 64
+_PANEL = 1.7
+_DPI = 120
+
+
+def contact_sheet(path: Path | str, picture: Path | str) -> None:
+    """Draw the file at ``path`` into the PNG ``picture``; reads every case once.
+
+    Raises:
+        DatasetError: the file cannot be read, or breaks the schema.
+        OSError: the picture cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with Dataset(path) as dataset:
+        info = dataset.info
+        splits = [split for split in SPLITS if info.splits[split]]
+        columns = 2 * min(_PATIENTS, max(len(info.splits[split]) for split in splits))
+        figure = Figure(figsize=(_PANEL * (columns + 2.2), _PANEL * 1.25 * len(splits) + 1.7), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(_title(info))
+        grid = figure.add_gridspec(len(splits), columns + 1, width_ratios=[1.0] * columns + [1.25])
+        panels: dict[str, list[Axes]] = {"source": [], "target": []}
+        for row, split in enumerate(splits):
+            histogram = figure.add_subplot(grid[row, columns])
+            axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
+            for axis in axes:
+                axis.set_axis_off()
+            panels["source"] += axes[0::2]
+            panels["target"] += axes[1::2]
+            _draw_split(dataset, split, axes, histogram)
+        for role, side, fitted in (
+            ("source", info.source, info.source_map),
+            ("target", info.target, info.target_map),
+        ):
+            _colour_bar(figure, panels[role], side, fitted)
+        figure.savefig(picture, format="png", dpi=_DPI)
+
+
+def _title(info: DatasetInfo) -> str:
+    title = f"{info.name} ({info.task}): {_side_name(info.source)} to {_side_name(info.target)}"
+    return _plain(title) + ("\nsimulated data" if info.simulated else "")
+
+
+def _draw_split(dataset: Dataset, split: str, axes: list[Axes], histogram: Axes) -> None:
+    """The pictures of a split's first patients, and the histogram of all of them."""
+    import numpy as np
+
+    info = dataset.info
+    counts = np.zeros((_BINS, _BINS))
+    shown: set[str] = set()
+    for case in dataset.iterate(split):
+        counts += _joint_counts(case, info)
+        if case.key.patient not in shown and 2 * len(shown) < len(axes):
+            _draw_case(case, info, *axes[2 * len(shown) : 2 * len(shown) + 2])
+            shown.add(case.key.patient)
+    axes[0].text(
+        -0.08, 0.5, split, transform=axes[0].transAxes, rotation=90, ha="right", va="center", weight="bold", fontsize=10
+    )
+    _draw_histogram(counts, info, split, histogram)
+
+
+def _draw_case(case: Case, info: DatasetInfo, source: Axes, target: Axes) -> None:
+    import numpy as np
+
+    in_region = np.flatnonzero(case.mask.any(axis=(1, 2)))
+    number = int(in_region[len(in_region) // 2]) if len(in_region) else len(case.mask) // 2
+    aspect = case.spacing[1] / case.spacing[2]
+    for axis, image, fitted in (
+        (source, case.source[number], info.source_map),
+        (target, case.target[number], info.target_map),
+    ):
+        axis.imshow(image, cmap="gray", vmin=fitted.low, vmax=fitted.high, aspect=aspect, interpolation="nearest")
+    region = case.mask[number]
+    if region.any() and not region.all():
+        target.contour(region, levels=[0.5], colors="tab:orange", linewidths=0.7)
+    source.set_title(str(case.key), fontsize=7, loc="left")
+    target.set_title(f"slice {number}", fontsize=7, loc="left")
+
+
+def _joint_counts(case: Case, info: DatasetInfo) -> NDArray[np.float64]:
+    """How many voxels of the region have which source (first axis) and target; outside the window: at its edge."""
+    import numpy as np
+
+    source, target = info.source_map, info.target_map
+    return np.histogram2d(
+        source.clip(case.source[case.mask]),
+        target.clip(case.target[case.mask]),
+        bins=_BINS,
+        range=[[source.low, source.high], [target.low, target.high]],
+    )[0]
+
+
+def _draw_histogram(counts: NDArray[np.float64], info: DatasetInfo, split: str, axis: Axes) -> None:
+    import numpy as np
+    from matplotlib.colors import LogNorm
+
+    source, target = info.source_map, info.target_map
+    axis.imshow(
+        np.ma.masked_equal(counts.T, 0),
+        origin="lower",
+        extent=(source.low, source.high, target.low, target.high),
+        aspect="auto",
+        norm=LogNorm(1, max(2.0, counts.max())),
+        cmap="viridis",
+        interpolation="nearest",
+    )
+    patients = len(info.splits[split])
+    axis.set_title(
+        f"region, {patients} patient{'s' if patients > 1 else ''}, {info.slice_count(split)} slices",
+        fontsize=7,
+        loc="left",
+    )
+    axis.set_xlabel(_plain(_side_name(info.source)), fontsize=7)
+    axis.set_ylabel(_plain(_side_name(info.target)), fontsize=7)
+    axis.tick_params(labelsize=6)
+    axis.locator_params(nbins=4)
+
+
+def _colour_bar(figure: Figure, panels: list[Axes], side: Side, fitted: IntensityMap) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    colours = ScalarMappable(Normalize(fitted.low, fitted.high), cmap="gray")
+    bar = figure.colorbar(colours, ax=panels, location="bottom", aspect=60, shrink=0.8, pad=0.02, extend="both")
+    bar.set_label(_plain(_side_name(side)), fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
+def _side_name(side: Side) -> str:
+    return f"{side.modality} [{side.unit}]"
+
+
+def _plain(text: str) -> str:
+    """Text from a file as it stands: no formula, no control characters."""
+    return "".join(char if char.isprintable() else "?" for char in text).replace("$", r"\$")
