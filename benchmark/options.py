@@ -116,10 +116,22 @@ def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> 
     return [
         {
             "name": field.name,
-            "type": getattr(hints[field.name], "__name__", None) or str(hints[field.name]).replace("typing.", ""),
+            "type": _type_name(hints[field.name]),
             "default": values.get(field.name),
             "help": field.metadata.get("help", ""),
             "source": field.metadata.get("source", ""),
         }
         for field in dataclasses.fields(options)
     ]
+
+
+def _type_name(hint: Any) -> str:
+    """A type as a user would write it: ``int``, ``a|b`` for choices, ``float,...`` for lists."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return "|".join(map(str, args))
+    if origin is tuple:
+        return f"{_type_name(args[0])},..."
+    if origin in (typing.Union, types.UnionType):
+        return "|".join(_type_name(arg) for arg in args)
+    return "none" if hint is type(None) else str(getattr(hint, "__name__", hint))

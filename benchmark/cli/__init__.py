@@ -22,14 +22,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("status")(status.status)
-app.command("leaderboard")(leaderboard.leaderboard)
-app.command("explain")(status.explain)
-app.command("list")(listing.list_components)
-app.command("show")(listing.show)
-app.command("plugins")(plugins.plugins)
-app.command("doctor")(doctor.doctor)
+for name, function, short in (
+    ("run", run.run, "Train, translate and score a grid; print leaderboards."),
+    ("status", status.status, "Every cell of a run, its state and the reason."),
+    ("leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
+    ("explain", status.explain, "What a cell is made of, and its state."),
+    ("list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
+    ("show", listing.show, "One component and its options."),
+    ("plugins", plugins.plugins, "All plugins: loaded, disabled, failed."),
+    ("doctor", doctor.doctor, "Check this installation and say what to do."),
+):
+    app.command(name, short_help=short)(function)
 app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
 
 
