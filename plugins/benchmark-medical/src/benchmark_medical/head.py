@@ -63,12 +63,12 @@ class Head:
         cranium = ellipsoid(points, (0, -6, 6), (70, 88, 84))
         outside = self._soft_tissue(canvas, points, cranium)
         self._skull(canvas, points, cranium, outside)
-        self._brain(canvas, points, cranium)
+        self._brain(canvas, points)
         self._face(canvas, points, outside)
         return straight
 
     def _soft_tissue(self, canvas: Canvas, points: Points, cranium: Distance) -> Distance:
-        x, y, z = points
+        z = points[2]
         face = ellipsoid(points, (0, 34, -62), (62, 62, 62))
         neck = capsule(points, (0, -34, -40), (0, -40, -160), 56)
         outside = union(cranium - np.float32(self.scalp + 2), face, neck, smooth=22)
@@ -85,14 +85,13 @@ class Head:
         canvas.fill("skin", outside)
         canvas.fill("fat", outside + 2.2)
         deep = outside + np.float32(2.2 + self.face_fat)
-        canvas.fill("muscle", both(deep, np.maximum(z + 12, 0) * 0.8 + cranium * 0 - 4))
+        canvas.fill("muscle", both(deep, np.maximum(z + 12, 0) * np.float32(0.8) - 4))
         for side in (-1, 1):  # temporal and masticatory muscles
             temporal = ellipsoid(points, (side * 64, 26, -18), (11, 34, 42))
             canvas.fill("muscle", both(temporal, outside + 3.5))
         marbling = self.cells(points)
         share = canvas.cover((np.float32(1.15) - marbling) * 3)
         canvas.paint("fat", share * canvas.fractions[3] * (z < 0))
-        del x, y
         return outside
 
     def _skull(self, canvas: Canvas, points: Points, cranium: Distance, outside: Distance) -> None:
@@ -116,10 +115,12 @@ class Head:
         canvas.fill("cortical bone", bone)
         canvas.fill("spongy bone", bone + 3.2)
 
-    def _brain(self, canvas: Canvas, points: Points, cranium: Distance) -> None:
+    def _brain(self, canvas: Canvas, points: Points) -> None:
         x, y, z = points
         brain = self.inner + np.float32(1.2 + self.atrophy)
-        floor = -22 - np.clip((y + 5) * 0.25, -14, 12)  # the hemispheres' underside: lower behind
+        # the underside: the tentorium behind, the temporal lobes at the sides, the frontal lobes above the orbits
+        temporal = np.clip((np.abs(x) - 16) / 12, 0, 1) * np.clip((y + 36) / 14, 0, 1) * np.clip((44 - y) / 10, 0, 1)
+        floor = -18 + np.clip(-0.25 * (y + 5), -4, 12) - 26 * temporal
         hemispheres = both(brain, (floor - z).astype(np.float32))
         fold = np.abs(self.folds(points)) * np.float32(11 / 2.2)
         deep = np.maximum(-hemispheres - 19, 0)
@@ -155,7 +156,6 @@ class Head:
             )
             lentiform = ellipsoid(points, (side * 25, 3, 4), (7, 17, 10))
             canvas.fill("deep grey matter", both(union(nuclei, lentiform), hemispheres + 8))
-        x, y, z = points
         ventricles: list[Distance] = [ellipsoid(points, (0, -6, 2), (1.6 * wide, 13, 9))]
         for side in (-1, 1):
             bends = [(9, 34, 10), (6, 14, 19), (9, -16, 22), (20, -36, 12), (24, -58, 8)]
@@ -166,13 +166,12 @@ class Head:
                 )
             ventricles.append(capsule(points, (side * 20, -36, 12), (side * 32, -10, -12), 2.4 * wide))
         canvas.fill("csf", both(union(*ventricles, smooth=3), hemispheres + 3))
-        del x, y, z
 
     def _hindbrain(self, canvas: Canvas, points: Points, brain: Distance) -> None:
         x, y, z = points
         cisterns = both(brain, z + 14, y - 12)
         canvas.fill("csf", both(cisterns, ellipsoid(points, (0, -40, -32), (60, 52, 26))))
-        cerebellum = both(ellipsoid(points, (0, -54, -34), (50, 30, 25)), brain + 1)
+        cerebellum = both(ellipsoid(points, (0, -54, -33), (55, 35, 28)), brain + 1)
         stretched = (x * 0.35, y, z * 1.3)
         leaves = np.abs(self.folia(stretched)) * np.float32(2.2)
         canvas.fill("cerebellar cortex", cerebellum)
@@ -183,7 +182,7 @@ class Head:
         canvas.fill("csf", ellipsoid(points, (0, -36, -30), (6, 3.5, 12)))
 
     def _face(self, canvas: Canvas, points: Points, outside: Distance) -> None:
-        x, y, z = points
+        x = points[0]
         for side in (-1, 1):
             orbit = union(
                 ellipsoid(points, (side * 32, 66, -30), (19, 20, 17)),

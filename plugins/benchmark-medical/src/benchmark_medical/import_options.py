@@ -15,9 +15,14 @@ def _option(default: Any, text: str, **more: Any) -> Any:
 class NiftiPairsOptions:
     """Pairs of NIfTI volumes, in a folder or listed in a manifest."""
 
-    folder: Path | None = _option(None, "folder with one subfolder per patient, or a flat one", positional=True)
-    manifest: Path | None = _option(
-        None, "instead of a folder: a CSV with columns patient, source, target and, if wanted, study, mask"
+    folder: Path | None = field(
+        default=None, metadata={"help": "folder with one subfolder per patient, or a flat one", "positional": True}
+    )
+    manifest: Path | None = field(
+        default=None,
+        metadata={
+            "help": "instead of a folder: a CSV with columns patient, source, target and, if wanted, study, mask"
+        },
     )
     source: str = _option("", "source file: a pattern inside a patient's folder, or a path with {patient}")
     target: str = _option("", "target file, in the same way")
@@ -35,7 +40,9 @@ class NiftiPairsOptions:
     size: int = _option(256, "pixels per side; slices are padded to a square, then resampled")
     split: str = _option("0.6:0.1:0.3", "shares of patients for training, validation and test")
     seed: int = _option(0, "seed of the split")
-    split_file: Path | None = _option(None, "instead of shares: a CSV with columns patient and split")
+    split_file: Path | None = field(
+        default=None, metadata={"help": "instead of shares: a CSV with columns patient and split"}
+    )
     min_body: float = _option(0.02, "slices whose region fills less than this share are dropped")
     licence: str = _option("", "licence of the data, stored in the file")
     citation: str = _option("", "what to cite, stored in the file")

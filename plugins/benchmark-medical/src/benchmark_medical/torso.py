@@ -11,7 +11,7 @@ import numpy as np
 from benchmark_medical.canvas import Canvas, Distance, Pose, both, capsule, ellipsoid, union
 from benchmark_medical.fields import NoiseSpace, Points
 
-FIELD_OF_VIEW = 420.0
+FIELD_OF_VIEW = 460.0
 """mm"""
 HEIGHTS = (-92.0, 128.0)
 """Lowest and highest slice, in mm."""
@@ -60,7 +60,7 @@ class Torso:
         straight = self.pose.to_body(scanner)
         x, y, z = (p + np.float32(5.0) * warp(straight) for p, warp in zip(straight, self.warps, strict=True))
         points = (x, y, z)
-        lift = np.clip(z / 400, -0.25, 0.3)
+        lift = np.clip(z / 400, -0.1, 0.3)
         tapered = (x * (1 + lift), y * (1 + 0.5 * lift), z * 0)
         trunk = ellipsoid(
             (np.abs(tapered[0]) ** 1.15 / 2.1, tapered[1], tapered[2]), (0, 0, 0), (160**1.15 / 2.1, 100, 1e4)
@@ -90,7 +90,7 @@ class Torso:
         return z - np.maximum(right, left)
 
     def _chest(self, canvas: Canvas, points: Points, cavity: Distance) -> None:
-        x, y, z = points
+        x = points[0]
         above = -self._dome(points)
         lungs = [both(ellipsoid(points, (side * 70, -6, 20), (62, 92, 128)), cavity + 7, above) for side in (-1, 1)]
         mediastinum = union(
@@ -122,10 +122,9 @@ class Torso:
         ]
         canvas.fill("muscle", union(*trachea) - 1.5)
         canvas.fill("air", union(*trachea))
-        del y, z
 
     def _abdomen(self, canvas: Canvas, points: Points, cavity: Distance) -> None:
-        x, y, z = points
+        y = points[1]
         below = self._dome(points)
         canvas.fill("fat", both(cavity + 3, below))
         psoas = [capsule(points, (side * 30, -58, -160), (side * 22, -60, -20), 15) for side in (-1, 1)]
