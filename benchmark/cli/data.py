@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,7 +68,9 @@ def import_(
 def inspect(
     file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    picture: Annotated[Path | None, typer.Option(help="Contact sheet to write; default: beside the file.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Contact sheet to write; default: beside the file, none with --json.")
+    ] = None,
 ) -> None:
     """Print shapes, units, windows, splits and checks, and write a contact sheet (PNG)."""
     from benchmark.cli.text import columns, echo, echo_json
@@ -79,14 +81,22 @@ def inspect(
     facts = summary(file)
     if json:
         echo_json(facts)
-        return
-    for line in columns([[key, value] for key, value in facts.items()]):
-        echo(line)
-    for problem in check(file):
-        echo(f"{problem.severity}: {problem.where}: {problem.what}; {problem.advice}")
-    path = picture or file.with_suffix(".png")
-    contact_sheet(file, path)
-    echo(f"contact sheet: {path}")
+    else:
+        for line in columns(_readable(facts)):
+            echo(line)
+        for problem in check(file):
+            echo(f"{problem.severity}: {problem.where}: {problem.what}")
+            echo(f"    -> {problem.advice}")
+    if picture or not json:
+        path = picture or file.with_suffix(".png")
+        try:
+            contact_sheet(file, path)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the contact sheet {path}: {error.strerror or error}; choose another with --picture"
+            ) from None
+        if not json:
+            echo(f"contact sheet: {path}")
 
 
 @app.command()
@@ -97,7 +107,7 @@ def check(
     """Find every fault of a data set at once: schema, hashes, leakage between splits, NaN, wrong units."""
     from dataclasses import asdict
 
-    from benchmark.cli.text import echo, echo_json
+    from benchmark.cli.text import count, echo, echo_json
     from benchmark.data.checks import check as find_problems
 
     problems = find_problems(file)
@@ -108,5 +118,58 @@ def check(
             echo(f"{problem.severity}: {problem.where}: {problem.what}")
             echo(f"    -> {problem.advice}")
         errors = sum(problem.severity == "error" for problem in problems)
-        echo(f"{file}: {errors} errors, {len(problems) - errors} warnings")
+        echo(f"{file}: {count(errors, 'error')}, {count(len(problems) - errors, 'warning')}")
     raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)
+
+
+def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What :func:`benchmark.data.summary.summary` gave, as rows for a person."""
+    from benchmark.cli.text import count
+
+    rows = [
+        ("file", f"{facts['path']} ({facts['schema']})"),
+        ("data set", f"{facts['name']}, {'simulated' if facts['simulated'] else 'real'} data for {facts['task']}"),
+    ]
+    for role in ("source", "target"):
+        side = facts[role]
+        low, high = side["window"]
+        rows.append(
+            (role, f"{side['modality']}, window {low:.5g} to {high:.5g} {side['unit']} ({_rule(side['rule'])})")
+        )
+    height, width = facts["image_size"]
+    rows.append(("slices", f"{height} x {width} pixels; spacing z, y, x {_spacing(facts['spacing_mm'])}"))
+    for split, numbers in facts["splits"].items():
+        parts = [
+            count(numbers["patients"], "patient"),
+            count(numbers["studies"], "study", "studies"),
+            count(numbers["slices"], "slice"),
+        ]
+        rows.append((split, ", ".join(parts)))
+    rows.append(("content", f"sha256 {facts['content_sha256']}"))
+    rows += [(key, _short(value)) for key, value in facts["provenance"].items()]
+    return rows
+
+
+def _rule(rule: dict[str, Any]) -> str:
+    if rule["kind"] == "fixed":
+        return "declared"
+    return f"percentiles {rule['low']:g} and {rule['high']:g} of the training patients' region"
+
+
+def _spacing(spacing: dict[str, list[float]]) -> str:
+    axes = []
+    for low, high in zip(spacing["smallest"], spacing["largest"], strict=True):
+        low_text, high_text = f"{low:.3g}", f"{high:.3g}"
+        axes.append(low_text if low_text == high_text else f"{low_text}-{high_text}")
+    return f"{' x '.join(axes)} mm"
+
+
+def _short(value: object) -> str:
+    """A value of the provenance in at most 100 characters; ``--json`` has all of it."""
+    if isinstance(value, dict):
+        text = ", ".join(f"{key}={item}" for key, item in value.items())
+    elif isinstance(value, list):
+        text = ", ".join(str(item) for item in value)
+    else:
+        text = str(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -40,3 +40,8 @@ def columns(rows: Sequence[Sequence[object]]) -> list[str]:
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append("  ".join(padded).rstrip())
     return lines
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 patient``, ``2 patients``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -49,7 +49,7 @@ def check(path: Path | str) -> list[Problem]:
     try:
         file = open_file(path)
     except DatasetError as error:
-        return [Problem("error", "file", _without_path(error, path), AGAIN)]
+        return [_fault(error, "file", path)]
     with file:
         problems = [*_check_file(file, path)]
     # The reader stops at the first fault of the schema; most of them were found above, with all the others.
@@ -57,9 +57,8 @@ def check(path: Path | str) -> list[Problem]:
         with Dataset(path):
             pass
     except DatasetError as error:
-        found = _without_path(error, path)
-        if not any(problem.what in found for problem in problems):
-            problems.append(Problem("error", "file", found, AGAIN))
+        if not any(problem.what in str(error) for problem in problems):
+            problems.append(_fault(error, "file", path))
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.severity != "error")
 
 
@@ -86,14 +85,14 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
             with guarded(f"{path}: {role}"):
                 statistics[role] = SideStatistics(*side_from_json(str(file.attrs[role]), f"{path}: {role}"))
         except DatasetError as error:
-            yield Problem("error", role, _without_path(error, path), AGAIN)
+            yield _fault(error, role, path)
     index = SliceIndex()
     keys: list[CaseKey] = []
     try:
         with guarded(f"{path}: cases"):
             keys = list(iterate_cases(file))
     except DatasetError as error:
-        yield Problem("error", "cases", _without_path(error, path), AGAIN)
+        yield _fault(error, "cases", path)
     for key in keys:
         yield from _caught(str(key), path, _check_case(file, key, path, split_of, statistics, index))
     yield from _leaks(index)
@@ -109,11 +108,13 @@ def _caught(where: str, path: Path, found: Iterator[Problem]) -> Iterator[Proble
         with guarded(f"{path}: {where}"):
             yield from found
     except DatasetError as error:
-        yield Problem("error", where, _without_path(error, path), AGAIN)
+        yield _fault(error, where, path)
 
 
-def _without_path(error: DatasetError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
+def _fault(error: DatasetError, where: str, path: Path) -> Problem:
+    """What the reader says, without what a problem says in other fields."""
+    what = str(error).removeprefix(f"{path}: ").removeprefix(f"{where}: ")
+    return Problem("error", where, what.removesuffix("; import or build it again"), AGAIN)
 
 
 def _check_splits(file: h5py.File, split_of: dict[str, str]) -> Iterator[Problem]:
@@ -141,14 +142,14 @@ def _check_splits(file: h5py.File, split_of: dict[str, str]) -> Iterator[Problem
         yield Problem(
             "warning",
             "splits",
-            f"{counts['test']} test patients: no paired test at 5 % can become significant",
+            f"test patients: {counts['test']}; no paired test at 5 % can become significant",
             f"have at least {_FEWEST_TEST_PATIENTS} test patients, better {_FEW_TEST_PATIENTS} or more",
         )
     elif 0 < counts["test"] < _FEW_TEST_PATIENTS:
         yield Problem(
             "warning",
             "splits",
-            f"{counts['test']} test patients: too few for a significance test of several models",
+            f"test patients: {counts['test']}; too few for a significance test of several models",
             f"have at least {_FEW_TEST_PATIENTS} test patients",
         )
 

@@ -17,7 +17,6 @@ from benchmark.data.schema import SPLITS, Side
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 _PATIENTS = 3
@@ -43,21 +42,21 @@ def contact_sheet(path: Path | str, picture: Path | str) -> None:
         figure = Figure(figsize=(_PANEL * (columns + 2.2), _PANEL * 1.25 * len(splits) + 1.7), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(_title(info))
-        grid = figure.add_gridspec(len(splits), columns + 1, width_ratios=[1.0] * columns + [1.25])
-        panels: dict[str, list[Axes]] = {"source": [], "target": []}
+        grid = figure.add_gridspec(
+            len(splits) + 1,
+            columns + 1,
+            width_ratios=[1.0] * columns + [1.25],
+            height_ratios=[1.0] * len(splits) + [0.06],
+        )
         for row, split in enumerate(splits):
             histogram = figure.add_subplot(grid[row, columns])
             axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
             for axis in axes:
                 axis.set_axis_off()
-            panels["source"] += axes[0::2]
-            panels["target"] += axes[1::2]
             _draw_split(dataset, split, axes, histogram)
-        for role, side, fitted in (
-            ("source", info.source, info.source_map),
-            ("target", info.target, info.target_map),
-        ):
-            _colour_bar(figure, panels[role], side, fitted)
+        half = columns // 2
+        _colour_bar(figure.add_subplot(grid[len(splits), :half]), info.source, info.source_map)
+        _colour_bar(figure.add_subplot(grid[len(splits), half:columns]), info.target, info.target_map)
         figure.savefig(picture, format="png", dpi=_DPI)
 
 
@@ -131,7 +130,7 @@ def _draw_histogram(counts: NDArray[np.float64], info: DatasetInfo, split: str, 
     )
     patients = len(info.splits[split])
     axis.set_title(
-        f"region, {patients} patient{'s' if patients > 1 else ''}, {info.slice_count(split)} slices",
+        f"{patients} patient{'s' if patients > 1 else ''}, {info.slice_count(split)} slices, log counts",
         fontsize=7,
         loc="left",
     )
@@ -141,14 +140,15 @@ def _draw_histogram(counts: NDArray[np.float64], info: DatasetInfo, split: str, 
     axis.locator_params(nbins=4)
 
 
-def _colour_bar(figure: Figure, panels: list[Axes], side: Side, fitted: IntensityMap) -> None:
+def _colour_bar(axis: Axes, side: Side, fitted: IntensityMap) -> None:
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Normalize
 
     colours = ScalarMappable(Normalize(fitted.low, fitted.high), cmap="gray")
-    bar = figure.colorbar(colours, ax=panels, location="bottom", aspect=60, shrink=0.8, pad=0.02, extend="both")
+    bar = Colorbar(axis, colours, orientation="horizontal", extend="both")
     bar.set_label(_plain(_side_name(side)), fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    axis.tick_params(labelsize=7)
 
 
 def _side_name(side: Side) -> str:
