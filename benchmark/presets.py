@@ -74,7 +74,14 @@ PRESETS: dict[str, Preset] = {
             "small",
             "64x64, trains on two CPU cores in minutes; methods separate from baselines",
             DataSize(image_size=64, train=24, validation=4, test=12, slices=10),
-            Recipe(steps=300, batch_size=4, learning_rate=1e-3, filters=16, discriminator_filters=16),
+            Recipe(
+                steps=300,
+                batch_size=4,
+                learning_rate=3e-3,
+                decay_from=0.25,
+                filters=16,
+                discriminator_filters=16,
+            ),
         ),
         Preset(
             "medium",
