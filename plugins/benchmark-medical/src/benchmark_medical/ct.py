@@ -42,22 +42,31 @@ def ramp(rays: int, spacing_cm: float) -> NDArray[np.float64]:
     return kernel / spacing_cm**2
 
 
+def filtered(sinograms: NDArray[np.floating], projector: Projector) -> Array:
+    """Line integrals ``(Z, views, rays)`` after the ramp filter."""
+    rays = projector.rays
+    length = 1 << int(np.ceil(np.log2(3 * rays)))
+    response = np.fft.rfft(ramp(rays, projector.pixel_cm), length)
+    result = np.fft.irfft(np.fft.rfft(sinograms, length, axis=2) * response, length, axis=2)
+    return result[:, :, rays - 1 : 2 * rays - 1].astype(np.float32) * np.float32(projector.pixel_cm)
+
+
 def fbp(sinograms: Array, projector: Projector) -> Array:
     """Filtered back-projection: line integrals ``(Z, views, rays)`` to images ``(Z, H, W)`` in 1/cm."""
-    rays = projector.rays
-    kernel = ramp(rays, projector.pixel_cm)
-    length = 1 << int(np.ceil(np.log2(3 * rays)))
-    response = np.fft.rfft(kernel, length)
-    filtered = np.fft.irfft(np.fft.rfft(sinograms, length, axis=2) * response, length, axis=2)
-    filtered = filtered[:, :, rays - 1 : 2 * rays - 1].astype(np.float32) * np.float32(projector.pixel_cm)
-    # the back-projector's weights carry the pixel size once, as line integrals need; here it is interpolation
-    return projector.backward(filtered) * np.float32(np.pi / projector.views / projector.pixel_cm)
+    # the back-projector's weights carry the pixel size, as line integrals need; here they interpolate
+    scale = np.float32(np.pi / projector.views / projector.pixel_cm)
+    return projector.backward(filtered(sinograms, projector)) * scale
 
 
 def photons_for(noise_hu: float, projector: Projector) -> float:
-    """Photons per ray that give this noise in the centre of a 20 cm water disc."""
-    kernel = ramp(projector.rays, projector.pixel_cm)
-    gain = np.pi / np.sqrt(projector.views) * projector.pixel_cm * np.sqrt((kernel**2).sum())
+    """Unattenuated photons per ray that give this noise in the centre of a 20 cm water disc.
+
+    The central pixel is a weighted sum of all rays; its weights are the filter's answer to the pixel's shadow.
+    """
+    pixel = projector.size // 2 * (projector.size + 1)
+    shadow = np.stack([block[:, [pixel]].toarray().ravel() for block in projector.blocks])
+    weights = filtered(shadow[None], projector) * (np.pi / projector.views / projector.pixel_cm)
+    gain = float(np.sqrt((weights.astype(np.float64) ** 2).sum()))
     return float(np.exp(MU_WATER * 20) * (gain / (MU_WATER * noise_hu / 1000)) ** 2)
 
 

@@ -14,13 +14,13 @@ def _option(default: Any, text: str, source: str = "", **more: Any) -> Any:
 class PetOptions:
     """How a PET slice is acquired and reconstructed; the same for full and low counts."""
 
-    counts: float = _option(2e6, "expected total counts of one full-count slice, background included")
+    counts: float = _option(4e6, "expected total counts of one full-count slice, background included")
     scatter_fraction: float = _option(0.25, "scattered share of the total counts")
     randoms_fraction: float = _option(0.15, "random-coincidence share of the total counts")
     resolution_mm: float = _option(4.5, "FWHM of the scanner's point spread, in mm")
-    iterations: int = _option(3, "OSEM iterations")
+    iterations: int = _option(6, "OSEM iterations")
     subsets: int = _option(6, "OSEM subsets (views are dealt round robin)")
-    filter_mm: float = _option(3.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
+    filter_mm: float = _option(2.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class PetDenoiseOptions(PetOptions):
     """PET options, and how many of the counts the low-count image keeps."""
 
     counts: float = _option(8e4, "expected total counts of one full-count slice, background included")
+    iterations: int = _option(3, "OSEM iterations")
+    filter_mm: float = _option(3.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
     low_count_fraction: float = _option(
         0.25, "binomial thinning of the same acquisition", "MedGAN, arXiv 1806.06397: 25 % of the time"
     )

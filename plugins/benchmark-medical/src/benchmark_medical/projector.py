@@ -1,7 +1,7 @@
 """A parallel-beam projector of square images as a sparse matrix; its transpose is the exact back-projector.
 
-Each pixel's unit-length footprint is shared between the two nearest rays of every view (distance-driven with
-linear weights), so rows are line integrals in cm once multiplied with the pixel size.
+Rays are strips one pixel wide; a weight is the area that a pixel and a strip share, over the strip's width, in
+cm. So a projection is the exact integral over an image of square pixels, without the moire of interpolation.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
+
+
+def _shadow(place: NDArray[np.float64], short: float, long: float) -> NDArray[np.float64]:
+    """Share of a unit pixel's shadow below ``place``: the shadow is a box of ``short`` smeared by one of ``long``."""
+    half, inner = (long + short) / 2, (long - short) / 2
+    ends = ((place + half, 1), (place + inner, -1), (place - inner, -1), (place - half, 1))
+    return sum(sign * np.maximum(end, 0) ** 2 for end, sign in ends) / (2 * short * long)
 
 
 class Projector:
@@ -25,19 +32,22 @@ class Projector:
 
     def __init__(self, size: int, pixel_cm: float, views: int) -> None:
         self.size, self.pixel_cm, self.views = size, pixel_cm, views
-        self.rays = int(np.ceil(size * np.sqrt(2))) + 2
+        self.rays = int(np.ceil(size * np.sqrt(2))) + 3
         self.angles = np.pi * np.arange(views) / views
         self.blocks = [self._view(angle) for angle in self.angles]
 
     def _view(self, angle: float) -> csr_array:
         axis = np.arange(self.size) - (self.size - 1) / 2
         place = (axis[None, :] * np.cos(angle) + axis[:, None] * np.sin(angle)).ravel() + (self.rays - 1) / 2
-        low = np.floor(place).astype(np.int32)
-        share = (place - low).astype(np.float32)
+        sides = np.sort([max(abs(np.cos(angle)), 1e-4), max(abs(np.sin(angle)), 1e-4)])
+        nearest = np.rint(place).astype(np.int32)
         pixels = np.arange(self.size**2, dtype=np.int32)
-        weights = np.concatenate([1 - share, share]) * np.float32(self.pixel_cm)
-        rows = np.concatenate([low, low + 1])
-        return csr_array((weights, (rows, np.concatenate([pixels, pixels]))), shape=(self.rays, self.size**2))
+        below, above = (_shadow(nearest + side - place, *sides) for side in (-0.5, 0.5))
+        weights = np.concatenate([below, above - below, 1 - above]) * self.pixel_cm
+        rows = np.concatenate([nearest - 1, nearest, nearest + 1])
+        matrix = csr_array((weights.astype(np.float32), (rows, np.tile(pixels, 3))), shape=(self.rays, self.size**2))
+        matrix.eliminate_zeros()
+        return matrix
 
     def matrix(self, views: Sequence[int] | None = None) -> csr_array:
         """The rows of some views (all by default), view by view."""

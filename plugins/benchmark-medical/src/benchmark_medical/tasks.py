@@ -173,7 +173,7 @@ def _density(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
 
 def _uptake(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
     """FDG uptake (SUV): every tissue's level varies between patients, all with a common factor."""
-    common = rng.lognormal(0, 0.3)
+    common = rng.lognormal(0, 0.4)
     levels = _column("suv") * (common * rng.lognormal(0, 0.2, len(TISSUES))).astype(np.float32)
     return {"suv": (levels, levels * _column("uptake_texture"))}
 

@@ -1,0 +1,307 @@
+"""The physics the simulators claim: conservation, statistics, adjoints and known answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from benchmark_medical import ct, motion, mr, pet
+from benchmark_medical.options import MrOptions, PetOptions
+from benchmark_medical.projector import Projector
+from hypothesis import given
+from hypothesis import strategies as st
+
+SIZE, PIXEL_CM = 48, 0.4
+QUIET = PetOptions(scatter_fraction=0.0, randoms_fraction=0.0, resolution_mm=0.0, filter_mm=0.0)
+
+
+def disc(radius_cm: float, size: int = SIZE, pixel_cm: float = PIXEL_CM) -> np.ndarray:
+    """A disc of ones with partial volume at its rim, ``(1, size, size)``."""
+    fine = 8
+    axis = (np.arange(size * fine) - (size * fine - 1) / 2) * pixel_cm / fine
+    inside = (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius_cm**2).astype(np.float32)
+    return inside.reshape(size, fine, size, fine).mean((1, 3))[None]
+
+
+@pytest.fixture(scope="module")
+def system() -> Projector:
+    return Projector(SIZE, PIXEL_CM, 60)
+
+
+# projector
+
+
+def test_back_projector_is_the_adjoint(system):
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((2, SIZE, SIZE)).astype(np.float32)
+    sinogram = rng.standard_normal((2, system.views, system.rays)).astype(np.float32)
+    left = np.vdot(system.forward(image).astype(np.float64), sinogram)
+    right = np.vdot(image.astype(np.float64), system.backward(sinogram))
+    assert left == pytest.approx(right, rel=1e-4, abs=1e-2)
+
+
+def test_line_integrals_through_a_disc_are_its_chords(system):
+    profile = system.forward(disc(7.0))[0]
+    place = (np.arange(system.rays) - (system.rays - 1) / 2) * PIXEL_CM
+    chord = 2 * np.sqrt(np.maximum(49 - place**2, 0))
+    middle = np.abs(place) < 5
+    assert np.abs(profile[:, middle] - chord[middle]).max() < 0.25
+    assert profile.sum(1) * PIXEL_CM == pytest.approx(disc(7.0).sum() * PIXEL_CM**2, rel=1e-4)
+
+
+# PET
+
+
+def test_expected_counts_are_as_requested_and_background_adds(system):
+    activity, mu = disc(7.0), 0.096 * disc(7.0)
+    options = PetOptions(counts=1e5, scatter_fraction=0.3, randoms_fraction=0.2)
+    expected, _, background = pet.expectation(activity, mu, system, options)
+    assert expected.sum() == pytest.approx(1e5, rel=1e-5)
+    assert background.sum() == pytest.approx(0.5e5, rel=1e-4)
+    trues, _, none = pet.expectation(
+        activity, mu, system, replace(options, counts=0.5e5, scatter_fraction=0.0, randoms_fraction=0.0)
+    )
+    assert not none.any()
+    np.testing.assert_allclose(expected - background, trues, rtol=1e-4, atol=1e-4)
+    assert background.min() > 0  # randoms reach rays that miss the patient
+
+
+def test_counts_are_poisson(system):
+    activity, mu = disc(7.0), 0.096 * disc(7.0)
+    options = PetOptions(counts=2e5)
+    expected, _, _ = pet.expectation(activity, mu, system, options)
+    rng = np.random.default_rng(1)
+    repeats = np.stack([pet.acquire(activity, mu, system, options, rng).counts for _ in range(60)])
+    ratio = repeats.var(0, ddof=1).sum() / repeats.mean(0).sum()
+    assert ratio == pytest.approx(1.0, abs=0.03)
+    assert repeats.sum((1, 2, 3)).mean() == pytest.approx(2e5, rel=3 * np.sqrt(2e5 / 60) / 2e5)
+    assert repeats.mean(0) == pytest.approx(expected, abs=6 * np.sqrt(expected.max() / 60))
+
+
+def test_thinned_counts_keep_the_fraction_and_forget_the_rest():
+    rng = np.random.default_rng(2)
+    expected = np.full((400, 40, 10), 50.0)
+    counts = rng.poisson(expected).astype(np.float32)
+    full = pet.Acquisition(counts, np.ones_like(counts), np.zeros_like(counts))
+    low = pet.thin(full, 0.25, rng).counts
+    rest = counts - low
+    assert low.mean() == pytest.approx(12.5, rel=0.01)
+    assert low.var() == pytest.approx(12.5, rel=0.02)
+    assert rest.var() == pytest.approx(37.5, rel=0.02)
+    assert abs(np.corrcoef(low.ravel(), rest.ravel())[0, 1]) < 0.01
+    fixed = pet.Acquisition(np.full((1, 200, 200), 80.0), np.ones((1, 200, 200)), np.zeros((1, 200, 200)))
+    kept = pet.thin(fixed, 0.25, rng).counts
+    assert kept.var() == pytest.approx(80 * 0.25 * 0.75, rel=0.05)
+
+
+def test_thinning_scales_what_the_reconstruction_knows(system):
+    acquired = pet.acquire(disc(7.0), 0.096 * disc(7.0), system, PetOptions(), np.random.default_rng(3))
+    low = pet.thin(acquired, 0.25, np.random.default_rng(4))
+    np.testing.assert_allclose(low.sensitivity, acquired.sensitivity / 4)
+    np.testing.assert_allclose(low.background, acquired.background / 4)
+    assert (low.counts <= acquired.counts).all()
+    with pytest.raises(ValueError, match="fraction"):
+        pet.thin(acquired, 0.0, np.random.default_rng(0))
+
+
+def test_likelihood_never_falls_with_one_subset(system):
+    acquired = pet.acquire(disc(7.0), 0.096 * disc(7.0), system, PetOptions(counts=5e4), np.random.default_rng(5))
+    values = [
+        float(
+            pet.log_likelihood(
+                pet.osem(acquired, system, PetOptions(iterations=n, subsets=1, filter_mm=0.0)), acquired, system
+            )[0]
+        )
+        for n in range(1, 8)
+    ]
+    assert all(after > before for before, after in pairwise(values))
+
+
+def test_unit_cylinder_recovers_with_attenuation_correction_and_is_cupped_without(system):
+    activity, mu = disc(8.0), 0.096 * disc(8.0)
+    expected, sensitivity, background = pet.expectation(activity, mu, system, QUIET)
+    ideal = pet.Acquisition(expected.astype(np.float32), sensitivity, background)
+    options = replace(QUIET, iterations=8, subsets=6)
+    image = pet.osem(ideal, system, options)
+    inner, rim = disc(5.0)[0] == 1, (disc(7.6)[0] == 1) & (disc(6.4)[0] == 0)
+    assert image[0][inner].mean() == pytest.approx(1.0, abs=0.03)
+    assert image[0][rim].mean() == pytest.approx(1.0, abs=0.05)
+    bare = pet.osem(pet.corrected(ideal, mu, 0 * mu, system), system, options)
+    centre = disc(1.5)[0] == 1
+    assert bare[0][centre].mean() < 0.75 * bare[0][rim].mean()
+    assert bare[0][centre].mean() < 0.5
+
+
+def test_nothing_to_count_is_an_error(system):
+    with pytest.raises(ValueError, match="without activity"):
+        pet.expectation(0 * disc(7.0), disc(7.0), system, PetOptions())
+    with pytest.raises(ValueError, match="less than 1"):
+        pet.expectation(disc(7.0), disc(7.0), system, PetOptions(scatter_fraction=0.6, randoms_fraction=0.4))
+
+
+@given(st.floats(-900, 3000))
+def test_hu_to_attenuation_and_back(hu):
+    mu = pet.attenuation_511(np.array([hu]))
+    low, high = pet.attenuation_511(np.array([49.9, 60.1]))
+    if not low - 1e-4 <= mu[0] <= high + 1e-4:  # the two lines do not quite meet at the break
+        assert pet.hounsfield(mu)[0] == pytest.approx(hu, abs=0.6)
+    assert ct.hu_from_mu(ct.mu_from_hu(np.array([hu])))[0] == pytest.approx(hu, abs=1e-3)
+
+
+def test_attenuation_of_water_and_bone():
+    np.testing.assert_allclose(pet.attenuation_511(np.array([-1000.0, 0.0, 1000.0])), [0, 0.096, 0.1493], atol=1e-6)
+
+
+# CT
+
+
+def test_noiseless_filtered_back_projection_of_a_disc():
+    fine = Projector(96, 0.25, 180)
+    mu = 0.193 * disc(8.0, 96, 0.25)
+    image = ct.fbp(fine.forward(mu), fine)
+    inner, outer = disc(6.5, 96, 0.25)[0] == 1, disc(9.5, 96, 0.25)[0] == 0
+    assert np.abs(image[0][inner] / 0.193 - 1).max() < 0.03
+    assert np.abs(image[0][outer] / 0.193).max() < 0.05
+
+
+def test_ct_noise_is_as_asked_and_falls_with_the_root_of_the_dose():
+    scanner = Projector(64, 0.4, 90)
+    water = (1000 * disc(10.0, 64, 0.4) - 1000).astype(np.float32)
+    stack = np.repeat(water, 40, 0)
+    centre = disc(1.5, 64, 0.4)[0] == 1
+
+    def noise(level: float) -> float:
+        scan = ct.scan(stack, scanner, level, 0.0, np.random.default_rng(6)).astype(np.float64)
+        return float(scan.std(0, ddof=1)[centre].mean())
+
+    assert noise(20.0) == pytest.approx(20.0, rel=0.12)
+    assert ct.photons_for(20.0, scanner) == pytest.approx(4 * ct.photons_for(40.0, scanner))
+    assert noise(40.0) / noise(20.0) == pytest.approx(2.0, rel=0.03)
+
+
+def test_ct_without_noise_or_blur_is_the_object():
+    hu = np.random.default_rng(7).uniform(-1000, 1500, (1, 16, 16)).astype(np.float32)
+    image = ct.scan(hu, Projector(16, 0.4, 8), 0.0, 0.0, np.random.default_rng(0))
+    assert image.dtype == np.int16
+    np.testing.assert_array_equal(image, np.rint(hu))
+
+
+# MR
+
+
+def test_signal_equations_at_known_points():
+    t1, t2, pd = np.float32(1000.0), np.float32(100.0), np.float32(0.8)
+    assert mr.spin_echo(t1, t2, pd, 1e9, 0.0) == pytest.approx(0.8)
+    assert mr.spin_echo(t1, t2, pd, 1000.0, 100.0) == pytest.approx(0.8 * (1 - np.exp(-1)) * np.exp(-1))
+    null = 1000 * np.log(2)
+    assert mr.mprage(t1, t2, pd, 1e9, 0.0, null) == pytest.approx(0.0, abs=1e-6)
+    white, grey, csf = (
+        mr.signal(*map(np.float32, values), MrOptions())
+        for values in ((620, 75, 0.72), (950, 95, 0.83), (3500, 1500, 1))
+    )
+    assert white > grey > csf  # T1 weighting
+
+
+def test_rician_noise_in_air_and_tissue():
+    rng = np.random.default_rng(8)
+    air = mr.rician(np.zeros((200, 200), np.float32), 2.0, rng)
+    assert air.mean() == pytest.approx(2.0 * np.sqrt(np.pi / 2), rel=0.01)
+    tissue = mr.rician(np.full((200, 200), 100.0, np.float32), 2.0, rng)
+    assert tissue.mean() == pytest.approx(100 + 2.0**2 / 200, rel=1e-3)
+    assert tissue.std() == pytest.approx(2.0, rel=0.02)
+
+
+# motion
+
+
+@pytest.fixture(scope="module")
+def head() -> np.ndarray:
+    rng = np.random.default_rng(9)
+    smooth = np.fft.ifft2(
+        np.fft.fft2(rng.standard_normal((32, 32))) * (np.hypot(*np.meshgrid(*[np.fft.fftfreq(32)] * 2)) < 0.3)
+    )
+    image = np.zeros((32, 32), np.float32)
+    image[8:24, 10:22] = 1 + 0.2 * smooth.real[8:24, 10:22]
+    return image
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_no_motion_is_the_identity(head, axis):
+    spectrum = motion.corrupt(head, np.zeros((32, 3)), axis, 4.0)
+    np.testing.assert_allclose(np.abs(np.fft.ifft2(spectrum)), head, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_the_same_shift_at_all_lines_shifts_the_magnitude_image(head, axis):
+    spectrum = motion.corrupt(head, np.tile([8.0, -12.0, 0.0], (32, 1)), axis, 4.0)
+    np.testing.assert_allclose(np.abs(np.fft.ifft2(spectrum)), np.roll(head, (2, -3), (0, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_a_fixed_turn_does_not_depend_on_the_phase_axis_and_keeps_energy(head, axis):
+    spectrum = motion.corrupt(head, np.tile([0.0, 0.0, 5.0], (32, 1)), axis, 4.0)
+    np.testing.assert_allclose(spectrum, np.fft.fft2(motion.rotate(head, np.deg2rad(5.0))), atol=1e-3)
+    assert np.sum(np.abs(spectrum) ** 2) == pytest.approx(np.sum(np.abs(np.fft.fft2(head)) ** 2), rel=1e-4)
+
+
+def test_a_turn_and_back_is_the_identity_and_the_direction_is_known(head):
+    back = motion.rotate(motion.rotate(head, 0.1), -0.1)
+    np.testing.assert_allclose(back.real, head, atol=0.02)
+    spot = np.zeros((33, 33), np.float32)
+    spot[16, 24] = 1.0
+    turned = np.abs(motion.rotate(spot, np.deg2rad(30)))
+    row, column = np.unravel_index(turned.argmax(), turned.shape)
+    assert np.hypot(row - 16, column - 16) == pytest.approx(8, abs=0.8)
+    assert np.degrees(np.arctan2(row - 16, column - 16)) == pytest.approx(30, abs=6)
+
+
+@given(
+    st.integers(0, 10_000), st.sampled_from(motion.KINDS), st.sampled_from(["sequential", "interleaved", "centre-out"])
+)
+def test_shifts_keep_the_energy_of_every_line(seed, kind, order):
+    image = np.random.default_rng(seed).random((24, 24)).astype(np.float32)
+    path = motion.draw(np.random.default_rng(seed), 1.0, kind)
+    positions = path.at(motion.line_times(24, order))
+    positions[:, 2] = 0.0
+    before = np.abs(np.fft.fft2(image))
+    np.testing.assert_allclose(np.abs(motion.corrupt(image, positions, "rows", 4.0)), before, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("order", ["sequential", "interleaved", "centre-out"])
+@pytest.mark.parametrize("lines", [24, 33, 64])
+def test_every_line_has_its_own_time(order, lines):
+    times = motion.line_times(lines, order)
+    assert sorted(times) == pytest.approx(np.arange(lines) / (lines - 1))
+
+
+def test_line_orders_are_what_they_say():
+    frequency = np.fft.fftfreq(32)
+    assert (np.diff(motion.line_times(32, "sequential")[np.argsort(frequency)]) > 0).all()
+    assert motion.line_times(32, "centre-out")[0] == 0
+    with pytest.raises(ValueError, match="spiral"):
+        motion.line_times(32, "spiral")
+
+
+def test_trajectories_move_as_named():
+    time = np.linspace(0, 1, 101)
+    step = motion.Trajectory("step", ((0.5, 2.0, 0.0, 1.0),)).at(time)
+    assert not step[:50].any()
+    np.testing.assert_allclose(step[50:], np.tile([2.0, 0.0, 1.0], (51, 1)))
+    drift = motion.Trajectory("drift", ((0.0, 4.0, -2.0, 0.0),)).at(time)
+    np.testing.assert_allclose(drift[:, 0], 4 * time)
+    periodic = motion.Trajectory("periodic", ((0.0, 1.0, 0.0, 0.0),), 4.0, 0.0).at(time)
+    np.testing.assert_allclose(periodic[:, 0], np.sin(8 * np.pi * time), atol=1e-12)
+
+
+def test_severity_measures_motion_where_the_energy_is(head):
+    weights = motion.line_weights(head, 0)
+    assert weights.sum() == pytest.approx(1.0)
+    still = np.tile([5.0, -3.0, 2.0], (32, 1))
+    assert motion.severity(still, weights, 70.0) == pytest.approx(0.0, abs=1e-9)  # a constant pose is no motion
+    centre, edge = np.zeros((32, 3)), np.zeros((32, 3))
+    centre[1, 0] = edge[16, 0] = 5.0
+    assert motion.severity(centre, weights, 70.0) > 3 * motion.severity(edge, weights, 70.0)
+    assert motion.severity(2 * centre, weights, 70.0) == pytest.approx(2 * motion.severity(centre, weights, 70.0))
+    assert motion.draw(np.random.default_rng(0), 0.0, "drift").at(np.ones(1)).any() == np.False_
