@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmark.data.leakage import SliceIndex
 from benchmark.data.plausibility import SideStatistics
 from benchmark.data.reader import Dataset, case_shape, guarded, open_file
-from benchmark.data.schema import ROLES, SPLITS, CaseKey, array_sha256, side_from_json
+from benchmark.data.schema import ROLES, SPLITS, CaseKey, array_sha256, side_from_json, text
 from benchmark.data.writer import content_sha256, iterate_cases
 from benchmark.errors import DatasetError
 
@@ -83,7 +83,7 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
     for role in ("source", "target"):
         try:
             with guarded(f"{path}: {role}"):
-                statistics[role] = SideStatistics(*side_from_json(str(file.attrs[role]), f"{path}: {role}"))
+                statistics[role] = SideStatistics(*side_from_json(text(file.attrs[role]), f"{path}: {role}"))
         except DatasetError as error:
             yield _fault(error, role, path)
     index = SliceIndex()
@@ -121,7 +121,7 @@ def _check_splits(file: h5py.File, split_of: dict[str, str]) -> Iterator[Problem
     """Faults of the lists of patients; fills ``split_of``, the (first) split of each patient."""
     counts = {}
     for split in SPLITS:
-        names = file["splits"][split].asstr()[()]
+        names = [text(name) for name in file["splits"][split][()]]
         counts[split] = len(names)
         for name in names:
             if name in split_of:
@@ -179,7 +179,7 @@ def _check_case(
             stored = group[role].attrs.get("sha256")
             if stored is None:
                 yield Problem("error", where, f"{role} has no sha256", AGAIN)
-            elif array_sha256(arrays[role]) != stored:
+            elif array_sha256(arrays[role]) != text(stored):
                 yield Problem("error", where, f"{role} is not what was written: its sha256 differs", AGAIN)
     mask = arrays["mask"] != 0
     if not mask.any():
@@ -218,6 +218,6 @@ def _leaks(index: SliceIndex) -> Iterator[Problem]:
 
 
 def _check_content(file: h5py.File) -> Iterator[Problem]:
-    if content_sha256(file) != str(file.attrs["content_sha256"]):
+    if content_sha256(file) != text(file.attrs["content_sha256"]):
         what = "content_sha256 differs: pixels, geometry, windows or splits were changed after writing"
         yield Problem("error", "file", what, AGAIN)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.intensity import IntensityMap
-from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json
+from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json, text
 from benchmark.errors import BenchmarkError, DatasetError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Dataset:
     def _read_info(self) -> DatasetInfo:
         file = self.file
         where = str(self.path)
-        schema = file.attrs.get("schema")
+        schema = text(file.attrs["schema"]) if "schema" in file.attrs else None
         if schema != SCHEMA:
             raise DatasetError(f"{where}: schema is {schema!r}, this harness reads {SCHEMA!r}")
         for name in ("task", "name", "source", "target", "content_sha256"):
@@ -143,8 +143,8 @@ class Dataset:
         for group in ("cases", "splits"):
             if group not in file:
                 raise DatasetError(f"{where}: group {group!r} is missing")
-        source, source_map = side_from_json(str(file.attrs["source"]), f"{where}: source")
-        target, target_map = side_from_json(str(file.attrs["target"]), f"{where}: target")
+        source, source_map = side_from_json(text(file.attrs["source"]), f"{where}: source")
+        target, target_map = side_from_json(text(file.attrs["target"]), f"{where}: target")
         slices: dict[CaseKey, int] = {}
         sizes: set[tuple[int, int]] = set()
         for patient in sorted(file["cases"]):
@@ -158,8 +158,8 @@ class Dataset:
             raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
         return DatasetInfo(
             path=self.path,
-            task=str(file.attrs["task"]),
-            name=str(file.attrs["name"]),
+            task=text(file.attrs["task"]),
+            name=text(file.attrs["name"]),
             simulated=bool(file.attrs.get("simulated", False)),
             source=source,
             target=target,
@@ -169,8 +169,8 @@ class Dataset:
             splits=_read_splits(file, {key.patient for key in slices}, where),
             cases=tuple(slices),
             slices=slices,
-            content_sha256=str(file.attrs["content_sha256"]),
-            provenance=_json_object(file.attrs.get("provenance", "{}"), f"{where}: provenance"),
+            content_sha256=text(file.attrs["content_sha256"]),
+            provenance=_json_object(text(file.attrs.get("provenance", "{}")), f"{where}: provenance"),
         )
 
 
@@ -235,7 +235,7 @@ def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, t
     for split in SPLITS:
         if split not in file["splits"]:
             raise DatasetError(f"{where}: split {split!r} is missing")
-        names = tuple(value.decode() if isinstance(value, bytes) else str(value) for value in file["splits"][split][()])
+        names = tuple(text(value) for value in file["splits"][split][()])
         for name in names:
             if name in owner:
                 raise DatasetError(
@@ -252,9 +252,9 @@ def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, t
     return splits
 
 
-def _json_object(text: object, where: str) -> dict[str, Any]:
+def _json_object(written: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(str(text), parse_constant=_not_json)
+        value = json.loads(written, parse_constant=_not_json)
     except ValueError:
         value = None
     if not isinstance(value, dict):

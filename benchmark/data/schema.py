@@ -11,6 +11,9 @@
              attrs: spacing (Z, Y, X in mm), affine (4x4, voxel (x, y, z) to RAS mm), physics (JSON)
     /splits/{train,val,test}         lists of patients, never of slices
 
+Strings have a fixed length and metadata carry checksums (HDF5 1.10 and newer), so that a damaged file is noticed;
+variable-length strings live in HDF5's global heap, where one wrong byte can hang the library.
+
 ``source`` and ``target`` describe a side: modality, unit, the window rule, and the window it gave on the
 training patients.
 """
@@ -77,6 +80,19 @@ def array_sha256(array: NDArray[np.generic]) -> str:
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def text(value: object) -> str:
+    """A string attribute, whether stored with fixed or with variable length.
+
+    Raises:
+        TypeError: it is not a string.
+    """
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"{value!r} is not a text")
 
 
 def side_to_json(side: Side, fitted: IntensityMap) -> str:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.intensity import IntensityMap
-from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, array_sha256, identifier, side_to_json
+from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, array_sha256, identifier, side_to_json, text
 from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class DatasetWriter:
             writer.set_splits({"train": [...], "val": [...], "test": ["p001"]})
 
     Raises:
-        DatasetError: shapes differ, values are NaN or infinite, a patient stands in two splits or in none.
+        DatasetError: shapes differ, values are NaN or infinite, a mask is empty, a case comes twice, a spacing or
+            affine is no such thing, a patient stands in two splits or in none.
     """
 
     def __init__(
@@ -54,16 +55,17 @@ class DatasetWriter:
         self.sides = {"source": source, "target": target}
         self.splits: dict[str, list[str]] | None = None
         self._cases: list[CaseKey] = []
+        described = json.dumps(dict(provenance or {}), sort_keys=True, allow_nan=False)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: h5py.File = h5py.File(self._temporary, "w", libver=("earliest", "v110"))
-        self._file.attrs.update(
-            schema=SCHEMA,
-            task=task,
-            name=name,
-            simulated=bool(simulated),
-            provenance=json.dumps(dict(provenance or {}), sort_keys=True),
-        )
+        self._file: h5py.File = h5py.File(self._temporary, "w", libver="v110")
+        try:
+            self._file.attrs["simulated"] = bool(simulated)
+            for attribute, value in {"schema": SCHEMA, "task": task, "name": name, "provenance": described}.items():
+                _set_text(self._file, attribute, value)
+        except BaseException:
+            self._discard()
+            raise
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -75,9 +77,7 @@ class DatasetWriter:
             if kind is None:
                 self._finish()
         finally:
-            if self._file:
-                self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            self._discard()
 
     def add_case(
         self,
@@ -100,6 +100,14 @@ class DatasetWriter:
         import numpy as np
 
         key = CaseKey(identifier(patient, "patient"), identifier(study, "study"))
+        if key in self._cases:
+            raise DatasetError(f"case {key} was added before; give each study of a patient its own name")
+        lengths = np.asarray(spacing, np.float64)
+        if lengths.shape != (3,) or not (np.isfinite(lengths) & (lengths > 0)).all():
+            raise DatasetError(f"case {key}: spacing {spacing}: expected three lengths (z, y, x) in mm")
+        to_world = np.diag([*lengths[::-1], 1.0]) if affine is None else np.asarray(affine, np.float64)
+        if to_world.shape != (4, 4) or not np.isfinite(to_world).all():
+            raise DatasetError(f"case {key}: the affine must be a finite 4x4 matrix")
         arrays: dict[str, NDArray[np.generic]] = {}
         for role, values in (("source", source), ("target", target)):
             array = np.asarray(values)
@@ -118,11 +126,8 @@ class DatasetWriter:
         if not arrays["mask"].any():
             raise DatasetError(f"case {key}: the mask is empty, there is nothing to score")
         group = self._file.create_group(f"cases/{key}")
-        group.attrs.update(
-            spacing=np.asarray(spacing, np.float64),
-            affine=np.diag([*list(spacing)[::-1], 1.0]) if affine is None else np.asarray(affine, np.float64),
-            physics=json.dumps(dict(physics or {}), sort_keys=True),
-        )
+        group.attrs.update(spacing=lengths, affine=to_world)
+        _set_text(group, "physics", json.dumps(dict(physics or {}), sort_keys=True))
         for role, array in arrays.items():
             _store(group, role, array)
         self._cases.append(key)
@@ -131,8 +136,14 @@ class DatasetWriter:
         """Say which patients train, validate and test; every patient of the file in exactly one of them."""
         self.splits = {split: sorted(splits.get(split, ())) for split in SPLITS}
 
+    def _discard(self) -> None:
+        """Close and remove the temporary file, which is gone already when all went well."""
+        if self._file:
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
     def _finish(self) -> None:
-        import h5py
+        import numpy as np
 
         if not self._cases:
             raise DatasetError(f"{self.path.name}: no case was added")
@@ -140,10 +151,10 @@ class DatasetWriter:
             raise DatasetError(f"{self.path.name}: no splits were set")
         _check_splits(self.splits, {key.patient for key in self._cases}, self.path.name)
         for split, patients in self.splits.items():
-            self._file.create_dataset(f"splits/{split}", data=patients, dtype=h5py.string_dtype())
+            self._file.create_dataset(f"splits/{split}", data=np.array(patients, "S64"))
         for role, side in self.sides.items():
-            self._file.attrs[role] = side_to_json(side, self._fit_window(role, side))
-        self._file.attrs["content_sha256"] = content_sha256(self._file)
+            _set_text(self._file, role, side_to_json(side, self._fit_window(role, side)))
+        _set_text(self._file, "content_sha256", content_sha256(self._file))
         self._file.close()
         with self._temporary.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -179,7 +190,14 @@ def _store(group: h5py.Group, role: str, array: NDArray[np.generic]) -> None:
         shuffle=True,
         fletcher32=True,
     )
-    data.attrs["sha256"] = array_sha256(array)
+    _set_text(data, "sha256", array_sha256(array))
+
+
+def _set_text(place: h5py.File | h5py.Group | h5py.Dataset, attribute: str, value: str) -> None:
+    import h5py
+
+    encoded = value.encode()
+    place.attrs.create(attribute, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
 
 
 def _check_splits(splits: Mapping[str, Sequence[str]], patients: set[str], where: str) -> None:
@@ -211,13 +229,13 @@ def content_sha256(file: h5py.File) -> str:
     """Hash of everything in the file that can change a score: pixels, geometry, windows and splits."""
     digest = hashlib.sha256(SCHEMA.encode())
     for role in ("source", "target"):
-        digest.update(str(file.attrs[role]).encode())
+        digest.update(text(file.attrs[role]).encode())
     for key in iterate_cases(file):
         group = file[f"cases/{key}"]
         digest.update(f"{key}{[float(v) for v in group.attrs['spacing']]}".encode())
         for role in sorted(group):
-            digest.update(f"{role}{group[role].attrs['sha256']}".encode())
+            digest.update(f"{role}{text(group[role].attrs['sha256'])}".encode())
     for split in SPLITS:
         if split in file["splits"]:
-            digest.update(f"{split}{[name.decode() for name in file['splits'][split][()]]}".encode())
+            digest.update(f"{split}{[text(name) for name in file['splits'][split][()]]}".encode())
     return digest.hexdigest()
