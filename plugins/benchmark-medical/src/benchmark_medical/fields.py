@@ -28,7 +28,7 @@ class NoiseSpace:
         frequency = np.sqrt(frequency + np.fft.rfftfreq(_CELLS)[None, None, :] ** 2) * _CELLS_PER_FEATURE
         # Gaussian low-pass at one feature, with the very long waves removed so that a field has no offset
         response = np.exp(-0.5 * (frequency / 0.5) ** 2) * (1.0 - np.exp(-0.5 * (frequency / 0.12) ** 2))
-        block = np.fft.irfftn(np.fft.rfftn(white) * response, s=white.shape).astype(np.float32)
+        block = np.fft.irfftn(np.fft.rfftn(white) * response, s=white.shape, axes=(0, 1, 2)).astype(np.float32)
         self._block = block / block.std()
 
     def field(self, rng: np.random.Generator, feature_mm: float) -> Field:

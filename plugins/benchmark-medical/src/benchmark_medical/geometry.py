@@ -217,6 +217,11 @@ def _weights(count: int, spacing: float, size: int, pixel: float) -> NDArray[np.
     beyond = int(np.ceil(size * pixel / spacing)) + 2
     samples = (np.arange(-beyond, count + beyond) - (count - 1) / 2) * spacing
     pixels = (np.arange(size) - (size - 1) / 2) * pixel
-    weights = np.maximum(1 - np.abs(pixels[:, None] - samples[None, :]) / max(spacing, pixel), 0)
+    offsets = samples[None, :] - pixels[:, None]
+    weights = np.maximum(1 - np.abs(offsets) / max(spacing, pixel), 0)
+    weights /= weights.sum(1, keepdims=True)
+    # a linear ramp stays where it is: tilt the weights until their centre of mass is the pixel's centre
+    first, second = ((weights * offsets**order).sum(1, keepdims=True) for order in (1, 2))
+    weights *= 1 - first / np.maximum(second, 1e-12) * offsets
     weights /= weights.sum(1, keepdims=True)
     return weights[:, beyond : beyond + count].astype(np.float32)
