@@ -58,9 +58,10 @@ def write(
         simulated=simulated,
         provenance={"licence": "CC0"},
     ) as writer:
-        for patient in sum(names.values(), []):
+        for patient in [name for split in names.values() for name in split]:
             arrays = anatomy(patient, slices=slices, side=side)
-            change(patient, arrays)
+            if change:
+                change(patient, arrays)
             writer.add_case(patient, "s1", **arrays, spacing=(3.0, 2.0, 1.0))
         writer.set_splits(names)
     return path

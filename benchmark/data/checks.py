@@ -208,7 +208,7 @@ def _check_case(
 
 def _leaks(index: SliceIndex) -> Iterator[Problem]:
     for twins in index.twins():
-        what = f"{twins.count} {twins.role} slices have the pixels of slices of {twins.other}, first {twins.example}"
+        what = f"{twins.role} slices with the pixels of slices of {twins.other}: {twins.count}, first {twins.example}"
         if twins.leaks:
             what = f"leakage: {what}"
             advice = "the same image must not be in two splits: put both patients into one, or leave one out"
