@@ -25,6 +25,8 @@ def benchmark_models() -> Iterable[ModelSpec]:
         summary="Six chained U-blocks; adversarial, perceptual, style and content losses.",
         options=options.MedganOptions,
         presets=VGG,
+        # the deep chain wants less: on pet-ct 1e-3 and 2e-3 give 1 dB more than the preset's 3e-3
+        recipes={"small": {"learning_rate": 1e-3}},
         cost=11.5,
         source=MEDGAN,
     )
