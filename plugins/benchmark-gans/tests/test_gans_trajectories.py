@@ -53,7 +53,7 @@ def test_pix2pix_trains_like_the_reference(golden, make):
 def test_cyclegan_trains_like_the_reference(golden, make):
     records = golden.case("cyclegan_64_1ch_idt05")
     settings = records["parameter count G_A"]["settings"]
-    model = make("cyclegan", (64, 64), steps=3, patch=70, residual_blocks=6, pool_size=0, recipe=RECIPE)
+    model = make("cyclegan", (64, 64), steps=3, patch=70, residual_blocks=6, identity=0.5, pool_size=0, recipe=RECIPE)
     networks = model.networks()
     for name, phase in (
         ("generator", 0.0),
