@@ -22,6 +22,20 @@ TEST = [f"test{number}" for number in range(10)]
 Plant = Callable[[h5py.File], object]
 
 
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a file without a fault."""
+    return write(tmp_path_factory.mktemp("good") / "d.h5").read_bytes()
+
+
+@pytest.fixture
+def good(tmp_path: Path, content: bytes) -> Path:
+    """A file without a fault, to be broken."""
+    path = tmp_path / "d.h5"
+    path.write_bytes(content)
+    return path
+
+
 def errors(path: Path) -> list[Problem]:
     return [problem for problem in check(path) if problem.severity == "error"]
 
@@ -54,10 +68,9 @@ def copy_slice(file: h5py.File, role: str, origin: str, target: str) -> None:
     rewrite(file, role, lambda array: store(array, 1, pixels), target)
 
 
-def test_a_good_file_has_no_problem(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.h5")
-    assert check(path) == []
-    require(path)
+def test_a_good_file_has_no_problem(good: Path) -> None:
+    assert check(good) == []
+    require(good)
 
 
 ERRORS: dict[str, tuple[Plant, str, str]] = {
@@ -154,17 +167,16 @@ def _one_large_case(file: h5py.File) -> None:
 
 
 @pytest.mark.parametrize("fault", ERRORS)
-def test_an_error_is_found_and_refused(tmp_path: Path, fault: str) -> None:
+def test_an_error_is_found_and_refused(good: Path, fault: str) -> None:
     plant, where, what = ERRORS[fault]
-    path = write(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
+    with h5py.File(good, "a") as file:
         plant(file)
-    found = errors(path)
+    found = errors(good)
     assert [problem for problem in found if problem.where == where and what in problem.what], found
     assert all(problem.advice and problem.what.isprintable() for problem in found)
     with pytest.raises(DatasetError, match="benchmark data check") as caught:
-        require(path)
-    assert str(path) in str(caught.value)
+        require(good)
+    assert str(good) in str(caught.value)
     assert what in str(caught.value)
 
 
@@ -202,16 +214,15 @@ WARNINGS: dict[str, tuple[Plant, str, str]] = {
 
 
 @pytest.mark.parametrize("fault", WARNINGS)
-def test_a_warning_is_given_but_refuses_nothing(tmp_path: Path, fault: str) -> None:
+def test_a_warning_is_given_but_refuses_nothing(good: Path, fault: str) -> None:
     plant, where, what = WARNINGS[fault]
-    path = write(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
+    with h5py.File(good, "a") as file:
         plant(file)
-    found = warnings(path)
+    found = warnings(good)
     assert [problem for problem in found if problem.where == where and what in problem.what], found
     assert all(problem.advice for problem in found)
-    assert errors(path) == []
-    require(path)
+    assert errors(good) == []
+    require(good)
 
 
 @pytest.mark.parametrize(
@@ -268,41 +279,39 @@ def test_a_leak_is_found_whatever_the_number_type(tmp_path: Path) -> None:
     assert "leakage: target slices with the pixels of slices of test0/s1 (test): 2" in found.what
 
 
-def test_all_faults_come_at_once_errors_first_and_require_lists_five(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
+def test_all_faults_come_at_once_errors_first_and_require_lists_five(good: Path) -> None:
+    with h5py.File(good, "a") as file:
         for number in range(6):
             file[f"cases/test{number}/s1/target"][0, 0, 0] = 77
         file["cases/test7/s1"].pop("mask")
         file["cases/test8/s1"].pop("mask")
         set_patients(file, "val", [])
-    found = check(path)
+    found = check(good)
     assert [problem.severity for problem in found] == ["error"] * 8 + ["warning"] * 2
     assert len(set(found)) == len(found)
     with pytest.raises(DatasetError) as caught:
-        require(path)
+        require(good)
     assert "8 errors" in str(caught.value)
     assert "test4/s1" in str(caught.value)
     assert "test5/s1" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no HDF5 at all"])
-def test_a_file_that_cannot_be_opened_is_one_error(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize("written", [None, b"", b"no HDF5 at all"])
+def test_a_file_that_cannot_be_opened_is_one_error(tmp_path: Path, written: bytes | None) -> None:
     path = tmp_path / "d.h5"
-    if content is not None:
-        path.write_bytes(content)
+    if written is not None:
+        path.write_bytes(written)
     (found,) = check(path)
     assert (found.severity, found.where) == ("error", "file")
     with pytest.raises(DatasetError, match="1 error"):
         require(path)
 
 
-def test_a_shape_larger_than_its_bytes_does_not_fill_the_memory(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
+def test_a_shape_larger_than_its_bytes_does_not_fill_the_memory(good: Path) -> None:
+    with h5py.File(good, "a") as file:
         del file["splits/val"]
         file["splits"].create_dataset("val", data=np.array([b"val0"]))
         for role in ("source", "target", "mask"):
             del file["cases/val0/s1"][role]
             file["cases/val0/s1"].create_dataset(role, (10**6, 8, 8 * 10**4), np.float32, chunks=(1, 8, 8))
-    assert any("incomplete" in problem.what for problem in errors(path))
+    assert any("incomplete" in problem.what for problem in errors(good))

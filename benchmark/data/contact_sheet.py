@@ -17,6 +17,7 @@ from benchmark.data.schema import SPLITS, Side
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 _PATIENTS = 3
@@ -32,32 +33,39 @@ def contact_sheet(path: Path | str, picture: Path | str) -> None:
         DatasetError: the file cannot be read, or breaks the schema.
         OSError: the picture cannot be written.
     """
+    import warnings
+
+    with Dataset(path) as dataset, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        draw(dataset).savefig(picture, format="png", dpi=_DPI)
+
+
+def draw(dataset: Dataset) -> Figure:
+    """The contact sheet as a figure that no window system and no global state knows of."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with Dataset(path) as dataset:
-        info = dataset.info
-        splits = [split for split in SPLITS if info.splits[split]]
-        columns = 2 * min(_PATIENTS, max(len(info.splits[split]) for split in splits))
-        figure = Figure(figsize=(_PANEL * (columns + 2.2), _PANEL * 1.25 * len(splits) + 1.7), layout="constrained")
-        FigureCanvasAgg(figure)
-        figure.suptitle(_title(info))
-        grid = figure.add_gridspec(
-            len(splits) + 1,
-            columns + 1,
-            width_ratios=[1.0] * columns + [1.25],
-            height_ratios=[1.0] * len(splits) + [0.06],
-        )
-        for row, split in enumerate(splits):
-            histogram = figure.add_subplot(grid[row, columns])
-            axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
-            for axis in axes:
-                axis.set_axis_off()
-            _draw_split(dataset, split, axes, histogram)
-        half = columns // 2
-        _colour_bar(figure.add_subplot(grid[len(splits), :half]), info.source, info.source_map)
-        _colour_bar(figure.add_subplot(grid[len(splits), half:columns]), info.target, info.target_map)
-        figure.savefig(picture, format="png", dpi=_DPI)
+    info = dataset.info
+    splits = [split for split in SPLITS if info.splits[split]]
+    half = min(_PATIENTS, max(len(info.splits[split]) for split in splits))
+    columns = 2 * half
+    figure = Figure(figsize=(_PANEL * (columns + 2.2), _PANEL * 1.25 * len(splits) + 1.7), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(_title(info))
+    grid = figure.add_gridspec(
+        len(splits) + 1,
+        columns + 1,
+        width_ratios=[1.0] * columns + [1.25],
+        height_ratios=[1.0] * len(splits) + [0.06],
+    )
+    for row, split in enumerate(splits):
+        axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
+        for axis in axes:
+            axis.set_axis_off()
+        _draw_split(dataset, split, axes, figure.add_subplot(grid[row, columns]))
+    _colour_bar(figure.add_subplot(grid[len(splits), :half]), info.source, info.source_map)
+    _colour_bar(figure.add_subplot(grid[len(splits), half:columns]), info.target, info.target_map)
+    return figure
 
 
 def _title(info: DatasetInfo) -> str:
