@@ -326,13 +326,18 @@ def file_key(path: Path, task: TaskSpec) -> str:
     """Content hash of a user's file, after checking that it is data for this task.
 
     Raises:
-        DatasetError: the file is missing, broken, or its target has another unit.
+        DatasetError: the file is missing, broken, for another task, or its target has another unit.
     """
     from benchmark.data.reader import Dataset
     from benchmark.errors import DatasetError
 
     with Dataset(path) as dataset:
         info = dataset.info
+    if info.task != task.name:
+        raise DatasetError(
+            f"{path}: its data are for task {info.task!r}, not {task.name!r}; "
+            f"give it as --data {info.task}={path}, or import it with --task {task.name}"
+        )
     if info.target.unit != task.target_unit:
         raise DatasetError(
             f"{path}: its target is in {info.target.unit}, task {task.name!r} needs {task.target_unit}; "

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError, grid, options
+from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError, grid, options
+from benchmark.data.intensity import Window
+from benchmark.data.schema import Side
+from benchmark.data.writer import DatasetWriter
 from benchmark.plugins import Offer, Plugin, Registry
 from benchmark.specs import MetricUse
 
@@ -167,3 +171,24 @@ def test_any_text_for_a_number_is_taken_or_refused_cleanly(text: str) -> None:
 def test_options_survive_the_way_through_json() -> None:
     values = options.resolve("net", Options, {"layers": "7,8", "margin": 0.25})
     assert options.build(Options, values) == Options(layers=(7, 8), margin=0.25)
+
+
+@pytest.mark.parametrize(
+    ("made_for", "unit", "said"), [("mr", "HU", "for task 'mr'"), ("ct", "SUV", "target is in SUV"), ("ct", "HU", "")]
+)
+def test_a_file_of_another_task_or_unit_is_refused(
+    registry: Registry, tmp_path: Path, made_for: str, unit: str, said: str
+) -> None:
+    source, target = Side("MR", "a.u.", Window(0, 1)), Side("CT", unit, Window(0, 1))
+    path = tmp_path / "mine.h5"
+    with DatasetWriter(path, task=made_for, name="n", source=source, target=target, simulated=False) as writer:
+        for patient in ("a", "b"):
+            image = np.arange(64.0).reshape(1, 8, 8) / 64
+            writer.add_case(patient, "s", source=image, target=image, spacing=(1, 1, 1))
+        writer.set_splits({"train": ["a"], "test": ["b"]})
+    if said:
+        with pytest.raises(DatasetError, match=said):
+            plan(registry, data={"ct": path})
+    else:
+        cells = plan(registry, data={"ct": path}, tasks=("ct",)).cells
+        assert {cell.spec.dataset.kind for cell in cells} == {"file"}
