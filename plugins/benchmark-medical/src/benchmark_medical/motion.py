@@ -20,7 +20,7 @@ KINDS: tuple[Kind, ...] = ("step", "drift", "periodic")
 ECHO_TRAIN = 8
 """Phase-encode lines per shot of an interleaved acquisition."""
 
-_ANGLE_STEP = np.deg2rad(0.1)
+_ANGLE_STEP = np.deg2rad(0.2)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def _shear(image: NDArray[np.generic], slope: float, axis: int) -> NDArray[np.co
     offset = (np.arange(image.shape[other]) - (image.shape[other] - 1) / 2) * slope
     frequency = np.fft.fftfreq(image.shape[axis])
     ramp = np.exp(-2j * np.pi * (np.outer(offset, frequency) if axis == -1 else np.outer(frequency, offset)))
-    return np.fft.ifft(np.fft.fft(image, axis=axis) * ramp, axis=axis).astype(np.complex64)
+    spectrum = np.fft.fft(image.astype(np.complex64), axis=axis)
+    return np.fft.ifft(spectrum * ramp.astype(np.complex64), axis=axis)
 
 
 def corrupt(
@@ -115,7 +116,7 @@ def corrupt(
     """k-space ``(H, W)`` of a slice whose every phase-encode line saw the head at its own position.
 
     ``positions`` are (row shift mm, column shift mm, rotation degrees) per line in ``fftfreq`` order;
-    ``pixel`` in mm. Rotations are rounded to 0.1 degree.
+    ``pixel`` in mm. Rotations are rounded to 0.2 degrees.
     """
     along = 0 if phase_axis == "rows" else 1
     lines = image.shape[along]

@@ -114,15 +114,20 @@ def osem(acquisition: Acquisition, projector: Projector, options: PetOptions) ->
     """
     slices, size = len(acquisition.counts), projector.size
     image = np.ones((size * size, slices), np.float32)
-    orders = [range(first, projector.views, options.subsets) for first in range(options.subsets)]
-    systems = [projector.matrix(views) for views in orders]
-    pick = [_columns(acquisition, views) for views in orders]
-    scales = [system.T @ sensitivity for system, (_, sensitivity, _) in zip(systems, pick, strict=True)]
+    counts, sensitivity, background = (
+        np.ascontiguousarray(np.moveaxis(part, 0, 2))  # (views, rays, Z): a sparse product takes all slices at once
+        for part in (acquisition.counts, acquisition.sensitivity, acquisition.background)
+    )
+    subsets = [range(first, projector.views, options.subsets) for first in range(options.subsets)]
+    scales = [sum(projector.blocks[view].T @ sensitivity[view] for view in views) for views in subsets]
     for _ in range(options.iterations):
-        for system, scale, (counts, sensitivity, background) in zip(systems, scales, pick, strict=True):
-            model = sensitivity * (system @ image) + background
-            ratio = sensitivity * counts / np.maximum(model, 1e-6)
-            image *= (system.T @ ratio) / np.maximum(scale, 1e-12)
+        for views, scale in zip(subsets, scales, strict=True):
+            update = np.zeros_like(image)
+            for view in views:
+                model = sensitivity[view] * (projector.blocks[view] @ image) + background[view]
+                ratio = sensitivity[view] * counts[view] / np.maximum(model, 1e-6)
+                update += projector.blocks[view].T @ ratio
+            image *= update / np.maximum(scale, 1e-12)
     result = np.ascontiguousarray(image.T).reshape(slices, size, size)
     blur = options.filter_mm / FWHM / (projector.pixel_cm * 10)
     return gaussian_filter(result, (0, blur, blur), mode="constant") if blur > 0 else result
@@ -132,12 +137,3 @@ def log_likelihood(image: Array, acquisition: Acquisition, projector: Projector)
     """Poisson log-likelihood of images ``(Z, H, W)``, one number per slice, up to a constant."""
     model = np.maximum(acquisition.sensitivity * projector.forward(image) + acquisition.background, 1e-6)
     return (acquisition.counts * np.log(model) - model).sum((1, 2), dtype=np.float64)
-
-
-def _columns(acquisition: Acquisition, views: range) -> tuple[Array, Array, Array]:
-    """Counts, sensitivity and background of some views, each (views x rays, Z)."""
-    parts = (acquisition.counts, acquisition.sensitivity, acquisition.background)
-    counts, sensitivity, background = (
-        np.ascontiguousarray(part[:, list(views)].reshape(len(part), -1).T) for part in parts
-    )
-    return counts, sensitivity, background

@@ -6,12 +6,11 @@ cm. So a projection is the exact integral over an image of square pixels, withou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
 
 def _shadow(place: NDArray[np.float64], short: float, long: float) -> NDArray[np.float64]:
@@ -48,10 +47,6 @@ class Projector:
         matrix = csr_array((weights.astype(np.float32), (rows, np.tile(pixels, 3))), shape=(self.rays, self.size**2))
         matrix.eliminate_zeros()
         return matrix
-
-    def matrix(self, views: Sequence[int] | None = None) -> csr_array:
-        """The rows of some views (all by default), view by view."""
-        return vstack([self.blocks[v] for v in (range(self.views) if views is None else views)], format="csr")
 
     def forward(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Images ``(Z, H, W)`` to sinograms ``(Z, views, rays)``: integrals over cm."""

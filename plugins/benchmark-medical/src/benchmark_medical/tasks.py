@@ -187,11 +187,11 @@ def _mr_signal(rng: np.random.Generator, options: MrOptions) -> dict[str, tuple[
 
 
 def _pet_projector(grid: Grid) -> Projector:
-    return projector(grid.size, grid.pixel / 10, max(60, 6 * round(grid.size * 0.75 / 6)))
+    return projector(grid.size, grid.pixel / 10, max(60, grid.size // 2))
 
 
 def _ct_projector(grid: Grid) -> Projector:
-    return projector(grid.size, grid.pixel / 10, max(90, grid.size))
+    return projector(grid.size, grid.pixel / 10, max(90, grid.size // 2))
 
 
 def _activity(subject: Object) -> tuple[Array, Array]:
