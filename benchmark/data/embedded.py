@@ -8,11 +8,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmark import options
+from benchmark.data import checks
 from benchmark.data.reader import Dataset
 from benchmark.errors import DatasetError
 from benchmark.grid import BuildJob
 from benchmark.plugins import Registry
 from benchmark.protocols import BuildRequest
+from benchmark.specs import TaskSpec
 
 
 def build(job: BuildJob, registry: Registry, report: Callable[[str], None] = lambda _: None) -> Path:
@@ -36,11 +38,18 @@ def build(job: BuildJob, registry: Registry, report: Callable[[str], None] = lam
             report=report,
         )
         task.load()(request)
-        with Dataset(path) as dataset:
-            unit = dataset.info.target.unit
-        if unit != task.target_unit:
-            path.unlink()
-            raise DatasetError(
-                f"the builder of {task.name!r} wrote a target in {unit}, its record says {task.target_unit}"
-            )
+        try:
+            _accept(path, task)
+        except DatasetError:
+            path.unlink(missing_ok=True)
+            raise
     return path
+
+
+def _accept(path: Path, task: TaskSpec) -> None:
+    """A builder's file has to stand the same checks as a user's."""
+    checks.require(path)
+    with Dataset(path) as dataset:
+        unit = dataset.info.target.unit
+    if unit != task.target_unit:
+        raise DatasetError(f"the builder of {task.name!r} wrote a target in {unit}, its record says {task.target_unit}")
