@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 from benchmark_medical.fields import Points
 from benchmark_medical.tissues import LABELS, TISSUES
 
-Distance = NDArray[np.float32]
+Distance = NDArray[np.floating[Any]]
 """Signed distance in mm, negative inside."""
+
+Vector = Sequence[float] | NDArray[np.floating[Any]]
+"""x, y and z of a place or a size, in mm."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,15 @@ class Canvas:
         self.fractions = np.zeros((len(TISSUES), *shape), np.float32)
         self.fractions[0] = 1.0
 
-    def cover(self, distance: Distance) -> NDArray[np.float32]:
+    def cover(self, distance: Distance) -> Distance:
         """Share of each voxel inside a shape."""
         return np.clip(np.float32(0.5) - distance / self.pixel, 0, 1)
 
-    def band(self, distance: Distance, low: float, high: float) -> NDArray[np.float32]:
+    def band(self, distance: Distance, low: float, high: float) -> Distance:
         """Share of each voxel where the distance lies in low..high; right for sheets thinner than a pixel."""
         return self.cover(distance - np.float32(high)) - self.cover(distance - np.float32(low))
 
-    def paint(self, tissue: str, share: NDArray[np.float32]) -> None:
+    def paint(self, tissue: str, share: Distance) -> None:
         """Lay a tissue over what is there; ``share`` in 0..1 is how much of each voxel it takes."""
         touched = share > 0
         if not touched.any():
@@ -111,7 +115,7 @@ class Canvas:
         return self.fractions.argmax(0).astype(np.uint8)
 
 
-def ellipsoid(points: Points, centre: Sequence[float], radii: Sequence[float]) -> Distance:
+def ellipsoid(points: Points, centre: Vector, radii: Vector) -> Distance:
     """Distance to an ellipsoid, to first order (exact for a sphere and on the surface)."""
     scaled = [(axis - np.float32(c)) / np.float32(r) for axis, c, r in zip(points, centre, radii, strict=True)]
     level = np.sqrt(sum(s * s for s in scaled))
@@ -119,7 +123,7 @@ def ellipsoid(points: Points, centre: Sequence[float], radii: Sequence[float]) -
     return np.where(level > 1e-3, level * (level - 1) / np.maximum(slope, 1e-6), -np.float32(min(radii)))
 
 
-def capsule(points: Points, start: Sequence[float], end: Sequence[float], radius: float) -> Distance:
+def capsule(points: Points, start: Vector, end: Vector, radius: float) -> Distance:
     """Distance to a rod with round ends."""
     axis = np.asarray(end, np.float32) - np.asarray(start, np.float32)
     offset = [p - np.float32(s) for p, s in zip(points, start, strict=True)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-Points = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+Points = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 """x, y and z (mm) of every voxel, arrays of one shape."""
 
 _CELLS = 56

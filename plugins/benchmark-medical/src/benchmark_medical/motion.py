@@ -107,7 +107,7 @@ def _shear(image: NDArray[np.generic], slope: float, axis: int) -> NDArray[np.co
     frequency = np.fft.fftfreq(image.shape[axis])
     ramp = np.exp(-2j * np.pi * (np.outer(offset, frequency) if axis == -1 else np.outer(frequency, offset)))
     spectrum = np.fft.fft(image.astype(np.complex64), axis=axis)
-    return np.fft.ifft(spectrum * ramp.astype(np.complex64), axis=axis)
+    return np.fft.ifft(spectrum * ramp.astype(np.complex64), axis=axis).astype(np.complex64, copy=False)
 
 
 def corrupt(

@@ -41,11 +41,11 @@ class Acquisition:
     background: Array
 
 
-def attenuation_511(hu: NDArray[np.floating]) -> Array:
+def attenuation_511(hu: NDArray[np.generic]) -> Array:
     """HU to linear attenuation at 511 keV (1/cm): bilinear, for a CT at 120 kVp (STIR, ct_slopes.json, GE)."""
-    hu = np.asarray(hu, np.float32)
-    soft, bone = SOFT_OFFSET + SOFT_SLOPE * hu, BONE_OFFSET + BONE_SLOPE * hu
-    return np.maximum(np.where(hu <= HU_BREAK, soft, bone), 0).astype(np.float32)
+    value = np.asarray(hu, np.float32)
+    soft, bone = SOFT_OFFSET + SOFT_SLOPE * value, BONE_OFFSET + BONE_SLOPE * value
+    return np.maximum(np.where(value <= HU_BREAK, soft, bone), 0).astype(np.float32)
 
 
 def hounsfield(mu: NDArray[np.floating]) -> Array:

@@ -17,7 +17,10 @@ def _shadow(place: NDArray[np.float64], short: float, long: float) -> NDArray[np
     """Share of a unit pixel's shadow below ``place``: the shadow is a box of ``short`` smeared by one of ``long``."""
     half, inner = (long + short) / 2, (long - short) / 2
     ends = ((place + half, 1), (place + inner, -1), (place - inner, -1), (place - half, 1))
-    return sum(sign * np.maximum(end, 0) ** 2 for end, sign in ends) / (2 * short * long)
+    total = np.zeros_like(place)
+    for end, sign in ends:
+        total += sign * np.maximum(end, 0) ** 2
+    return total / (2 * short * long)
 
 
 class Projector:

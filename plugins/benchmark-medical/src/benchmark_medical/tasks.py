@@ -28,7 +28,7 @@ from benchmark_medical.tissues import TISSUES
 Array = NDArray[np.float32]
 
 HU_WINDOW = Window(-1024, 2000)
-HEAD_SUV_WINDOW = Window(0, 6)
+HEAD_SUV_WINDOW = Window(0, 10)
 TORSO_SUV_WINDOW = Window(0, 8)
 MR_WINDOW = Window(0.5, 99.5, "percentile")
 CT_RESOLUTION_MM = 1.2
@@ -336,7 +336,8 @@ def _coil_image(subject: Object, options: MrOptions, rng: np.random.Generator) -
     Signals are scaled to about 1000 for white matter; gain and field differ from patient to patient.
     """
     white = next(tissue for tissue in TISSUES if tissue.name == "white matter")
-    reference = mr.signal(*(np.float32(value) for value in (white.t1, white.t2, white.pd)), options)
+    t1, t2, pd = (np.array(value, np.float32) for value in (white.t1, white.t2, white.pd))
+    reference = mr.signal(t1, t2, pd, options)
     gain = float(rng.lognormal(0, 0.2))
     points = subject.grid.points(subject.grid.z)
     scale = np.float32(1000 * gain / reference)
