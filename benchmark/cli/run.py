@@ -48,6 +48,7 @@ def run(
     timeout: Annotated[float | None, typer.Option(help="Seconds a cell may take.", min=0.001)] = None,
     results: Annotated[Path, typer.Option(help="Where run folders are kept.")] = DEFAULT_RESULTS,
     name: Annotated[str, typer.Option(help="Name of the run folder; default from grid, preset and seeds.")] = "",
+    data_seed: Annotated[int, typer.Option(help="Seed of the embedded data: other patients, other noise.")] = 0,
     datasets: Annotated[Path, typer.Option(help="Where built data sets are kept.")] = Path("datasets"),
     rescore: Annotated[bool, typer.Option("--rescore", help="Score stored predictions again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cells and stop.")] = False,
@@ -80,6 +81,7 @@ def run(
         recipe={} if steps is None else {"steps": steps, "epochs": None},
         precision=precision,
         profile=profile,
+        data_seed=data_seed,
         datasets=datasets,
     )
     plan = make_plan(found, load_grid(found, grid), choices)
@@ -125,6 +127,7 @@ def run_name(plan: Plan, choices: Choices) -> str:
         "recipe": dict(choices.recipe),
         "precision": choices.precision if choices.precision != "fp32" else "",
         "profile": choices.profile or "",
+        "data_seed": choices.data_seed,
     }
     if not any(special.values()):
         return base
