@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
+from benchmark.store import CellFolder
+
 SMOKE = ("run", "--grid", "toy", "--preset", "smoke")
 RUN = "results/toy-smoke-1seed"
 
@@ -229,6 +231,21 @@ def test_rescoring_trains_nothing(toy: CommandLine, finished: Path) -> None:
     assert after["scores"] == before["scores"]
 
 
+def test_verify_scores_again_and_finds_a_number_that_was_changed(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
+    good = toy("verify", RUN)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "3 cells hold what they say" in good.stdout
+    record = toy.records(RUN)["toy-mean"]
+    cell = CellFolder(toy.folder / RUN / "cells" / record["id"])
+    del record["sha256"]
+    record["scores"]["toy-error"]["patients"]["test00"] += 1e-9
+    cell.write(record)
+    bad = toy("verify", RUN)
+    assert bad.returncode == 1
+    assert "toy-error of test00" in bad.stdout
+
+
 def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine, finished: Path) -> None:
     toy.adopt(finished)
     assert toy(*SMOKE, "--results", "b", "--jobs", "1").returncode == 0
@@ -239,7 +256,7 @@ def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine
 
 
 def test_help_is_there_for_every_command(toy: CommandLine) -> None:
-    for command in ("run", "status", "leaderboard", "explain", "list", "show", "plugins", "doctor", "data"):
+    for command in ("run", "status", "leaderboard", "explain", "verify", "list", "show", "plugins", "doctor", "data"):
         shown = toy(command, "--help")
         assert shown.returncode == 0
         assert "Usage" in shown.stdout

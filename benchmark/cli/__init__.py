@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import __version__
-from benchmark.cli import data, doctor, leaderboard, listing, plugins, run, status
+from benchmark.cli import data, doctor, leaderboard, listing, plugins, run, status, verify
 from benchmark.errors import BenchmarkError, Interrupted
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for name, function, short in (
     ("status", status.status, "Every cell of a run, its state and the reason."),
     ("leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
     ("explain", status.explain, "What a cell is made of, and its state."),
+    ("verify", verify.verify, "Score stored predictions again and compare."),
     ("list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
     ("show", listing.show, "One component and its options."),
     ("plugins", plugins.plugins, "All plugins: loaded, disabled, failed."),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from benchmark.jobs import Progress
 
 
+QUIET_SECONDS = 30.0
+"""In plain lines, the longest silence while cells make progress."""
+
+
 @dataclass
 class Row:
     """One cell on the screen."""
@@ -92,13 +96,32 @@ def display(plan: Plan) -> Iterator[Observer]:
         with Live(console=console, get_renderable=lambda: _table(board), refresh_per_second=4, transient=True):
             yield Observer(planned, board.note, lambda text: console.print(safe(text), markup=False))
     else:
+        said = time.monotonic()
 
         def event(event: Event) -> None:
+            nonlocal said
             board.note(event)
+            now = time.monotonic()
             if event.kind in ("retry", "finished"):
                 echo(_line(board, event))
+            elif event.kind == "progress" and now - said > QUIET_SECONDS:
+                echo(_running(board))
+            else:
+                return
+            said = now
 
         yield Observer(planned, event, echo)
+
+
+def _running(board: Board) -> str:
+    """Where the running cells stand, for somebody who reads a log file."""
+    steps = [
+        f"{title} {row.progress.step}/{row.progress.steps}"
+        for title, row in board.rows.items()
+        if row.state == "running" and row.progress
+    ]
+    left = board.seconds_left()
+    return f"running: {', '.join(steps)}" + (f"; about {minutes(left)} left" if left else "")
 
 
 def _line(board: Board, event: Event) -> str:

@@ -1,0 +1,63 @@
+"""``benchmark verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.cli.status import find_run
+from benchmark.plugins import Registry, registry
+
+if TYPE_CHECKING:
+    from benchmark.store import RunFolder
+
+
+def verify(
+    run: Annotated[Path | None, typer.Argument(help="Run folder; default: the latest under results/.")] = None,
+) -> None:
+    """Score the stored predictions of every finished cell again and compare with what is recorded.
+
+    Exit 1 if a file was altered or a number differs.
+    """
+    from benchmark.cli.text import echo
+
+    folder, found = find_run(run), registry()
+    good = bad = 0
+    for record in folder.records(verify=True):
+        if record["state"] == "stale":
+            continue
+        problem = examine(folder, record, found)
+        title = f"{record['task']}/{record['name']}/s{record['seed']}"
+        if problem:
+            echo(f"{title}: {problem}")
+            bad += 1
+        else:
+            good += 1
+    echo(f"{good} cells hold what they say" + (f", {bad} do not" if bad else ""))
+    raise typer.Exit(1 if bad else 0)
+
+
+def examine(folder: RunFolder, record: dict[str, Any], found: Registry) -> str:
+    """What is wrong with a cell; empty when its numbers come out again to the last digit."""
+    from benchmark.data.reader import Dataset
+    from benchmark.scoring import make_judge, score
+
+    if record["state"] != "done":
+        return f"{record['state']}: {record['reason']}" if record["reason"] else str(record["state"])
+    path = Path(record["spec"]["dataset"]["path"])
+    if not path.is_file():
+        return f"its data set {path} is not here any more"
+    with Dataset(path) as dataset:
+        judge = make_judge(found, record["spec"]["profile"], dataset)
+        if judge.definition != record["profile_definition"]:
+            return f"was scored under another definition of {judge.profile.id}; run with --rescore"
+        again = score(judge, dataset, folder.cell(record["id"]).file("predictions.h5"), record)
+    for metric, recorded in record["scores"].items():
+        if recorded["state"] != "scored" or again.summary[metric]["state"] != "scored":
+            continue
+        for patient, value in recorded["patients"].items():
+            if (now := again.summary[metric]["patients"].get(patient)) != value:
+                return f"{metric} of {patient} is recorded as {value!r} and comes out as {now!r}"
+    return ""
