@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from benchmark import checkpoints, options
+from benchmark.claim import CellSpec
 from benchmark.data.reader import Dataset
 from benchmark.data.slices import Slices
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.grid import CellSpec
 from benchmark.jobs import CellJob, Progress
 from benchmark.plugins import Registry
 from benchmark.presets import Recipe

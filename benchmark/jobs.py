@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.grid import CellSpec
+from benchmark.claim import CellSpec
 from benchmark.store import CellFolder
 
 STOP = "stop"

@@ -11,10 +11,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmark.claim import CellSpec
 from benchmark.errors import BenchmarkError
 from benchmark.executors.local import Event, LocalExecutor, Task
-from benchmark.grid import BuildJob, CellSpec, Plan, PlannedCell
 from benchmark.jobs import CellJob
+from benchmark.plan import BuildJob, Plan, PlannedCell
 from benchmark.plugins import Registry
 from benchmark.store import RunFolder, bare_record
 

@@ -6,8 +6,8 @@ Every slice of the test split gets a row for every metric, whatever its state; n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from benchmark import atomic
 from benchmark.atomic import sha256_of
 from benchmark.data.reader import Case, Dataset
 from benchmark.errors import BenchmarkError, Unavailable
-from benchmark.grid import profile_definition
 from benchmark.plugins import Registry, source_sha256
 from benchmark.protocols import Metric
 from benchmark.specs import MetricUse, ProfileSpec
@@ -62,6 +61,19 @@ def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
         if hasattr(metric, "provenance"):
             judge.provenance[use.metric] = dict(metric.provenance())
     return judge
+
+
+def profile_definition(spec: ProfileSpec, data_range: Sequence[float], unit: str) -> dict[str, Any]:
+    """A profile with its range resolved for one data set: what a score means."""
+    return {
+        "id": spec.id,
+        "data_range": list(data_range),
+        "unit": unit,
+        "region": spec.region,
+        "averaging": "slice, patient, cohort",
+        "primary": spec.primary,
+        "metrics": [asdict(use) for use in spec.metrics],
+    }
 
 
 def score_key(registry: Registry, profile: str) -> str:

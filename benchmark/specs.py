@@ -33,8 +33,6 @@ class Component:
     options: type | None = None
     """A dataclass: names, types and defaults of what a user may set; ``metadata={"help": ...}`` per field,
     and ``"source"`` where the default is taken from a paper."""
-    requires: tuple[str, ...] = ()
-    """Importable modules beyond the plugin's own dependencies; checked by ``benchmark doctor``."""
 
     def __post_init__(self) -> None:
         if not NAME.match(self.name):

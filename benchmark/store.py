@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import atomic
-from benchmark.errors import BenchmarkError, UsageError
-from benchmark.grid import CellSpec, Plan, environment
+from benchmark.claim import CellSpec, environment
+from benchmark.errors import BenchmarkError
+from benchmark.plan import Plan
 from benchmark.plugins import Plugin
 
-STATES = ("planned", "running", "done", "failed", "timeout", "skipped", "stale")
 RUN_SCHEMA = 1
 PAYLOAD = ("scores.parquet", "predictions.h5", "checkpoint.pt", "log.jsonl")
 """Files that a finished cell vouches for, where it has them."""
@@ -70,19 +70,6 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @classmethod
-    def existing(cls, path: Path) -> RunFolder:
-        """A run that is already there.
-
-        Raises:
-            UsageError: the folder has no ``run.json``; lists runs nearby.
-        """
-        if not (path / "run.json").is_file():
-            near = sorted(str(found.parent) for found in path.glob("*/run.json"))
-            advice = f"Runs in it: {', '.join(near[:5])}." if near else "Give the folder that 'benchmark run' printed."
-            raise UsageError(f"{path} is not a run folder (no run.json). {advice}")
-        return cls(path)
 
     @property
     def lock_path(self) -> Path:

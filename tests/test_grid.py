@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError, grid, options
+from benchmark.claim import CellSpec
 from benchmark.data.intensity import Window
 from benchmark.data.schema import Side
 from benchmark.data.writer import DatasetWriter
+from benchmark.plan import Choices, Plan, make_plan
 from benchmark.plugins import Offer, Plugin, Registry
 from benchmark.specs import MetricUse
 
@@ -56,8 +58,8 @@ def full() -> grid.Grid:
     return grid.parse_grid('name = "g"\n[[entries]]\ntasks = ["ct", "mr"]\nmodels = ["net", "hu-only"]\n', "g.toml")
 
 
-def plan(registry: Registry, **changes: Any) -> grid.Plan:
-    return grid.make_plan(registry, full(), replace(grid.Choices(), **changes))
+def plan(registry: Registry, **changes: Any) -> Plan:
+    return make_plan(registry, full(), replace(Choices(), **changes))
 
 
 def test_a_grid_is_the_product_of_its_blocks(registry: Registry) -> None:
@@ -77,9 +79,9 @@ def test_options_come_from_default_then_preset_then_grid_then_user(registry: Reg
     assert plan(registry, preset="smoke").cells[0].spec.options["blocks"] == 1
     text = '[[entries]]\ntasks=["ct"]\nmodels=[{model="net", name="net-3", options={blocks=3}}]'
     three = grid.parse_grid(text, "g")
-    assert grid.make_plan(registry, three, grid.Choices(preset="smoke")).cells[0].spec.options["blocks"] == 3
-    chosen = grid.Choices(parameters={"net": {"blocks": "4"}})
-    assert grid.make_plan(registry, three, chosen).cells[0].spec.options["blocks"] == 4
+    assert make_plan(registry, three, Choices(preset="smoke")).cells[0].spec.options["blocks"] == 3
+    chosen = Choices(parameters={"net": {"blocks": "4"}})
+    assert make_plan(registry, three, chosen).cells[0].spec.options["blocks"] == 4
 
 
 def test_the_id_changes_with_everything_in_the_claim_and_nothing_else(registry: Registry) -> None:
@@ -96,7 +98,7 @@ def test_the_id_changes_with_everything_in_the_claim_and_nothing_else(registry: 
         assert replace(spec, **change).id != spec.id, change
     assert replace(spec, dataset=replace(spec.dataset, path="elsewhere")).id == spec.id
     assert replace(spec, profile="other").id == spec.id
-    assert grid.CellSpec.from_json(spec.to_json()).id == spec.id
+    assert CellSpec.from_json(spec.to_json()).id == spec.id
 
 
 def test_a_subset_of_a_grid_has_the_same_ids(registry: Registry) -> None:

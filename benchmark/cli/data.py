@@ -24,7 +24,7 @@ def build(
 ) -> None:
     """Build the embedded data of tasks; what is there already is left alone."""
     from benchmark.cli.text import echo
-    from benchmark.grid import build_job
+    from benchmark.plan import build_job
     from benchmark.run import Settings, build_data
 
     found = registry()

@@ -70,7 +70,7 @@ def examine(found: Registry) -> Iterator[CheckResult]:
 
 
 def _versions() -> CheckResult:
-    from benchmark.grid import environment
+    from benchmark.claim import environment
 
     libraries = {name: version for name, version in environment()["libraries"].items() if version != "missing"}
     text = ", ".join(f"{name} {version}" for name, version in libraries.items())

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from benchmark.executors.local import Event
-    from benchmark.grid import Plan
     from benchmark.jobs import Progress
+    from benchmark.plan import Plan
 
 
 QUIET_SECONDS = 30.0

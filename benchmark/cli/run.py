@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from benchmark.errors import Interrupted, UsageError
-from benchmark.grid import Choices, Plan, load_grid, make_plan
+from benchmark.grid import load_grid
+from benchmark.plan import Choices, Plan, make_plan
 from benchmark.plugins import registry
 from benchmark.presets import PRESETS
 

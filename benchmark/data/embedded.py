@@ -11,7 +11,7 @@ from benchmark import options
 from benchmark.data import checks
 from benchmark.data.reader import Dataset
 from benchmark.errors import DatasetError
-from benchmark.grid import BuildJob
+from benchmark.plan import BuildJob
 from benchmark.plugins import Registry
 from benchmark.protocols import BuildRequest
 from benchmark.specs import TaskSpec

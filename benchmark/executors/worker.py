@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmark import atomic
 from benchmark.errors import BenchmarkError, Interrupted, Unavailable
-from benchmark.grid import BuildJob
 from benchmark.jobs import STOP, CellJob, Message
+from benchmark.plan import BuildJob
 from benchmark.plugins import registry
 from benchmark.store import bare_record
 

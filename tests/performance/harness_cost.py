@@ -44,7 +44,8 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
     from benchmark.cell import build_model, model_context
     from benchmark.data.reader import Dataset
     from benchmark.data.slices import Batches, Slices
-    from benchmark.grid import Choices, load_grid, make_plan
+    from benchmark.grid import load_grid
+    from benchmark.plan import Choices, make_plan
     from benchmark.plugins import registry
     from benchmark.run import Settings, build_data
     from benchmark.training import Loop, initial_seed
