@@ -43,6 +43,7 @@ def write(
     change: Callable[[str, Arrays], object] | None = None,
     slices: int = 2,
     side: int = 8,
+    task: str = "mr-ct",
 ) -> Path:
     """Write patients ``train0``, ``train1``, ..., ``val0``, ``test0``, ... with one study each.
 
@@ -51,7 +52,7 @@ def write(
     names = {split: [f"{split}{number}" for number in range(count)] for split, count in splits.items()}
     with DatasetWriter(
         path,
-        task="mr-ct",
+        task=task,
         name="discs",
         source=source,
         target=target,

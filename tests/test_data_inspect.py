@@ -176,7 +176,7 @@ def test_check_prints_every_problem_and_ends_with_1_on_errors(tmp_path: Path, to
 
 def test_run_refuses_a_file_with_errors_before_anything_is_trained(tmp_path: Path, toy: CommandLine) -> None:
     side = Side("B", "a.u.", Window(0, 400))
-    path = write(tmp_path / "d.h5", target=side)
+    path = write(tmp_path / "d.h5", target=side, task="toy-shift")
     with h5py.File(path, "a") as file:
         file["cases/test0/s1/target"][0, 0, 0] = 1
     ended = toy("run", "--grid", "toy", "--preset", "smoke", "--data", f"toy-shift={path}")
