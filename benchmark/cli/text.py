@@ -9,10 +9,12 @@ from typing import Any
 
 import typer
 
+from benchmark.printable import printable
+
 
 def safe(text: object) -> str:
-    """The text without control characters, so that no name can move the cursor or colour the screen."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in str(text))
+    """The text with its lines, and no control characters in them."""
+    return "\n".join(printable(line) for line in str(text).split("\n"))
 
 
 def echo(text: object = "") -> None:

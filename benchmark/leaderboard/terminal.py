@@ -10,6 +10,7 @@ from typing import TextIO
 
 from benchmark.leaderboard.layout import Sheet, overall_sheet, sheet
 from benchmark.leaderboard.tables import Leaderboard
+from benchmark.printable import printable
 
 ASCII = str.maketrans({"±": "~", "↑": "^", "↓": "v", "†": "*", "–": "-", "²": "2"})
 GAP = "  "
@@ -33,20 +34,22 @@ def to_text(board: Leaderboard, width: int = 140) -> str:
     if board.overall:
         sheets.append(overall_sheet(board.overall))
     blocks = ["\n".join(_lines(each, width)) for each in sheets] or ["nothing to rank yet"]
-    return "\n\n".join([*blocks, *(_safe(note) for note in board.notes)])
+    return "\n\n".join([*blocks, *(printable(note) for note in board.notes)])
 
 
 def _lines(page: Sheet, width: int) -> list[str]:
-    lines = [_safe(page.heading), *_wrapped(page.about, width)]
+    lines = [printable(page.heading), *_wrapped(page.about, width)]
     if page.body:
-        columns = [[_safe(cell) for cell in column] for column in zip(page.header, page.units, *page.body, strict=True)]
+        columns = [
+            [printable(cell) for cell in column] for column in zip(page.header, page.units, *page.body, strict=True)
+        ]
         for chosen in _blocks(columns, page.keys, width):
             lines += ["", *_aligned(chosen, page.keys)]
     if page.problems:
-        names = max(len(_safe(name)) for name, _ in page.problems)
+        names = max(len(printable(name)) for name, _ in page.problems)
         lines.append("")
         for name, fate in page.problems:
-            lines += _wrapped(f"{_safe(name).ljust(names)}{GAP}{fate}", width)
+            lines += _wrapped(f"{printable(name).ljust(names)}{GAP}{fate}", width)
     if page.notes:
         lines.append("")
         lines += [line for note in page.notes for line in _wrapped(note, width)]
@@ -98,10 +101,5 @@ def _aligned(columns: Sequence[Sequence[str]], keys: int) -> list[str]:
 def _wrapped(text: str, width: int) -> list[str]:
     """Lines of running text, indented; what is aligned with spaces stays so on the first line."""
     return textwrap.wrap(
-        _safe(text), max(40, width), initial_indent=GAP, subsequent_indent=2 * GAP, break_on_hyphens=False
+        printable(text), max(40, width), initial_indent=GAP, subsequent_indent=2 * GAP, break_on_hyphens=False
     )
-
-
-def _safe(text: str) -> str:
-    """Without control characters, so that no name can move the cursor, colour the screen or break a line."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
