@@ -99,7 +99,8 @@ class LocalExecutor:
         ours, theirs = context.Pipe(duplex=True)
         task.attempt += 1
         task.ending = None
-        task.process = context.Process(target=work, args=(task.job, theirs), daemon=True)  # type: ignore[attr-defined]
+        # not a daemon, which may have no children: a model may want data-loading processes of its own
+        task.process = context.Process(target=work, args=(task.job, theirs))  # type: ignore[attr-defined]
         with _interrupts_held():
             task.process.start()
         theirs.close()
