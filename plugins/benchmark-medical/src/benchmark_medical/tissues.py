@@ -1,6 +1,7 @@
 """Tissues and what CT, PET and MR see of them.
 
-Values are rounded, typical adult figures within the range of the sources:
+Values are rounded, typical adult figures; the sources say where such figures stand, they were not read off line by line
+(scalp uptake, bone density and skin relaxation were also adjusted so that the tasks need context):
 
 * ``hu`` at about 120 kVp and ``mu`` at 511 keV (1/cm): density times NIST XCOM mass attenuation of the ICRU
   Report 44 compositions (water 0.096, adipose 0.090, muscle 0.101, cortical bone 0.17 /cm).
