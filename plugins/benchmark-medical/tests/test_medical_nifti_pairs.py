@@ -10,12 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from benchmark_medical import nifti_pairs
-from benchmark_medical.geometry import CaseFault, Volume, common_box, load, resample, same_grid, slicing
 from benchmark_medical.import_options import NiftiPairsOptions
 from benchmark_medical.pairing import find_studies, plain_name
 from benchmark_medical.region import air_threshold, body_mask
 
 from benchmark import DatasetError, UsageError
+from benchmark.data.geometry import CaseFault, Volume, common_box, resample, same_grid, slicing
+from benchmark.data.nifti import load
 from benchmark.data.reader import Dataset
 
 SHAPE = (24, 20, 6)

@@ -10,22 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.data.geometry import VIEWS, CaseFault, Volume, common_box, crop, describe, resample, same_grid, slicing
 from benchmark.data.intensity import Window
+from benchmark.data.nifti import load
 from benchmark.data.schema import SPLITS, Side
 from benchmark.data.writer import DatasetWriter
 from benchmark.errors import DatasetError, UsageError
-from benchmark_medical.geometry import (
-    VIEWS,
-    CaseFault,
-    Volume,
-    common_box,
-    crop,
-    describe,
-    load,
-    resample,
-    same_grid,
-    slicing,
-)
 from benchmark_medical.import_options import NiftiPairsOptions
 from benchmark_medical.pairing import Skipped, Study, find_studies, plain_name
 from benchmark_medical.region import body_mask

@@ -1,21 +1,21 @@
-"""Volumes with their place in space: reading, the common box, resampling, slicing to one in-plane size.
+"""Volumes with their place in space: the common box, resampling, slicing to one in-plane size and back.
 
-Volumes are turned once to the nearest RAS order. Stored slices are then viewed as in radiology: axial rows
-run to the back and columns to the patient's left; coronal and sagittal rows run to the feet. The affine that
-is stored with them maps (column, row, slice) to RAS mm, so nothing about the place is lost.
+Volumes are turned once to the nearest RAS order (:mod:`benchmark.data.nifti`). Stored slices are then viewed
+as in radiology: axial rows run to the back and columns to the patient's left; coronal and sagittal rows run to
+the feet. The affine that is stored with them maps (column, row, slice) to RAS mm, so nothing about the place is
+lost.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter1d
 
-MAXIMUM_VOXELS = 1 << 30
+from benchmark.errors import BenchmarkError
+
 TOLERANCE_MM = 1e-2
 """Grids that differ by less at every corner are the same."""
 
@@ -27,8 +27,8 @@ VIEWS = {
 """Per direction of slicing: RAS axis and sense of columns, rows and slices."""
 
 
-class CaseFault(Exception):
-    """A study that cannot be used; the import goes on without it."""
+class CaseFault(BenchmarkError):
+    """A volume or study that cannot be used; an import goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -41,44 +41,8 @@ class Volume:
     @property
     def spacing(self) -> NDArray[np.float64]:
         """Voxel size along each axis in mm."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
-
-
-def load(path: Path) -> Volume:
-    """Read a NIfTI volume.
-
-    Raises:
-        CaseFault: it is missing, truncated, not 3-D, without a usable affine, or holds NaN or infinite values.
-    """
-    if not path.is_file():
-        raise CaseFault(f"{path.name}: no such file")
-    try:
-        image = nib.load(path)
-        shape = image.shape
-        if int(np.prod(shape, dtype=np.float64)) > MAXIMUM_VOXELS:
-            raise CaseFault(f"{path.name}: shape {shape} is too large for one volume")
-        while len(shape) > 3 and shape[-1] == 1:
-            shape = shape[:-1]
-        if len(shape) != 3 or min(shape) < 1:
-            raise CaseFault(f"{path.name}: shape {image.shape} is not a volume of three axes")
-        data = np.asanyarray(image.dataobj).reshape(shape)
-        if data.dtype.kind not in "iufb":
-            raise CaseFault(f"{path.name}: values of type {data.dtype} are not grey values")
-        affine = np.asarray(image.affine, np.float64)
-        if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-            raise CaseFault(f"{path.name}: the affine is not invertible:\n{affine}")
-        turned = nib.as_closest_canonical(nib.Nifti1Image(data.astype(np.float32), affine))
-    except CaseFault:
-        raise
-    except Exception as error:  # whatever a damaged file makes the reader raise
-        raise CaseFault(
-            f"{path.name}: cannot be read, truncated or damaged ({type(error).__name__}: {error})"
-        ) from None
-    values = np.asarray(turned.dataobj, np.float32)
-    bad = values.size - int(np.isfinite(values).sum())
-    if bad:
-        raise CaseFault(f"{path.name}: {bad} of {values.size} voxels are NaN or infinite")
-    return Volume(values, turned.affine)
+        lengths: NDArray[np.float64] = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return lengths
 
 
 def same_grid(first: Volume, second: Volume) -> bool:
@@ -170,6 +134,8 @@ class Slicing:
     column_weights: NDArray[np.float32]
     spacing: tuple[float, float, float]
     affine: NDArray[np.float64]
+    grid_spacing: tuple[float, float]
+    """Voxel size of the grid along rows and columns, in mm."""
 
     def apply(self, data: NDArray[np.generic], background: float) -> NDArray[np.float32]:
         """Voxels ``(x, y, z)`` to slices ``(Z, size, size)``."""
@@ -178,6 +144,21 @@ class Slicing:
         ]
         filled = self.row_weights @ (slices - np.float32(background)) @ self.column_weights.T
         return filled + np.float32(background)
+
+    def restore(self, slices: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Slices ``(Z, size, size)`` back to voxels ``(x, y, z)`` of the grid, linear between pixels.
+
+        The inverse of :meth:`apply` where the grid has the slices' own pixels; else as near as they allow.
+        """
+        rows, columns = (
+            _placed(weights.shape[0], weights.shape[1], spacing, pixel)
+            for weights, spacing, pixel in (
+                (self.row_weights, self.grid_spacing[0], self.spacing[1]),
+                (self.column_weights, self.grid_spacing[1], self.spacing[2]),
+            )
+        )
+        turned = (rows @ slices @ columns.T)[tuple(slice(None, None, sense) for sense in self.senses)]
+        return np.transpose(turned, np.argsort(self.order))
 
 
 def slicing(grid: Volume, axis: str, size: int) -> Slicing:
@@ -206,7 +187,24 @@ def slicing(grid: Volume, axis: str, size: int) -> Slicing:
         column_weights=_weights(shape[column], spacing[column], size, pixel),
         spacing=(float(spacing[along]), float(pixel), float(pixel)),
         affine=grid.affine @ place,
+        grid_spacing=(float(spacing[row]), float(spacing[column])),
     )
+
+
+def axis_of(affine: NDArray[np.float64]) -> str:
+    """Across which direction stored slices were cut, from their affine (column, row, slice) to RAS mm."""
+    along = int(np.abs(affine[:3, 2]).argmax())
+    return next(name for name, view in VIEWS.items() if view[2][0] == along)
+
+
+def _placed(size: int, count: int, spacing: float, pixel: float) -> NDArray[np.float64]:
+    """Matrix that takes ``size`` pixels to ``count`` samples, both centred: linear, constant beyond the ends."""
+    samples = (np.arange(count) - (count - 1) / 2) * spacing
+    places = np.clip(samples / pixel + (size - 1) / 2, 0, size - 1)
+    whole = np.rint(places)
+    places = np.where(np.abs(places - whole) < 1e-6, whole, places)
+    weights: NDArray[np.float64] = np.maximum(1 - np.abs(places[:, None] - np.arange(size)[None, :]), 0)
+    return weights
 
 
 def _weights(count: int, spacing: float, size: int, pixel: float) -> NDArray[np.float32]:
