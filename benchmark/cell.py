@@ -25,6 +25,7 @@ from benchmark.protocols import ModelContext, TaskInfo
 from benchmark.scoring import make_judge, score, score_key, write_rows
 from benchmark.specs import ModelSpec
 from benchmark.store import bare_record
+from benchmark.trained_cell import DataFacts
 from benchmark.training import Loop, Trained, initial_seed
 from benchmark.translating import translate_split
 
@@ -62,20 +63,21 @@ def run_cell(
         return _train_and_translate(job, registry, dataset, report, should_stop)
 
 
-def model_context(dataset: Dataset, spec: CellSpec, device: torch.device, training_slices: int) -> ModelContext:
+def model_context(
+    facts: DataFacts, spec: CellSpec, device: torch.device, training_slices: int, *, training: bool = True
+) -> ModelContext:
     """What the model's factory is told."""
-    info = dataset.info
     recipe = Recipe(**spec.recipe)
     task = TaskInfo(
         name=spec.task,
-        source_modality=info.source.modality,
-        target_modality=info.target.modality,
-        source=info.source_map,
-        target=info.target_map,
-        image_size=info.image_size,
+        source_modality=facts.source_modality,
+        target_modality=facts.target_modality,
+        source=facts.source,
+        target=facts.target,
+        image_size=facts.image_size,
         training_slices=training_slices,
     )
-    return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset)
+    return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset, training)
 
 
 def build_model(model: ModelSpec, spec: CellSpec, context: ModelContext) -> Any:
@@ -95,7 +97,8 @@ def _train_and_translate(
     model_spec = registry.model(spec.model).spec
     device = choose_device(job.device)
     slices = Slices(dataset, "train")
-    context = model_context(dataset, spec, device, len(slices))
+    facts = DataFacts.of(dataset)
+    context = model_context(facts, spec, device, len(slices))
     model = build_model(model_spec, spec, context)
     if model_spec.kind == "trained":
         validation = Slices(dataset, "val") if dataset.info.splits["val"] else None
@@ -125,9 +128,9 @@ def _train_and_translate(
         "device": device.type if device.type == "cpu" else torch.cuda.get_device_name(device),
         "precision": spec.precision,
         "dataset": {
-            "name": dataset.info.name,
+            **facts.to_json(),
             "content_sha256": dataset.info.content_sha256,
-            "simulated": dataset.info.simulated,
+            "training_slices": context.task.training_slices,
         },
         "parameters": {
             name: sum(weight.numel() for weight in network.parameters()) for name, network in networks.items()

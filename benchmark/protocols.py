@@ -48,6 +48,8 @@ class ModelContext:
     """The budget: how many times ``training_step`` will be called."""
     device: torch.device
     preset: str
+    training: bool = True
+    """False: built only to translate with stored weights; what only losses need can be left out."""
 
 
 @dataclass(frozen=True)

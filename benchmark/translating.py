@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark import atomic
-from benchmark.data.reader import Dataset, DatasetInfo
+from benchmark.data.intensity import IntensityMap
+from benchmark.data.reader import Dataset
 from benchmark.errors import BenchmarkError, TrainingDiverged
 from benchmark.protocols import Translator
 
@@ -34,7 +35,11 @@ class Translated:
 
 
 def translate_volume(
-    model: Translator, source: NDArray[np.float32], info: DatasetInfo, device: torch.device
+    model: Translator,
+    source: NDArray[np.float32],
+    source_map: IntensityMap,
+    target_map: IntensityMap,
+    device: torch.device,
 ) -> NDArray[np.float64]:
     """Translate ``(Z, H, W)`` in the source's unit to the target's unit. The target is never shown to the model.
 
@@ -42,7 +47,7 @@ def translate_volume(
         BenchmarkError: the model gives another shape.
         TrainingDiverged: the translation holds NaN or infinite values.
     """
-    normalised = torch.from_numpy(info.source_map.forward(source))[:, None]
+    normalised = torch.from_numpy(source_map.forward(source))[:, None]
     outputs = []
     with torch.no_grad():
         for start in range(0, len(normalised), BATCH):
@@ -54,7 +59,7 @@ def translate_volume(
     stacked = np.concatenate(outputs)
     if not np.isfinite(stacked).all():
         raise TrainingDiverged("the translated images hold NaN or infinite values")
-    return info.target_map.inverse(stacked)
+    return target_map.inverse(stacked)
 
 
 def translate_split(
@@ -62,6 +67,7 @@ def translate_split(
 ) -> Translated:
     """Translate all cases of a split into one HDF5 file: ``/<patient>/<study>`` float32 ``(Z, H, W)``."""
     info = dataset.info
+    maps = info.source_map, info.target_map
     slices, seconds = 0, 0.0
 
     def write(temporary: Path) -> None:
@@ -70,9 +76,9 @@ def translate_split(
             file.attrs.update(schema=SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256)
             for number, case in enumerate(dataset.iterate(split)):
                 if number == 0:
-                    translate_volume(model, case.source[:BATCH], info, device)
+                    translate_volume(model, case.source[:BATCH], *maps, device)
                 began = time.perf_counter()
-                prediction = translate_volume(model, case.source, info, device)
+                prediction = translate_volume(model, case.source, *maps, device)
                 seconds += time.perf_counter() - began
                 slices += len(prediction)
                 file.create_dataset(

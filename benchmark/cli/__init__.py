@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import __version__
-from benchmark.cli import data, doctor, leaderboard, listing, plugins, run, status, verify
+from benchmark.cli import data, doctor, export, leaderboard, listing, plugins, run, status, translate, verify
 from benchmark.errors import BenchmarkError, Interrupted
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ for name, function, short in (
     ("leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
     ("explain", status.explain, "What a cell is made of, and its state."),
     ("verify", verify.verify, "Score stored predictions again and compare."),
+    ("translate", translate.translate, "Translate NIfTI volumes with a trained cell."),
+    ("export", export.export, "Export a trained cell's model to ONNX."),
     ("list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
     ("show", listing.show, "One component and its options."),
     ("plugins", plugins.plugins, "All plugins: loaded, disabled, failed."),

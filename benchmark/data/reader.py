@@ -115,16 +115,29 @@ class Dataset:
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
             case_shape(group, key, str(self.path))
-            spacing = [float(value) for value in group.attrs["spacing"]]
+            spacing, affine = self.place(key)
             return Case(
                 key=key,
                 source=group["source"][()].astype(np.float32),
                 target=group["target"][()].astype(np.float32),
                 mask=group["mask"][()] != 0,
                 labels=group["labels"][()] if "labels" in group else None,
-                spacing=(spacing[0], spacing[1], spacing[2]),
-                affine=np.asarray(group.attrs["affine"], np.float64),
+                spacing=spacing,
+                affine=affine,
             )
+
+    def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
+        """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            attributes = self.file[f"cases/{key}"].attrs
+            z, y, x = (float(value) for value in attributes["spacing"])
+            return (z, y, x), np.asarray(attributes["affine"], np.float64)
 
     def iterate(self, split: str) -> Iterator[Case]:
         """All cases of a split, one in memory at a time."""

@@ -42,6 +42,7 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
     torch.set_num_threads(1)
     from benchmark import checkpoints
     from benchmark.cell import build_model, model_context
+    from benchmark.trained_cell import DataFacts
     from benchmark.data.reader import Dataset
     from benchmark.data.slices import Batches, Slices
     from benchmark.grid import load_grid
@@ -59,7 +60,7 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
         spec, model_spec = plan.cells[0].spec, found.model("pix2pix").spec
         with Dataset(spec.dataset.path) as dataset:
             slices, validation = Slices(dataset, "train"), Slices(dataset, "val")
-            context = model_context(dataset, spec, torch.device("cpu"), len(slices))
+            context = model_context(DataFacts.of(dataset), spec, torch.device("cpu"), len(slices))
 
             def bare() -> None:
                 checkpoints.seed_everything(initial_seed(0))

@@ -1,0 +1,57 @@
+"""``benchmark translate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.errors import UsageError
+
+
+def translate(
+    cell: Annotated[
+        str, typer.Argument(metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.")
+    ],
+    source: Annotated[Path, typer.Argument(help="A NIfTI file in the source's unit, or a folder of them.")],
+    output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Translate NIfTI volumes with the model of a finished cell.
+
+    Each translation lies on its source's grid, in the target's unit: HU as int16, all else as float32. A file
+    that cannot be used is reported and the rest goes on; exit 1 then. Not for clinical use.
+
+    benchmark translate results/full-small-1seed/mr-ct/unet-l1/s0 t1.nii.gz ct.nii.gz
+    """
+    from benchmark.cli.text import echo, echo_json, warn
+    from benchmark.data.geometry import CaseFault
+    from benchmark.inference import list_files, translate_file
+    from benchmark.plugins import registry
+    from benchmark.trained_cell import load_cell
+
+    files = list_files(source, output)
+    there = [target for _, target in files if target.exists()]
+    if there and not overwrite:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(f"{there[0]}{more} exists already; add --overwrite to replace it")
+    loaded = load_cell(cell, registry(), device)
+    warn(loaded.warnings)
+    rows = []
+    for file, target in files:
+        try:
+            warnings, fault = translate_file(loaded, file, target), ""
+        except CaseFault as error:
+            warnings, fault = (), str(error)
+        rows.append({"source": str(file), "output": "" if fault else str(target), "fault": fault, "warnings": warnings})
+        warn(f"{file.name}: {text}" for text in warnings)
+        if not json:
+            echo(
+                f"skipped {fault}" if fault else f"{target}: {loaded.data.target_modality} in {loaded.data.target.unit}"
+            )
+    if json:
+        echo_json({"cell": loaded.record["id"], "unit": loaded.data.target.unit, "files": rows})
+    raise typer.Exit(1 if any(row["fault"] for row in rows) else 0)

@@ -1,0 +1,188 @@
+"""A finished cell used again: its record says how its data lay, its checkpoint gives back the model that was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.intensity import IntensityMap
+from benchmark.errors import BenchmarkError, UsageError
+from benchmark.plugins import Registry, source_sha256
+from benchmark.protocols import Translator
+from benchmark.store import CellFolder, RunFolder
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchmark.data.reader import Dataset
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a model's training data were: enough to bring another image into the same form.
+
+    ``image_size`` (rows, columns) in pixels, ``spacing`` (slice, row, column) in mm: the training cases' median.
+    """
+
+    name: str
+    simulated: bool
+    source_modality: str
+    target_modality: str
+    source: IntensityMap
+    target: IntensityMap
+    image_size: tuple[int, int]
+    axis: str
+    spacing: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DataFacts:
+        """Read them off a data set."""
+        import numpy as np
+
+        from benchmark.data.geometry import axis_of
+
+        info = dataset.info
+        places = [dataset.place(key) for key in info.in_split("train")]
+        spacing = np.median([spacing for spacing, _ in places], axis=0)
+        return cls(
+            name=info.name,
+            simulated=info.simulated,
+            source_modality=info.source.modality,
+            target_modality=info.target.modality,
+            source=info.source_map,
+            target=info.target_map,
+            image_size=info.image_size,
+            axis=axis_of(places[0][1]),
+            spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As the record holds them."""
+        return {
+            "name": self.name,
+            "simulated": self.simulated,
+            **{
+                side: {"modality": modality, "unit": values.unit, "window": [values.low, values.high]}
+                for side, modality, values in (
+                    ("source", self.source_modality, self.source),
+                    ("target", self.target_modality, self.target),
+                )
+            },
+            "image_size": list(self.image_size),
+            "axis": self.axis,
+            "spacing_mm": [round(value, 4) for value in self.spacing],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DataFacts:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            KeyError: an older harness wrote less.
+        """
+        maps = {
+            side: IntensityMap(data[side]["unit"], *map(float, data[side]["window"])) for side in ("source", "target")
+        }
+        height, width = data["image_size"]
+        slice_mm, row_mm, column_mm = data["spacing_mm"]
+        return cls(
+            name=data["name"],
+            simulated=data["simulated"],
+            source_modality=data["source"]["modality"],
+            target_modality=data["target"]["modality"],
+            source=maps["source"],
+            target=maps["target"],
+            image_size=(height, width),
+            axis=data["axis"],
+            spacing=(slice_mm, row_mm, column_mm),
+        )
+
+
+@dataclass(frozen=True)
+class TrainedCell:
+    """The model of a finished cell, ready to translate."""
+
+    record: Mapping[str, Any]
+    model: Translator
+    data: DataFacts
+    device: torch.device
+    warnings: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """How people refer to it: task/name/seed."""
+        return f"{self.record['task']}/{self.record['name']}/s{self.record['seed']}"
+
+
+def find_cell(place: str) -> tuple[CellFolder, dict[str, Any]]:
+    """The cell that ``RUN/CELL`` means: CELL is an id, the start of one, or task/model/s0.
+
+    Raises:
+        UsageError: no such run, no such cell, or several; or the cell is not done.
+    """
+    path = Path(place)
+    run = next((folder for folder in (path, *path.parents) if (folder / "run.json").is_file()), None)
+    if run is None:
+        raise UsageError(f"{place}: no run there; write RUN/CELL, e.g. results/full-small-1seed/mr-ct/pix2pix/s0")
+    wanted = path.relative_to(run).as_posix().removeprefix("cells/")
+    folder = RunFolder(run)
+    records = [record for record in folder.records() if record["state"] != "stale"]
+    found = [
+        record
+        for record in records
+        if wanted != "." and (record["id"].startswith(wanted) or f"{_title(record)}/".startswith(f"{wanted}/"))
+    ]
+    if not found:
+        raise UsageError(f"no cell {wanted!r} in {run}; see 'benchmark status {run}'")
+    if len(found) > 1:
+        names = ", ".join(_title(record) for record in found[:4])
+        raise UsageError(f"{wanted!r} means {len(found)} cells of {run}: {names}{', ...' if len(found) > 4 else ''}")
+    record = found[0]
+    if record["state"] != "done":
+        reason = f" ({record['reason']})" if record.get("reason") else ""
+        raise UsageError(f"{place}: the cell is {record['state']}{reason}; only a done cell can be used")
+    cell = folder.cell(record["id"])
+    if damage := cell.damage(record):
+        raise BenchmarkError(f"{place}: {damage}; run the grid again")
+    return cell, record
+
+
+def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCell:
+    """Rebuild the model of ``RUN/CELL`` from its record and checkpoint.
+
+    Raises:
+        UsageError: as :func:`find_cell`.
+        BenchmarkError: the checkpoint is missing or torn, or the record is an older harness's.
+        PluginError: the model's plugin is not installed.
+    """
+    from benchmark import checkpoints
+    from benchmark.cell import build_model, choose_device, model_context
+    from benchmark.claim import CellSpec
+
+    cell, record = find_cell(place)
+    try:
+        facts = DataFacts.from_json(record["dataset"])
+    except KeyError as missing:
+        raise BenchmarkError(
+            f"{place}: its record lacks {missing} (an older harness wrote it); run the grid again"
+        ) from None
+    spec = CellSpec.from_json(record["spec"])
+    offer = registry.model(spec.model)
+    chosen = choose_device(device)
+    context = model_context(facts, spec, chosen, int(record["dataset"]["training_slices"]), training=False)
+    model = build_model(offer.spec, spec, context)
+    if offer.spec.kind != "fixed":
+        found = checkpoints.load(cell.file("checkpoint.pt"), spec.id, chosen)
+        if found is None or not found.finished:
+            raise BenchmarkError(f"{place}: its checkpoint is missing or torn; run the grid again")
+        model.load_state_dict(found.model)
+    warnings = ()
+    if source_sha256(offer.plugin.module) != spec.sources["model"]:
+        warnings = (f"{offer.plugin.title} has changed since {_title(record)} was trained",)
+    return TrainedCell(record, model, facts, chosen, warnings)
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    return f"{record['task']}/{record['name']}/s{record['seed']}"
