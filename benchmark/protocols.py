@@ -1,14 +1,14 @@
 """What the implementation behind a record must give: protocols, not base classes.
 
 Images inside the harness are single-channel: ``(N, 1, H, W)`` float32 tensors in [-1, 1] for models,
-``(H, W)`` or ``(Z, H, W)`` float64 arrays in physical units for metrics. The map between the two is the
+``(Z, H, W)`` float64 arrays in physical units for metrics (:class:`Images`). The map between the two is the
 data set's :class:`benchmark.data.intensity.IntensityMap`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,7 +66,11 @@ class Batch:
 
 
 class Translator(Protocol):
-    """What every model can do."""
+    """What every model can do.
+
+    A model whose output at a pixel depends on that pixel alone may say so with an attribute ``pointwise = True``:
+    volumes of any size are then translated on their own voxels, without resampling.
+    """
 
     def translate(self, source: Tensor) -> Tensor:
         """Translate ``(N, 1, H, W)`` images in [-1, 1]; same shape and range. Must not change its input."""
@@ -120,22 +124,110 @@ class FittedModel(Stateful, Protocol):
     def fit(self, slices: TrainingSlices) -> None: ...
 
 
-class Metric(Protocol):
-    """Scores one translated slice. Factory: ``factory(**options) -> Metric``.
+@dataclass(frozen=True)
+class Images:
+    """One study as a metric sees it: float64 arrays ``(Z, H, W)`` prepared as the profile says.
 
-    The factory raises :class:`benchmark.Unavailable` when something it needs (weights, say) is missing.
+    The arrays are shared between metrics and must not be changed. Metrics of level ``slice`` get only those
+    slices whose mask is not empty; ``Z`` may be any number of them.
+
+    Raises:
+        ValueError: the arrays differ in shape or are not ``(Z, H, W)``; the range is empty.
     """
 
-    def score(
-        self,
-        prediction: NDArray[np.float64],
-        target: NDArray[np.float64],
-        mask: NDArray[np.bool_],
-        data_range: tuple[float, float],
-    ) -> float:
-        """Score ``(H, W)`` images in the target's physical unit inside ``mask`` (never empty).
+    prediction: NDArray[np.float64]
+    target: NDArray[np.float64]
+    mask: NDArray[np.bool_]
+    """The region."""
+    data_range: tuple[float, float]
+    """(low, high), which pins the peak of PSNR, the constants of SSIM and the scale of VIF; never the data's own."""
+    _: KW_ONLY
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """(z, y, x) in mm."""
+    unit: str = ""
+    """Unit of the images after preparation: ``HU``, say, or empty where the profile scales them."""
+    labels: NDArray[np.uint8] | None = None
+    """Structures in the target, where the data set has any; 0 is background."""
+    predicted_labels: NDArray[np.uint8] | None = None
+    """The same structures found in the prediction, where somebody gave them."""
 
-        ``data_range`` is the profile's (low, high). Undefined values are NaN; a perfect PSNR is infinite.
+    def __post_init__(self) -> None:
+        shape = self.target.shape
+        if len(shape) != 3:
+            raise ValueError(f"images have shape {shape}; expected (slices, rows, columns)")
+        for role in ("prediction", "mask", "labels", "predicted_labels"):
+            array = getattr(self, role)
+            if array is not None and array.shape != shape:
+                raise ValueError(f"{role} has shape {array.shape}, target {shape}")
+        if not self.data_range[0] < self.data_range[1]:
+            raise ValueError(f"data range {self.data_range}: low must be below high")
+
+    def __len__(self) -> int:
+        """Number of slices."""
+        return int(self.target.shape[0])
+
+    def at(self, slices: slice | NDArray[np.bool_]) -> Images:
+        """The same study with some of its slices only."""
+        arrays = ("prediction", "target", "mask", "labels", "predicted_labels")
+        chosen = {name: None if (array := getattr(self, name)) is None else array[slices] for name in arrays}
+        return replace(self, **chosen)  # type: ignore[arg-type]  # fields by name
+
+
+class Metric(Protocol):
+    """Scores every slice of a study (level ``slice``). Factory: ``factory(**options) -> Metric``.
+
+    The factory raises :class:`benchmark.Unavailable` when something it needs (weights, say) is missing. A
+    metric may also have ``provenance() -> Mapping[str, str]`` (which weights, which package), and
+    ``score_volume(images) -> float`` when it can score a study as one volume too; a profile asks for that
+    with ``MetricUse(..., dimension="volume")``.
+    """
+
+    def score(self, images: Images) -> NDArray[np.float64]:
+        """One number a slice, ``(Z,)``: undefined is NaN, a perfect PSNR infinite.
+
+        A slice's number must not depend on the other slices.
+        """
+        ...
+
+
+class VolumeMetric(Protocol):
+    """Scores a study as one volume (level ``volume``). Factory: ``factory(**options) -> VolumeMetric``."""
+
+    def score(self, images: Images) -> float:
+        """One number for all of the study; undefined is NaN."""
+        ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a metric of level ``distribution`` gives: a value, its 95 % interval, and how many items it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class DistributionMetric(Protocol):
+    """Compares the set of predictions with the set of targets (level ``distribution``), study by study.
+
+    Factory: ``factory(**options) -> DistributionMetric``. The harness calls ``reset``, then ``update`` with
+    each study of the test split (one in memory at a time), then ``compute``.
+    """
+
+    def reset(self) -> None:
+        """Forget all studies."""
+        ...
+
+    def update(self, images: Images) -> None:
+        """Take in a study; keep features, not images."""
+        ...
+
+    def compute(self) -> Estimate:
+        """The value over all studies.
+
+        Raises:
+            Unavailable: too few items for the value to mean anything; says how many it needs.
         """
         ...
 

@@ -165,9 +165,7 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
     try:
         facts = DataFacts.from_json(record["dataset"])
     except KeyError as missing:
-        raise BenchmarkError(
-            f"{place}: its record lacks {missing} (an older harness wrote it); run the grid again"
-        ) from None
+        raise BenchmarkError(f"{place}: its record lacks {missing}; run the grid again with this version") from None
     spec = CellSpec.from_json(record["spec"])
     offer = registry.model(spec.model)
     chosen = choose_device(device)
@@ -178,7 +176,7 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
         if found is None or not found.finished:
             raise BenchmarkError(f"{place}: its checkpoint is missing or torn; run the grid again")
         model.load_state_dict(found.model)
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if source_sha256(offer.plugin.module) != spec.sources["model"]:
         warnings = (f"{offer.plugin.title} has changed since {_title(record)} was trained",)
     return TrainedCell(record, model, facts, chosen, warnings)

@@ -17,6 +17,8 @@ from benchmark_gans.options import HistogramOptions
 class CopyInput:
     """The source image, taken for the target in normalised intensity."""
 
+    pointwise = True
+
     def __init__(self, _options: None, _context: ModelContext) -> None:
         pass
 
@@ -58,6 +60,8 @@ class Histogram:
     the masks, or, where no masked pixel falls into the bin, those outside. Empty bins are interpolated.
     Nothing makes the curve monotone. Between bin centres it is linear.
     """
+
+    pointwise = True
 
     def __init__(self, options: HistogramOptions, _context: ModelContext) -> None:
         if options.bins < 2:
