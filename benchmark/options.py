@@ -1,4 +1,9 @@
-"""Options of components: dataclass defaults, changed by preset, grid file and command line."""
+"""Options of components: dataclass defaults, changed by preset, grid file and command line.
+
+A default may depend on the value of another option: ``metadata={"when": {"architecture": {"authors": (8, "its
+paper")}}}`` gives 8 where ``architecture`` is ``authors``, with the source of that value. It holds unless a preset,
+a grid or the user sets the option itself; the value that results is what the record holds.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,8 @@ from benchmark.errors import UsageError
 
 def resolve(owner: str, options: type | None, *layers: Mapping[str, Any]) -> dict[str, Any]:
     """The value of every option of ``owner``: its defaults with each layer laid over them.
+
+    Defaults that depend on another option follow the value that the layers give to that one.
 
     Raises:
         UsageError: an option that the component does not have, or a value of the wrong type.
@@ -38,6 +45,10 @@ def resolve(owner: str, options: type | None, *layers: Mapping[str, Any]) -> dic
                 advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"It has: {', '.join(fields)}."
                 raise UsageError(f"{owner} has no option {name!r}. {advice}")
             values[name] = coerce(value, hints[name], f"{owner}.{name}")
+    for name in fields.keys() - {name for layer in layers for name in layer}:
+        for other, cases in fields[name].metadata.get("when", {}).items():
+            if values[other] in cases:
+                values[name] = cases[values[other]][0]
     return {name: plain(value) for name, value in values.items()}
 
 
@@ -108,7 +119,11 @@ def build(options: type | None, values: Mapping[str, Any]) -> Any:
 
 
 def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Name, type, default, help and source of every option, for ``benchmark show``."""
+    """Name, type, default, help and source of every option, for ``benchmark show``.
+
+    ``when`` lists the defaults that hold where another option has some value: ``[{"option", "value", "default",
+    "source"}]``.
+    """
     if options is None:
         return []
     hints = typing.get_type_hints(options)
@@ -120,6 +135,11 @@ def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> 
             "default": values.get(field.name),
             "help": field.metadata.get("help", ""),
             "source": field.metadata.get("source", ""),
+            "when": [
+                {"option": other, "value": case, "default": plain(default), "source": source}
+                for other, cases in field.metadata.get("when", {}).items()
+                for case, (default, source) in cases.items()
+            ],
         }
         for field in dataclasses.fields(options)
     ]

@@ -76,7 +76,11 @@ def show(
 
 
 def _help(option: dict[str, Any]) -> str:
-    return f"{option['help']} [{option['source']}]" if option["source"] else str(option["help"])
+    """Meaning and source, then the defaults that hold where another option has some value."""
+    text = f"{option['help']} [{option['source']}]" if option["source"] else str(option["help"])
+    return "; ".join(
+        [text, *(f"{w['default']} with {w['option']}={w['value']} [{w['source']}]" for w in option["when"])]
+    )
 
 
 def _facts(kind: str, name: str, preset_name: str) -> dict[str, Any]:

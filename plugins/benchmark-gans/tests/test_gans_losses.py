@@ -115,6 +115,9 @@ def test_perceptual_and_margin_match_golden(golden, features):
     settings = golden.case("medgan_total")[next(iter(golden.case("medgan_total")))]["settings"]
     pixels = [golden.image((1, 1, 64, 64), settings[name]).double() for name in ("input", "target")]
     with_pixels = [pixels[0], *made[:2]], [pixels[1], *wanted[:2]]
+    for name, a, b in zip(("f1", "f2", "f3"), made, wanted, strict=True):
+        (record,) = (record for quantity, record in records.items() if quantity.startswith(name))
+        agrees(record, losses.perceptual([a], [b], [1.0]).item())
     agrees(records["pixel term P0"], losses.perceptual([pixels[0]], [pixels[1]], [1.0]).item())
     agrees(records["MedGAN Eq. 7 with weights 1 for P0, f1, f2"], losses.perceptual(*with_pixels, [1.0] * 3).item())
     agrees(records["the same with weights 0.5, 1, 2"], losses.perceptual(*with_pixels, [0.5, 1.0, 2.0]).item())
@@ -146,6 +149,61 @@ def test_total_variation_matches_golden(golden, images):
     place = torch.arange(64, dtype=torch.float64) - 31.5
     disc = (place[:, None] ** 2 + place[None] ** 2 <= 28**2).double()
     agrees(masked, losses.total_variation(image, disc).item())
+
+
+def test_total_variation_by_hand():
+    image = torch.tensor([[[[0.0, 1.0], [3.0, 3.0]]]])
+    # along rows |3-0|, |3-1|; along columns |1-0|, |3-3|
+    assert losses.total_variation(image).item() == pytest.approx(2.5 + 0.5)
+    mask = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+    assert losses.total_variation(image, mask).item() == pytest.approx(0.5 + 0.5)
+
+
+def test_gradient_difference_matches_golden(golden, images):
+    made, wanted = images
+    flat_sum, flat_mean, volume_sum, volume_mean = golden.case("gradient_difference").values()
+    agrees(flat_sum, losses.gradient_difference(made, wanted, "sum").item())
+    agrees(flat_mean, losses.gradient_difference(made, wanted).item())
+    settings = flat_sum["settings"]
+    place = torch.arange(16, dtype=torch.float64)
+
+    def volume(constants, shift):
+        rows = torch.sin(3 * constants["ah"] * place + shift)[:, None, None]
+        columns = torch.cos(2 * constants["aw"] * place)[None, :, None]
+        return (rows * columns * torch.sin(0.09 * place + 0.4))[None, None]
+
+    pair = volume(settings["input"], 0.1), volume(settings["target"], 0.6)
+    agrees(volume_sum, losses.gradient_difference(*pair, "sum").item())
+    agrees(volume_mean, losses.gradient_difference(*pair).item())
+
+
+def test_gradient_difference_by_hand():
+    made = torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
+    wanted = torch.tensor([[[[0.0, -3.0], [0.0, 0.0]]]])
+    # rows: |wanted| 0, 3 against |made| 1, 1; columns: 3, 0 against 1, 1
+    assert losses.gradient_difference(made, wanted, "sum").item() == pytest.approx(1 + 4 + 4 + 1)
+    assert losses.gradient_difference(made, wanted).item() == pytest.approx(2.5 + 2.5)
+
+
+def test_pixel_losses_match_golden(golden, images):
+    absolute, squared = golden.case("pixel").values()
+    agrees(absolute, losses.perceptual([images[0]], [images[1]], [1.0]).item())
+    agrees(squared, losses.content([images[0]], [images[1]], [1.0]).item())
+
+
+def test_style_content_perceptual_and_margin_by_hand():
+    made = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])
+    wanted = torch.zeros_like(made)
+    # the Gram matrix is diag(1, 4) / (1 * 2 * 2)
+    assert losses.style([made], [wanted], [3.0]).item() == pytest.approx(3 * (0.25**2 + 1) / (4 * 2**2))
+    assert losses.style_absolute([made], [wanted]).item() == pytest.approx(1.25 / 4)
+    assert losses.content([made], [wanted], [2.0]).item() == pytest.approx(2 * 5 / 4)
+    assert losses.content_absolute([made], [wanted]).item() == pytest.approx(3 / 4)
+    terms = losses.perceptual_terms([made, made], [wanted, made], [2.0, 1.0])
+    assert [term.item() for term in terms] == pytest.approx([1.5, 0.0])
+    assert losses.perceptual([made, made], [wanted, made], [2.0, 1.0]).item() == pytest.approx(1.5)
+    assert losses.shortfall(torch.tensor(0.75), 3.0).item() == pytest.approx(2.25)
+    assert losses.shortfall(torch.tensor(3.5), 3.0).item() == 0.0
 
 
 def test_gram_stays_in_float32_under_bf16():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -71,8 +72,12 @@ def perceptual(made: Sequence[Tensor], wanted: Sequence[Tensor], weights: Sequen
 
     MedGAN passes the images themselves as layer 0, PAN does not.
     """
-    terms = [weight * F.l1_loss(a, b) for weight, a, b in zip(weights, made, wanted, strict=True)]
-    return torch.stack(terms).sum()
+    return torch.stack(perceptual_terms(made, wanted, weights)).sum()
+
+
+def perceptual_terms(made: Sequence[Tensor], wanted: Sequence[Tensor], weights: Sequence[float]) -> list[Tensor]:
+    """The summands of :func:`perceptual`, one a layer, weighted."""
+    return [weight * F.l1_loss(a, b) for weight, a, b in zip(weights, made, wanted, strict=True)]
 
 
 def shortfall(distance: Tensor, margin: float) -> Tensor:
@@ -87,3 +92,16 @@ def total_variation(image: Tensor, mask: Tensor | None = None) -> Tensor:
     rows = (image[:, :, 1:] - image[:, :, :-1]).abs().mean()
     columns = (image[:, :, :, 1:] - image[:, :, :, :-1]).abs().mean()
     return rows + columns
+
+
+def gradient_difference(made: Tensor, wanted: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
+    """Sum over the spatial axes of (|finite difference of wanted| - |finite difference of made|)^2.
+
+    ``(N, C, H, W)`` or ``(N, C, D, H, W)``. Nie et al. 2017 (arXiv 1612.05362) sum over the pixels; ``mean`` takes the
+    mean along each axis instead, which does not grow with the image.
+    """
+    terms = []
+    for axis in range(2, made.ndim):
+        difference = (wanted.diff(dim=axis).abs() - made.diff(dim=axis).abs()).square()
+        terms.append(difference.mean() if reduction == "mean" else difference.sum())
+    return torch.stack(terms).sum()
