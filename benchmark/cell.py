@@ -18,6 +18,7 @@ from benchmark.claim import CellSpec
 from benchmark.data.reader import Dataset
 from benchmark.data.slices import Slices
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.health import loss_findings, output_findings
 from benchmark.jobs import CellJob, Progress
 from benchmark.plugins import Registry
 from benchmark.presets import Recipe
@@ -26,7 +27,7 @@ from benchmark.scoring import make_judge, score, score_key, write_rows
 from benchmark.specs import ModelSpec
 from benchmark.store import bare_record
 from benchmark.trained_cell import DataFacts
-from benchmark.training import Loop, Trained, initial_seed
+from benchmark.training import Loop, Trained, initial_seed, read_log
 from benchmark.translating import translate_split
 
 
@@ -148,6 +149,10 @@ def _train_and_translate(
             "inference_ms_per_slice": round(translated.ms_per_slice, 3),
         },
     }
+    if model_spec.kind == "trained":
+        findings = loss_findings(read_log(job.folder.file("log.jsonl")))
+        findings += output_findings(job.folder.file("predictions.h5"))
+        record["health"] = [finding.to_json() for finding in findings]
     return _score_and_commit(job, registry, dataset, record)
 
 

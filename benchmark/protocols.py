@@ -100,7 +100,10 @@ class TrainedModel(Stateful, Protocol):
     """
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor | float]:
-        """Update all networks once; return the loss terms (detached) by name, for the log."""
+        """Update all networks once; return the loss terms (detached) by name, for the log.
+
+        Terms that a discriminator minimises have ``discriminator`` in their names (see :mod:`benchmark.health`).
+        """
         ...
 
     def networks(self) -> Mapping[str, nn.Module]:

@@ -49,7 +49,7 @@ def status(
     about = folder.about()
     echo(f"{folder.path}: grid {about['grid']}, preset {about['preset']}, {len(records)} cells")
     for line in columns(
-        [["cell", "task", "model", "seed", "state", "train s", "MB", "reason"], *(_line(r) for r in rows)]
+        [["cell", "task", "model", "seed", "state", "train s", "MB", "remarks"], *(_line(r) for r in rows)]
     ):
         echo(line)
     counts: dict[str, int] = {}
@@ -68,6 +68,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         "reason": record.get("reason", ""),
         "train_s": record.get("timings", {}).get("train_s"),
         "peak_memory_mb": record.get("peak_memory_mb"),
+        "health": record.get("health", []),
     }
 
 
@@ -80,7 +81,7 @@ def _line(row: dict[str, Any]) -> list[str]:
         row["state"],
         _rounded(row["train_s"]),
         _rounded(row["peak_memory_mb"]),
-        row["reason"],
+        row["reason"] or "; ".join(f"{found['term']}: {found['fault']}" for found in row["health"]),
     ]
 
 
