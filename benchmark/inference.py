@@ -31,7 +31,7 @@ class Translation:
 def translate(cell: TrainedCell, source: Volume) -> Translation:
     """Translate a RAS volume in the source's unit.
 
-    The volume is cut across the training data's axis, each slice padded to a square and brought to the
+    The volume is cut into slices that lie as the training data's do, each padded to a square and brought to the
     network's size as importers do, and the translation brought back to the volume's voxels. A model that
     declares itself ``pointwise`` sees the voxels as they are. Values in HU are rounded to int16, others are
     float32.
@@ -46,7 +46,7 @@ def translate(cell: TrainedCell, source: Volume) -> Translation:
             raise UsageError(
                 f"{cell.title} was trained on slices of {height}x{width}; volumes are cut into squares only"
             )
-        cut = slicing(source, facts.axis, height)
+        cut = slicing(source, facts.view, height)
         warnings += _other_pixels(cut.spacing[1:], facts.spacing[1:])
         slices = cut.apply(source.data, float(source.data.min()))
         translated = cut.restore(translate_volume(cell.model, slices, facts.source, facts.target, cell.device))

@@ -33,7 +33,8 @@ class DataFacts:
     source: IntensityMap
     target: IntensityMap
     image_size: tuple[int, int]
-    axis: str
+    view: str
+    """To which sides of the patient columns, rows and slices run."""
     spacing: tuple[float, float, float]
 
     @classmethod
@@ -41,7 +42,7 @@ class DataFacts:
         """Read them off a data set."""
         import numpy as np
 
-        from benchmark.data.geometry import axis_of
+        from benchmark.data.geometry import view_of
 
         info = dataset.info
         places = [dataset.place(key) for key in info.in_split("train")]
@@ -54,7 +55,7 @@ class DataFacts:
             source=info.source_map,
             target=info.target_map,
             image_size=info.image_size,
-            axis=axis_of(places[0][1]),
+            view=view_of(places[0][1]),
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
         )
 
@@ -71,7 +72,7 @@ class DataFacts:
                 )
             },
             "image_size": list(self.image_size),
-            "axis": self.axis,
+            "view": self.view,
             "spacing_mm": [round(value, 4) for value in self.spacing],
         }
 
@@ -95,7 +96,7 @@ class DataFacts:
             source=maps["source"],
             target=maps["target"],
             image_size=(height, width),
-            axis=data["axis"],
+            view=data["view"],
             spacing=(slice_mm, row_mm, column_mm),
         )
 

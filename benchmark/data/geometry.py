@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter1d
@@ -19,12 +20,11 @@ from benchmark.errors import BenchmarkError
 TOLERANCE_MM = 1e-2
 """Grids that differ by less at every corner are the same."""
 
-VIEWS = {
-    "axial": ((0, -1), (1, -1), (2, 1)),
-    "coronal": ((0, -1), (2, -1), (1, 1)),
-    "sagittal": ((1, -1), (2, -1), (0, 1)),
-}
-"""Per direction of slicing: RAS axis and sense of columns, rows and slices."""
+VIEWS = {"axial": "LPS", "coronal": "LIA", "sagittal": "PIR"}
+"""Per direction of slicing: to which side of the patient columns, rows and slices run, as in radiology."""
+
+SIDES = {"L": (0, -1), "R": (0, 1), "P": (1, -1), "A": (1, 1), "I": (2, -1), "S": (2, 1)}
+"""RAS axis and sense of each side."""
 
 
 class CaseFault(BenchmarkError):
@@ -161,9 +161,12 @@ class Slicing:
         return np.transpose(turned, np.argsort(self.order))
 
 
-def slicing(grid: Volume, axis: str, size: int) -> Slicing:
-    """Slices across ``axis``: padded to a square in mm, then resampled to ``size`` pixels with antialiasing."""
-    (column, column_sense), (row, row_sense), (along, along_sense) = VIEWS[axis]
+def slicing(grid: Volume, view: str, size: int) -> Slicing:
+    """Slices as ``view`` says (:data:`VIEWS`): padded to a square in mm, then resampled to ``size`` pixels.
+
+    Resampling is antialiased.
+    """
+    (column, column_sense), (row, row_sense), (along, along_sense) = (SIDES[side] for side in view)
     shape, spacing = grid.data.shape, grid.spacing
     side = max(shape[row] * spacing[row], shape[column] * spacing[column])
     pixel = side / size
@@ -191,10 +194,9 @@ def slicing(grid: Volume, axis: str, size: int) -> Slicing:
     )
 
 
-def axis_of(affine: NDArray[np.float64]) -> str:
-    """Across which direction stored slices were cut, from their affine (column, row, slice) to RAS mm."""
-    along = int(np.abs(affine[:3, 2]).argmax())
-    return next(name for name, view in VIEWS.items() if view[2][0] == along)
+def view_of(affine: NDArray[np.float64]) -> str:
+    """To which sides columns, rows and slices run, from the affine (column, row, slice) to RAS mm: ``LPS``, say."""
+    return "".join(nib.aff2axcodes(affine))
 
 
 def _placed(size: int, count: int, spacing: float, pixel: float) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from benchmark_medical.pairing import find_studies, plain_name
 from benchmark_medical.region import air_threshold, body_mask
 
 from benchmark import DatasetError, UsageError
-from benchmark.data.geometry import CaseFault, Volume, common_box, resample, same_grid, slicing
+from benchmark.data.geometry import VIEWS, CaseFault, Volume, common_box, resample, same_grid, slicing
 from benchmark.data.nifti import load
 from benchmark.data.reader import Dataset
 
@@ -149,7 +149,7 @@ def test_resampling_keeps_a_linear_ramp_where_it_is():
 @pytest.mark.parametrize("size", [16, 40])
 def test_slices_keep_constants_places_and_background(axis, size):
     grid = Volume(np.ones((20, 24, 28), np.float32), AFFINE)
-    cut = slicing(grid, axis, size)
+    cut = slicing(grid, VIEWS[axis], size)
     layers = cut.apply(grid.data, background=1.0)
     np.testing.assert_allclose(layers, 1.0, atol=1e-5)
     i, j, k = np.meshgrid(*(np.arange(n) for n in grid.data.shape), indexing="ij")

@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.geometry import VIEWS, CaseFault, Volume, common_box, crop, describe, resample, same_grid, slicing
+from benchmark.data.geometry import (
+    SIDES,
+    VIEWS,
+    CaseFault,
+    Volume,
+    common_box,
+    crop,
+    describe,
+    resample,
+    same_grid,
+    slicing,
+)
 from benchmark.data.intensity import Window
 from benchmark.data.nifti import load
 from benchmark.data.schema import SPLITS, Side
@@ -162,7 +173,7 @@ def _prepare(study: Study, options: NiftiPairsOptions) -> tuple[dict[str, Any], 
         if not same_grid(mask, target):
             raise CaseFault(f"mask and target differ in grid: {describe('mask', mask)}, {describe('target', target)}")
         region = mask.data > 0
-    along = VIEWS[options.axis][2][0]
+    along = SIDES[VIEWS[options.axis][2]][0]
     if region is None:
         body = _body_source(source, target, options)
         region = body_mask(body.data, options.target_unit if body is target else options.source_unit, along)
@@ -172,7 +183,7 @@ def _prepare(study: Study, options: NiftiPairsOptions) -> tuple[dict[str, Any], 
     box = common_box(source, target)
     fixed = crop(target, box)
     moved, covered = resample(source, fixed)
-    cut = slicing(fixed, options.axis, options.size)
+    cut = slicing(fixed, VIEWS[options.axis], options.size)
     images = {
         "source": _stored(cut.apply(moved.data, float(moved.data.min())), options.source_unit),
         "target": _stored(cut.apply(fixed.data, float(fixed.data.min())), options.target_unit),

@@ -1,0 +1,233 @@
+"""Translating volumes: on the source's grid, in the target's unit, with nothing flipped, shifted or lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from command_line import CommandLine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
+
+from benchmark.data.geometry import VIEWS, Volume, slicing, view_of
+from benchmark.data.intensity import IntensityMap
+from benchmark.data.nifti import read, write
+from benchmark.inference import translate, translate_file
+from benchmark.trained_cell import DataFacts, TrainedCell
+
+HU = IntensityMap("HU", -1024.0, 2000.0)
+
+
+class Copy:
+    """The source; ``seen`` are the shapes it was shown."""
+
+    def __init__(self, *, pointwise: bool) -> None:
+        self.pointwise = pointwise
+        self.seen: list[tuple[int, ...]] = []
+
+    def translate(self, source: torch.Tensor) -> torch.Tensor:
+        self.seen.append(tuple(source.shape[1:]))
+        return source.clone()
+
+
+def cell(
+    *, size: int = 16, axis: str = "axial", pixel: float = 2.0, target: IntensityMap = HU, pointwise: bool = False
+) -> TrainedCell:
+    facts = DataFacts("x", False, "MR", "CT", HU, target, (size, size), VIEWS[axis], (3.0, pixel, pixel))
+    record = {"task": "mr-ct", "name": "copy", "seed": 0, "id": "0123456789abcdef"}
+    return TrainedCell(record, Copy(pointwise=pointwise), facts, torch.device("cpu"), ())
+
+
+def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Volume:
+    data = np.random.default_rng(1).integers(-1024, 2001, shape).astype(np.float32)
+    return Volume(data, np.diag([*spacing, 1.0]))
+
+
+@pytest.mark.parametrize("axis", ["axial", "coronal", "sagittal"])
+def test_the_identity_gives_back_the_input_exactly_on_the_networks_own_grid(axis: str) -> None:
+    shape = {"axial": (16, 16, 5), "coronal": (16, 5, 16), "sagittal": (5, 16, 16)}[axis]
+    source = volume(shape, (2.0, 2.0, 2.0))
+    result = translate(cell(axis=axis), source)
+    assert result.data.dtype == np.int16
+    assert result.warnings == ()
+    np.testing.assert_array_equal(result.data, source.data)
+
+
+def test_a_pointwise_identity_gives_back_any_volume_exactly() -> None:
+    source = volume((23, 11, 7), (0.9, 1.7, 3.0))
+    result = translate(cell(pointwise=True), source)
+    np.testing.assert_array_equal(result.data, source.data)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(4, 30)] * 2, st.integers(1, 4)),
+    spacing=st.tuples(*[st.floats(0.5, 4.0)] * 3),
+)
+def test_a_linear_ramp_survives_the_way_to_the_network_and_back(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float]
+) -> None:
+    x, y, _ = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in shape), indexing="ij")
+    ramp = (3.0 * x * spacing[0] + 2.0 * y * spacing[1]).astype(np.float32)
+    grid = Volume(ramp, np.diag([*spacing, 1.0]))
+    cut = slicing(grid, "LPS", 16)
+    back = cut.restore(cut.apply(ramp, 0.0).astype(np.float64))
+    pixel = cut.spacing[1]
+    margins = [int(np.ceil(2 * pixel / step)) for step in spacing[:2]]
+    middle = tuple(slice(margin, count - margin) for margin, count in zip(margins, shape[:2], strict=True))
+    if ramp[middle].size:
+        np.testing.assert_allclose(back[middle], ramp[middle], atol=1e-2)
+
+
+@pytest.mark.parametrize("view", [*VIEWS.values(), "RAS", "SRA"])
+def test_how_stored_slices_lie_is_read_off_their_affine(view: str) -> None:
+    cut = slicing(volume((6, 7, 8), (1.0, 1.5, 2.0)), view, 16)
+    assert view_of(cut.affine) == view
+
+
+def test_the_network_sees_its_own_size_and_the_user_hears_of_another_scale() -> None:
+    loaded = cell()
+    result = translate(loaded, volume((40, 30, 3), (2.0, 2.0, 3.0)))
+    assert loaded.model.seen == [(1, 16, 16)]  # type: ignore[attr-defined]
+    assert result.data.shape == (40, 30, 3)
+    assert any("another scale" in text for text in result.warnings)
+
+
+def test_the_user_hears_of_a_volume_in_another_unit() -> None:
+    source = volume((16, 16, 2), (2.0, 2.0, 3.0))
+    suv = Volume(np.abs(source.data) * 1e4, source.affine)
+    assert any("is the volume in HU" in text for text in translate(cell(), suv).warnings)
+
+
+def test_other_units_stay_float32() -> None:
+    suv = IntensityMap("SUV", 0.0, 10.0)
+    result = translate(cell(target=suv, pointwise=True), volume((4, 4, 4), (1.0, 1.0, 1.0)))
+    assert result.data.dtype == np.float32
+    assert result.data.min() >= 0
+    assert result.data.max() <= 10
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "PIR", "SLA"])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_files_come_back_on_their_own_grid(tmp_path: Path, codes: str, name: str) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(-1000, 1500, (5, 6, 7)).astype(np.int16)
+    to_codes = ornt_transform(axcodes2ornt(codes), axcodes2ornt("RAS"))
+    affine = np.diag([1.5, 2.0, 3.0, 1.0]) @ inv_ornt_aff(to_codes, values.shape)
+    affine[:3, 3] += (10.0, -20.0, 30.0)
+    image = nib.Nifti1Image(values, affine)
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 2)
+    image.header.set_xyzt_units("mm", "sec")
+    nib.save(image, tmp_path / name)
+    assert "".join(nib.aff2axcodes(affine)) == "".join(nib.aff2axcodes(nib.load(tmp_path / name).affine))
+    translate_file(cell(pointwise=True), tmp_path / name, tmp_path / "out" / name)
+    back = nib.load(tmp_path / "out" / name)
+    np.testing.assert_array_equal(np.asarray(back.dataobj), values)
+    np.testing.assert_allclose(back.affine, image.affine, atol=1e-6)
+    assert back.get_data_dtype() == np.int16
+    assert [int(back.header[f"{form}_code"]) for form in ("qform", "sform")] == [1, 2]
+    assert back.header.get_zooms() == image.header.get_zooms()
+    assert back.header.get_xyzt_units() == ("mm", "sec")
+
+
+def test_a_file_without_space_codes_keeps_what_it_has(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.full((4, 4, 4), 7, np.int16), None)
+    image.header.set_zooms((2.0, 2.0, 3.0))
+    nib.save(image, tmp_path / "plain.nii")
+    scan = read(tmp_path / "plain.nii")
+    write(tmp_path / "again.nii", scan.like(scan.volume.data, "x"))
+    again = nib.load(tmp_path / "again.nii")
+    np.testing.assert_allclose(again.affine, nib.load(tmp_path / "plain.nii").affine)
+    assert again.header.get_zooms() == (2.0, 2.0, 3.0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A folder with a finished toy run and volumes to translate."""
+    command = CommandLine.make(tmp_path_factory.mktemp("inference"))
+    ended = command("run", "--grid", "toy", "--preset", "smoke", "--name", "run")
+    assert ended.returncode == 0, ended.stderr
+    scans = command.folder / "scans"
+    scans.mkdir()
+    values = np.random.default_rng(0).uniform(0, 300, (16, 16, 3)).astype(np.float32)
+    for name in ("one", "two"):
+        nib.save(nib.Nifti1Image(values, np.eye(4)), scans / f"{name}.nii.gz")
+    (scans / "torn.nii.gz").write_bytes((scans / "one.nii.gz").read_bytes()[:200])
+    return command
+
+
+def test_a_folder_is_translated_and_what_cannot_be_used_is_named(trained: CommandLine) -> None:
+    done = trained("translate", "results/run/toy-shift/toy-affine/s0", "scans", "made")
+    assert done.returncode == 1
+    assert "skipped torn.nii.gz" in done.stdout
+    assert sorted(path.name for path in (trained.folder / "made").iterdir()) == ["one.nii.gz", "two.nii.gz"]
+    made = np.asarray(nib.load(trained.folder / "made" / "one.nii.gz").dataobj)
+    assert made.dtype == np.float32
+    assert made.std() > 1
+    again = trained("translate", "results/run/toy-shift/toy-affine/s0", "scans", "made")
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+
+
+def test_translate_gives_what_was_scored(trained: CommandLine) -> None:
+    """A stored case, written as NIfTI and translated, equals the stored prediction."""
+    import h5py
+
+    record = trained.records("results/run")["toy-affine"]
+    data = Path(record["spec"]["dataset"]["path"])
+    predictions = trained.folder / "results/run/cells" / record["id"] / "predictions.h5"
+    with h5py.File(data) as file, h5py.File(predictions) as translated:
+        patient = file["splits/test"][0].decode()
+        case = file[f"cases/{patient}/s1"]
+        affine = case.attrs["affine"]
+        stored = translated[f"{patient}/s1"][()]
+        # stored arrays are (slice, row, column), the affine takes (column, row, slice)
+        nib.save(nib.Nifti1Image(case["source"][()].transpose(2, 1, 0), affine), trained.folder / "case.nii")
+    done = trained("translate", f"results/run/{record['id'][:6]}", "case.nii", "made.nii", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"][0]["warnings"] == []
+    made = np.asarray(nib.load(trained.folder / "made.nii").dataobj).transpose(2, 1, 0)
+    np.testing.assert_allclose(made, stored, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("results/run/nothing", "scans", "x"), "no cell 'nothing'"),
+        (("results/run/toy-shift", "scans", "x"), "means 3 cells"),
+        (("elsewhere/cell", "scans", "x"), "no run there"),
+        (("results/run/toy-shift/toy-copy/s0", "absent.nii", "x.nii"), "no such file or folder"),
+        (("results/run/toy-shift/toy-copy/s0", "scans/one.nii.gz", "x.png"), "end its name in .nii.gz"),
+    ],
+)
+def test_what_cannot_be_translated_is_said_in_one_line(
+    trained: CommandLine, arguments: tuple[str, ...], message: str
+) -> None:
+    done = trained("translate", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_exported_model_gives_the_same_translation(trained: CommandLine) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+    done = trained("export", "results/run/toy-shift/toy-affine/s0", "--onnx", "-o", "affine.onnx", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["difference"] < 1e-5
+    session = onnxruntime.InferenceSession(str(trained.folder / "affine.onnx"), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"source": np.zeros((3, 1, 16, 16), np.float32)})[0].shape == (3, 1, 16, 16)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["source"])["high"] == 400
+
+
+def test_exporting_says_what_is_missing(trained: CommandLine) -> None:
+    done = trained("export", "results/run/toy-shift/toy-affine/s0")
+    assert done.returncode == 2
+    assert "--onnx" in done.stderr
