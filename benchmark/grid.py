@@ -1,26 +1,61 @@
-"""Grids: which models on which tasks, as TOML files of plugins or of the user."""
+"""Grids: which models on which tasks, as TOML files of plugins or of the user.
+
+::
+
+    name = "mine"
+    summary = "What it is for."
+
+    [[entries]]
+    tasks = ["pet-ct"]
+    profile = "medgan-8bit"                       # optional: instead of the task's own
+    models = [
+        "pix2pix",
+        { model = "pix2pix", name = "pix2pix-6", options = { blocks = 6 }, recipes = { paper = { batch_size = 4 } } },
+    ]
+
+    [[published]]                                 # optional: printed beside the grid's own numbers
+    task = "pet-ct"
+    source = "who published them, where"
+    note = "on what data"
+    [published.scores]
+    pix2pix = { ssim = 0.9017, psnr = 23.93 }
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.resources
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, unknown_name
 from benchmark.plugins import Registry
+from benchmark.presets import PRESETS, Recipe
 from benchmark.specs import GridSpec
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model as a grid lists it: which, under which display name, with which options."""
+    """A model as a grid lists it: which, under which display name, with which options and, by preset, recipe."""
 
     model: str
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What somebody else reported for a grid's models: values by display name and metric."""
+
+    task: str
+    source: str
+    note: str
+    scores: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +65,7 @@ class Grid:
     name: str
     summary: str
     blocks: tuple[tuple[tuple[str, ...], tuple[Entry, ...], str | None], ...]
+    published: tuple[Published, ...] = ()
 
 
 def load_grid(registry: Registry, name: str) -> Grid:
@@ -58,7 +94,7 @@ def parse_grid(text: str, where: str) -> Grid:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where}: not TOML: {error}") from None
-    _only(data, {"name", "summary", "entries"}, where)
+    _only(data, {"name", "summary", "entries", "published"}, where)
     entries = data.get("entries")
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"{where}: needs at least one [[entries]] table with 'tasks' and 'models'")
@@ -75,7 +111,11 @@ def parse_grid(text: str, where: str) -> Grid:
             raise UsageError(f"{place}: 'models' must be a list of models")
         parsed = tuple(_entry(model, place) for model in models)
         blocks.append((tuple(tasks), parsed, entry.get("profile")))
-    return Grid(str(data.get("name", Path(where).stem)), str(data.get("summary", "")), tuple(blocks))
+    tables = data.get("published", [])
+    if not isinstance(tables, list):
+        raise UsageError(f"{where}: 'published' must be a list of [[published]] tables")
+    published = tuple(_published(table, f"{where}: published[{number}]") for number, table in enumerate(tables, 1))
+    return Grid(str(data.get("name", Path(where).stem)), str(data.get("summary", "")), tuple(blocks), published)
 
 
 def _entry(model: Any, place: str) -> Entry:
@@ -83,8 +123,35 @@ def _entry(model: Any, place: str) -> Entry:
         return Entry(model, model)
     if not isinstance(model, dict) or not isinstance(model.get("model"), str):
         raise UsageError(f"{place}: a model is a name, or a table with 'model' and optionally 'name' and 'options'")
-    _only(model, {"model", "name", "options"}, place)
-    return Entry(model["model"], str(model.get("name", model["model"])), dict(model.get("options", {})))
+    _only(model, {"model", "name", "options", "recipes"}, place)
+    name = str(model.get("name", model["model"]))
+    options, recipes = model.get("options", {}), model.get("recipes", {})
+    for key, table in (("options", options), ("recipes", recipes)):
+        if not isinstance(table, dict):
+            raise UsageError(f"{place}: {name}: {key!r} must be a table")
+    for preset, recipe in recipes.items():
+        if preset not in PRESETS:
+            raise UsageError(f"{place}: {name}.recipes: {unknown_name('preset', preset, PRESETS)}")
+        if not isinstance(recipe, dict):
+            raise UsageError(f"{place}: {name}.recipes.{preset}: must be a table")
+        _only(recipe, {field.name for field in dataclasses.fields(Recipe)}, f"{place}: {name}.recipes.{preset}")
+    return Entry(model["model"], name, dict(options), recipes)
+
+
+def _published(table: Any, place: str) -> Published:
+    if not isinstance(table, dict):
+        raise UsageError(f"{place}: not a table")
+    _only(table, {"task", "source", "note", "scores"}, place)
+    scores = table.get("scores")
+    if not isinstance(table.get("task"), str) or not table.get("source") or not isinstance(scores, dict) or not scores:
+        raise UsageError(f"{place}: needs 'task', 'source' and a table 'scores' of model = {{ metric = value }}")
+    for name, values in scores.items():
+        if not isinstance(values, dict):
+            raise UsageError(f"{place}: scores.{name}: write {{ metric = value }}")
+        for metric, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise UsageError(f"{place}: scores.{name}.{metric}: {value!r} is not a number")
+    return Published(table["task"], str(table["source"]), str(table.get("note", "")), scores)
 
 
 def _only(table: Mapping[str, Any], allowed: set[str], place: str) -> None:

@@ -11,7 +11,7 @@ from benchmark import options, presets
 from benchmark.atomic import sha256_of
 from benchmark.claim import NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
 from benchmark.errors import UsageError, unknown_name
-from benchmark.grid import Entry, Grid
+from benchmark.grid import Entry, Grid, Published
 from benchmark.plugins import Offer, Registry, source_sha256
 from benchmark.specs import ModelSpec, TaskSpec
 
@@ -46,6 +46,7 @@ class Plan:
     seeds: tuple[int, ...]
     cells: tuple[PlannedCell, ...]
     builds: tuple[BuildJob, ...]
+    published: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
-    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), tuple(builds))
+    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), tuple(builds), grid.published)
 
 
 def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
@@ -211,7 +212,9 @@ def _cell(
         choices.parameters.get(model.name, {}),
         choices.parameters.get(entry.name, {}) if entry.name != model.name else {},
     )
-    recipe = preset.recipe.changed(model.recipes.get(preset.name, {})).changed(choices.recipe)
+    recipe = preset.recipe
+    for layer in (model.recipes.get(preset.name, {}), entry.recipes.get(preset.name, {}), choices.recipe):
+        recipe = recipe.changed(layer)
     spec = CellSpec(
         task=task.name,
         model=entry.model,

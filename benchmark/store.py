@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ class RunFolder:
                         for p in plugins
                     ],
                     "environment": environment(),
+                    "published": [asdict(table) for table in plan.published],
                     "cells": [
                         {
                             "id": cell.spec.id,

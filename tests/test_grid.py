@@ -84,6 +84,15 @@ def test_options_come_from_default_then_preset_then_grid_then_user(registry: Reg
     assert make_plan(registry, three, chosen).cells[0].spec.options["blocks"] == 4
 
 
+def test_a_grid_may_change_the_recipe_of_a_model_under_one_preset(registry: Registry) -> None:
+    text = '[[entries]]\ntasks=["ct"]\nmodels=[{model="net", recipes={smoke={batch_size=1}}}]'
+    own = grid.parse_grid(text, "g")
+    assert make_plan(registry, own, Choices(preset="smoke")).cells[0].spec.recipe["batch_size"] == 1
+    assert make_plan(registry, own, Choices(preset="small")).cells[0].spec.recipe["batch_size"] == 4
+    chosen = Choices(preset="smoke", recipe={"batch_size": 3})
+    assert make_plan(registry, own, chosen).cells[0].spec.recipe["batch_size"] == 3
+
+
 def test_the_id_changes_with_everything_in_the_claim_and_nothing_else(registry: Registry) -> None:
     spec = plan(registry).cells[0].spec
     for change in (
@@ -137,6 +146,12 @@ def test_a_wrong_name_is_a_usage_error_that_helps(registry: Registry, changes: d
         '[[entries]]\ntasks = ["ct"]\nmodels = [3]',
         '[[entries]]\ntasks = ["ct"]\nmodels = ["net"]\ntypo = 1',
         'typo = 1\n[[entries]]\ntasks = ["ct"]\nmodels = ["net"]',
+        '[[entries]]\ntasks = ["ct"]\nmodels = [{model = "net", options = 3}]',
+        '[[entries]]\ntasks = ["ct"]\nmodels = [{model = "net", recipes = {papr = {steps = 1}}}]',
+        '[[entries]]\ntasks = ["ct"]\nmodels = [{model = "net", recipes = {paper = {step = 1}}}]',
+        '[[entries]]\ntasks = ["ct"]\nmodels = ["net"]\n[[published]]\ntask = "ct"\nsource = "x"',
+        '[[entries]]\ntasks = ["ct"]\nmodels = ["net"]\n[[published]]\ntask = "ct"\nsource = "x"\nscores = {net = 3}',
+        '[[entries]]\ntasks = ["ct"]\nmodels = ["net"]\n[[published]]\nsource = "x"\nscores = {net = {mae = 3}}',
     ],
 )
 def test_a_broken_grid_file_is_a_usage_error_that_names_the_file(text: str) -> None:
