@@ -1,12 +1,14 @@
-"""Score stored predictions under a profile, in physical units, inside the region.
+"""Score translations under a profile, in physical units, inside the region, one study in memory at a time.
 
-Every slice of the test split gets a row for every metric, whatever its state; nothing is dropped in silence.
+Every slice (or study) of the test split gets a row for every metric, whatever its state; nothing is dropped
+in silence.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,63 +19,83 @@ from numpy.typing import NDArray
 
 from benchmark import atomic
 from benchmark.atomic import sha256_of
-from benchmark.data.reader import Case, Dataset
-from benchmark.errors import BenchmarkError, Unavailable
+from benchmark.data.reader import Dataset
+from benchmark.data.schema import CaseKey
+from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
 from benchmark.plugins import Registry, source_sha256
-from benchmark.protocols import Metric
-from benchmark.specs import MetricUse, ProfileSpec
+from benchmark.preparing import Study, prepared
+from benchmark.protocols import Estimate, Images
+from benchmark.score_summary import summarise
+from benchmark.specs import Level, MetricSpec, MetricUse, ProfileSpec
 
 COLUMNS = ("task", "patient", "study", "slice", "model", "seed", "profile", "metric", "value", "state")
 
-Image = NDArray[np.float64]
+Rows = list[dict[str, Any]]
 
 
 @dataclass
 class Judge:
-    """A profile made ready for one data set: its metrics built, its range resolved."""
+    """A profile made ready for one data set: its metrics built, its range and unit known."""
 
     profile: ProfileSpec
+    window: tuple[float, float]
+    unit: str
     definition: dict[str, Any]
-    metrics: dict[str, Metric]
+    metrics: dict[str, Any]
+    levels: dict[str, Level]
+    requires: dict[str, tuple[str, ...]]
     unavailable: dict[str, str]
     provenance: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    @property
-    def data_range(self) -> tuple[float, float]:
-        """Low and high end of the profile's range, in the target's unit."""
-        low, high = self.definition["data_range"]
-        return float(low), float(high)
-
 
 def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
-    """Build the metrics of a profile; those whose weights are missing are noted with the reason."""
+    """Build the metrics of a profile; those whose weights are missing are noted with the reason.
+
+    Raises:
+        UsageError: the profile is not for targets in this unit, or asks a metric for volumes that scores none.
+    """
     spec: ProfileSpec = registry.profile(profile).spec
     target = dataset.info.target_map
-    data_range = (target.low, target.high) if spec.data_range == "window" else spec.data_range
-    judge = Judge(spec, profile_definition(spec, data_range, target.unit), {}, {})
+    if spec.units and target.unit not in spec.units:
+        raise UsageError(
+            f"profile {spec.id} scores targets in {', '.join(spec.units)}; those of {dataset.info.name} are in "
+            f"{target.unit}: choose another with --profile ('benchmark list profiles')"
+        )
+    window = (target.low, target.high)
+    judge = Judge(spec, window, target.unit, profile_definition(spec, window, target.unit), {}, {}, {}, {})
     for use in spec.metrics:
+        metric_spec: MetricSpec = registry.metric(use.metric).spec
+        judge.levels[use.metric] = use.dimension or metric_spec.level
+        judge.requires[use.metric] = metric_spec.requires
         try:
-            metric = registry.metric(use.metric).spec.load()(**use.options)
+            metric = metric_spec.load()(**use.options)
         except Unavailable as reason:
             judge.unavailable[use.metric] = str(reason)
             continue
-        judge.metrics[use.metric] = metric
+        judge.metrics[use.metric] = _scorer(metric, metric_spec, judge.levels[use.metric], spec.id)
         if hasattr(metric, "provenance"):
             judge.provenance[use.metric] = dict(metric.provenance())
     return judge
 
 
-def profile_definition(spec: ProfileSpec, data_range: Sequence[float], unit: str) -> dict[str, Any]:
+def _scorer(metric: Any, spec: MetricSpec, level: Level, profile: str) -> Any:
+    """The metric itself for a distribution, else the method that scores at this level."""
+    if level == "distribution":
+        return metric
+    if level == spec.level:
+        return metric.score
+    if not hasattr(metric, "score_volume"):
+        raise UsageError(f"profile {profile}: {spec.name} cannot score volumes (it has no score_volume)")
+    return metric.score_volume
+
+
+def profile_definition(spec: ProfileSpec, window: Sequence[float], unit: str) -> dict[str, Any]:
     """A profile with its range resolved for one data set: what a score means."""
-    return {
-        "id": spec.id,
-        "data_range": list(data_range),
-        "unit": unit,
-        "region": spec.region,
-        "averaging": "slice, patient, cohort",
-        "primary": spec.primary,
-        "metrics": [asdict(use) for use in spec.metrics],
-    }
+    definition = {key: value for key, value in asdict(spec).items() if key not in ("name", "version", "summary")}
+    if spec.data_range == "window":
+        definition["data_range"] = window
+    plain: dict[str, Any] = json.loads(json.dumps({**definition, "id": spec.id, "unit": unit}))
+    return plain
 
 
 def score_key(registry: Registry, profile: str) -> str:
@@ -83,11 +105,12 @@ def score_key(registry: Registry, profile: str) -> str:
     """
     spec: ProfileSpec = registry.profile(profile).spec
     modules = {use.metric: registry.metric(use.metric).plugin.module for use in spec.metrics}
+    here = Path(__file__).parent
     return sha256_of(
         {
-            "profile": profile_definition(spec, (0.0, 0.0) if spec.data_range == "window" else spec.data_range, ""),
+            "profile": profile_definition(spec, (0.0, 0.0), ""),
             "metrics": {name: source_sha256(module) for name, module in modules.items()},
-            "harness": atomic.sha256_file(Path(__file__)),
+            "harness": [atomic.sha256_file(here / f"{name}.py") for name in ("scoring", "preparing", "score_summary")],
         }
     )
 
@@ -96,110 +119,112 @@ def score_key(registry: Registry, profile: str) -> str:
 class Scores:
     """All rows of a cell, and their means by patient."""
 
-    rows: list[dict[str, Any]]
+    rows: Rows
     summary: dict[str, dict[str, Any]]
 
 
 def score(judge: Judge, dataset: Dataset, predictions: Path, about: Mapping[str, Any]) -> Scores:
-    """Score stored predictions; ``about`` gives task, model and seed for the rows.
+    """Score stored predictions of a data set's test split; ``about`` gives task, name and seed for the rows.
 
     Raises:
         BenchmarkError: a case is missing from the predictions, or they belong to another data set.
     """
-    rows: list[dict[str, Any]] = []
-    common = {
-        "task": about["task"],
-        "model": about["name"],
-        "seed": about["seed"],
-        "profile": judge.profile.id,
-    }
     with h5py.File(predictions, "r") as file:
         if file.attrs.get("dataset") != dataset.info.content_sha256:
             raise BenchmarkError(f"{predictions}: made from another data set; run the cell again")
-        for case in dataset.iterate("test"):
-            if str(case.key) not in file:
-                raise BenchmarkError(f"{predictions}: case {case.key} is missing; run the cell again")
-            predicted = file[str(case.key)][()].astype(np.float64)
-            if predicted.shape != case.target.shape:
-                raise BenchmarkError(
-                    f"{predictions}: case {case.key} has shape {predicted.shape}, target {case.target.shape}"
-                )
-            where = {**common, "patient": case.key.patient, "study": case.key.study}
-            rows.extend({**where, **row} for row in _score_case(judge, case, predicted))
-    return Scores(rows, _summary(judge, rows))
+        return score_studies(judge, _stored(dataset, file, predictions), about)
 
 
-def _score_case(judge: Judge, case: Case, predicted: Image) -> Iterable[dict[str, Any]]:
-    """Rows of one case: slice, metric, value, state."""
-    for index in range(len(predicted)):
-        mask = case.mask[index] if judge.profile.region == "mask" else np.ones_like(case.mask[index])
-        prepared: dict[tuple[bool, str], tuple[Image, Image]] = {}
-        for use in judge.profile.metrics:
-            value, state = math.nan, "scored"
+def _stored(dataset: Dataset, file: h5py.File, path: Path) -> Iterator[tuple[CaseKey, Study]]:
+    for case in dataset.iterate("test"):
+        if str(case.key) not in file:
+            raise BenchmarkError(f"{path}: case {case.key} is missing; run the cell again")
+        prediction = file[str(case.key)][()]
+        if prediction.shape != case.target.shape:
+            raise BenchmarkError(f"{path}: case {case.key} has shape {prediction.shape}, target {case.target.shape}")
+        yield case.key, Study(case, prediction)
+
+
+def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], about: Mapping[str, Any]) -> Scores:
+    """Score studies as they come. A text in place of a study is the state of one that cannot be scored:
+    ``missing``, or ``failed: `` and the reason.
+    """
+    rows: Rows = []
+    sets = {name: metric for name, metric in judge.metrics.items() if judge.levels[name] == "distribution"}
+    for metric in sets.values():
+        metric.reset()
+    for key, study in studies:
+        where = {"patient": key.patient, "study": key.study}
+        found = _unscored(judge, study) if isinstance(study, str) else _score_study(judge, study)
+        rows.extend({**where, **row} for row in found)
+    estimates: dict[str, Estimate | str] = {}
+    for name, metric in sets.items():
+        try:
+            estimates[name] = metric.compute()
+        except Unavailable as reason:
+            estimates[name] = str(reason)
+    for name, estimate in estimates.items():
+        value = math.nan if isinstance(estimate, str) else estimate.value
+        state = f"undefined: {estimate}" if isinstance(estimate, str) else _state(value)
+        rows.append({"patient": None, "study": None, "slice": None, "metric": name, "value": value, "state": state})
+    common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": judge.profile.id}
+    rows = [{**common, **row} for row in rows]
+    return Scores(rows, summarise(judge.profile, judge.levels, rows, estimates, judge.unavailable, judge.provenance))
+
+
+def _unscored(judge: Judge, state: str) -> Iterator[dict[str, Any]]:
+    """A row for every metric of a study that cannot be scored."""
+    for use in judge.profile.metrics:
+        if judge.levels[use.metric] != "distribution":
+            yield {"slice": None, "metric": use.metric, "value": math.nan, "state": state}
+
+
+def _score_study(judge: Judge, study: Study) -> Iterator[dict[str, Any]]:
+    """Rows of one study: slice (none for a volume), metric, value, state."""
+    for uses, images in prepared(judge.profile, study, judge.window, judge.unit):
+        for use in uses:
             if use.metric not in judge.metrics:
-                state = "skipped"
-            elif not mask.any():
-                state = "excluded: empty region"
+                yield {"slice": None, "metric": use.metric, "value": math.nan, "state": "skipped"}
+            elif isinstance(images, str):
+                yield {"slice": None, "metric": use.metric, "value": math.nan, "state": f"excluded: {images}"}
+            elif "labels" in judge.requires[use.metric] and (images.labels is None or images.predicted_labels is None):
+                state = "skipped: no label maps"
+                yield {"slice": None, "metric": use.metric, "value": math.nan, "state": state}
             else:
-                key = (use.clip, use.outside)
-                if key not in prepared:
-                    target = case.target[index].astype(np.float64)
-                    prepared[key] = prepare(predicted[index], target, mask, use, judge.data_range)
-                value = float(judge.metrics[use.metric].score(*prepared[key], mask, judge.data_range))
-                if math.isnan(value):
-                    state = "undefined"
+                yield from _score_use(judge, use, images)
+
+
+def _score_use(judge: Judge, use: MetricUse, images: Images) -> Iterator[dict[str, Any]]:
+    metric, level = judge.metrics[use.metric], judge.levels[use.metric]
+    filled: NDArray[np.bool_] = np.asarray(images.mask.any(axis=(1, 2)))
+    if level == "distribution":
+        if filled.any():
+            metric.update(images)
+    elif level == "volume":
+        value = float(metric(images)) if filled.any() else math.nan
+        state = _state(value) if filled.any() else "excluded: empty region"
+        yield {"slice": None, "metric": use.metric, "value": value, "state": state}
+    else:
+        values = np.full(len(images), np.nan)
+        if filled.any():
+            given = np.asarray(metric(images if filled.all() else images.at(filled)), np.float64)
+            if given.shape != (filled.sum(),):
+                raise PluginError(
+                    f"metric {use.metric} gave shape {given.shape} for {filled.sum()} slices; "
+                    "a metric of level 'slice' gives one number a slice"
+                )
+            values[filled] = given
+        for index, value in enumerate(values.tolist()):
+            state = _state(value) if filled[index] else "excluded: empty region"
             yield {"slice": index, "metric": use.metric, "value": value, "state": state}
 
 
-def prepare(
-    prediction: Image, target: Image, mask: NDArray[np.bool_], use: MetricUse, data_range: tuple[float, float]
-) -> tuple[Image, Image]:
-    """Both images as a profile wants a metric to see them: clipped to the range, low outside the region."""
-    low, high = data_range
-    images = [prediction, target]
-    if use.clip:
-        images = [np.clip(image, low, high) for image in images]
-    if use.outside == "low":
-        images = [np.where(mask, image, low) for image in images]
-    return images[0], images[1]
+def _state(value: float) -> str:
+    return "undefined" if math.isnan(value) else "scored"
 
 
-def _summary(judge: Judge, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Per metric: patient means (slices averaged first), their mean, and how many were expected and scored."""
-    patients: dict[str, dict[str, list[float]]] = {}
-    expected = dict.fromkeys(row["patient"] for row in rows)
-    excluded: dict[str, int] = {}
-    for row in rows:
-        of_metric = patients.setdefault(row["metric"], {})
-        if row["state"] == "scored":
-            of_metric.setdefault(row["patient"], []).append(row["value"])
-        elif row["state"] != "skipped":
-            excluded[row["metric"]] = excluded.get(row["metric"], 0) + 1
-    summary: dict[str, dict[str, Any]] = {}
-    for use in judge.profile.metrics:
-        name = use.metric
-        if name in judge.unavailable:
-            summary[name] = {"state": "skipped", "reason": judge.unavailable[name]}
-            continue
-        means = {patient: float(np.mean(values)) for patient, values in patients[name].items()}
-        finite = {patient: mean for patient, mean in means.items() if math.isfinite(mean)}
-        summary[name] = {
-            "state": "scored",
-            "mean": float(np.mean(list(finite.values()))) if finite else None,
-            "patients": {patient: finite.get(patient) for patient in expected},
-            "n_expected": len(expected),
-            "n_scored": len(finite),
-            "slices_excluded": excluded.get(name, 0),
-        }
-        if perfect := sorted(patient for patient, mean in means.items() if math.isinf(mean)):
-            summary[name]["infinite"] = perfect
-        if name in judge.provenance:
-            summary[name]["provenance"] = judge.provenance[name]
-    return summary
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Store the long table as Parquet, atomically."""
+def write_rows(path: Path, rows: Rows) -> None:
+    """Store the long table as Parquet, atomically; slice is null for volumes, patient for the whole split."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

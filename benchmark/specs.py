@@ -94,17 +94,26 @@ class TaskSpec(Component):
     data_version: str = "1"
 
 
+Level = Literal["slice", "volume", "distribution"]
+
+
 @dataclass(frozen=True)
 class MetricSpec(Component):
-    """A number about a translated slice; the harness averages slices to patients and patients to a cohort.
+    """A number about translated images; the harness averages to patients and patients to a cohort.
 
-    ``factory`` gives a :class:`benchmark.protocols.Metric` when called with the options of the profile.
+    ``level`` says what a number is about: a ``slice`` (:class:`benchmark.protocols.Metric`), a study as one
+    ``volume`` (:class:`benchmark.protocols.VolumeMetric`), or the ``distribution`` of the whole test split
+    (:class:`benchmark.protocols.DistributionMetric`). ``factory`` gives that when called with the options of
+    the profile.
     """
 
     _: KW_ONLY
     label: str
     """Column heading."""
     higher_is_better: bool
+    level: Level = "slice"
+    requires: tuple[Literal["labels"], ...] = ()
+    """What beside the images it needs; ``labels``: label maps of target and prediction. Else it is skipped."""
     unit: str = ""
     """``""`` for a pure number, ``"dB"``, or ``"target"``/``"target^2"`` for the unit of the target image."""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
@@ -114,24 +123,30 @@ class MetricSpec(Component):
 
 @dataclass(frozen=True)
 class MetricUse:
-    """One metric inside a profile, and how its images are prepared before it sees them."""
+    """One metric inside a profile, and how its images are prepared before it sees them.
+
+    In this order: clip to the range, set the outside of the region, scale.
+    """
 
     metric: str
     _: KW_ONLY
+    dimension: Literal["slice", "volume"] | None = None
+    """``volume``: score studies as volumes with a metric of level ``slice`` that can; ``None``: its own level."""
+    data_range: tuple[float, float] | None = None
+    """A range of its own, in the target's unit; ``None``: the profile's."""
     clip: bool = True
-    """Clip both images to the profile's range first."""
+    """Clip both images to the range first."""
     outside: Literal["keep", "low"] = "keep"
-    """``low``: set both images to the lower end of the range outside the region first."""
+    """``low``: set both images to the lower end of the range outside the region."""
+    scale: Literal["unit", "from-low", "0..1", "0..255"] = "unit"
+    """``unit``: values in the target's unit; ``from-low``: counted from the lower end of the range;
+    ``0..1``, ``0..255``: the range mapped there, without rounding."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ProfileSpec:
-    """A named, versioned set of metric definitions: range, region, preparation and order of averaging.
-
-    ``data_range`` is a fixed interval in the target's unit, or ``"window"``: the intensity window that the
-    data set declares for its target. Averaging is always slice -> patient -> cohort.
-    """
+    """A named, versioned set of metric definitions: range, region, preparation and order of averaging."""
 
     name: str
     version: int
@@ -140,8 +155,23 @@ class ProfileSpec:
     primary: str
     """The metric that ranks."""
     summary: str = ""
-    data_range: tuple[float, float] | Literal["window"] = "window"
+    data_range: tuple[float, float] | Literal["window", "target-maximum", "source-percentiles"] = "window"
+    """A fixed interval in the target's unit; ``window``: the one that the data set declares for its target;
+    ``target-maximum``: from 0 to the largest value of the study's target; ``source-percentiles``: between
+    :attr:`percentiles` of the study's source, the lower not below 0."""
+    percentiles: tuple[float, float] = (0.5, 99.5)
     region: Literal["mask", "image"] = "mask"
+    """Which voxels count: the data set's mask, or all."""
+    needs_mask: bool = False
+    """Refuse studies whose mask is the whole image: nobody said there where the body is."""
+    crop: Literal["", "square"] = ""
+    """``square``: first crop rows and columns, centred, to the number of columns."""
+    averaging: Literal["slice, patient, cohort", "slice, study, patient, cohort"] = "slice, patient, cohort"
+    """With ``study`` each study of a patient weighs the same, however many slices it has."""
+    units: tuple[str, ...] = ()
+    """Target units that it may score; empty: any."""
+    source: str = ""
+    """The evaluation that it copies: code with version, or paper."""
 
     def __post_init__(self) -> None:
         names = [use.metric for use in self.metrics]

@@ -18,6 +18,8 @@ from benchmark_metrics.information import VIFP
 from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
 from benchmark_metrics.structural import SSIM, UQI
 
+from benchmark.protocols import Images
+
 GOLDEN = Path(__file__).parent / "golden"
 METRICS = {
     "MAE": MAE,
@@ -59,7 +61,14 @@ def score(entry: dict[str, Any]) -> float:
     clips = "range" in settings and entry["metric"] != "MAE"
     if clips or "window_center_width" in settings or entry["implementation"] == "ldct-benchmark":
         truth, prediction = np.clip(truth, low, high), np.clip(prediction, low, high)
-    return METRICS[entry["metric"]]().score(prediction, truth, mask, (low, high))
+    return value_of(METRICS[entry["metric"]](), prediction, truth, mask, (low, high))
+
+
+def value_of(metric: Any, prediction: Any, truth: Any, mask: Any, data_range: tuple[float, float]) -> float:
+    """The value of one slice, or of a volume."""
+    if truth.ndim == 3:
+        return metric.score_volume(Images(prediction, truth, mask, data_range))
+    return metric.score(Images(prediction[None], truth[None], mask[None], data_range)).item()
 
 
 def data_range(entry: dict[str, Any], truth: np.ndarray) -> tuple[float, float]:
@@ -160,7 +169,7 @@ def test_lpips_matches_its_package(lpips: Any) -> None:
                 value = lpips.distance(prediction, truth)
             else:
                 high = 1.0 if entry["case"] == "unit_128" else 255.0
-                value = lpips.score(prediction, truth, np.ones(truth.shape, dtype=bool), (0.0, high))
+                value = value_of(lpips, prediction, truth, np.ones(truth.shape, dtype=bool), (0.0, high))
         assert value == pytest.approx(entry["value"], abs=entry["atol"]), settings
         checked += 1
     assert checked == 11
@@ -174,5 +183,5 @@ def test_lpips_refuses_values_outside_the_range(lpips: Any) -> None:
     image = np.linspace(-1024.0, 3000.0, 64 * 64).reshape(64, 64)
     mask = np.ones(image.shape, dtype=bool)
     with pytest.raises(ValueError, match=r"outside -1000\.\.1000"):
-        lpips.score(image, image, mask, (-1000.0, 1000.0))
-    assert math.isnan(lpips.score(image[:31], image[:31], mask[:31], (-1024.0, 3000.0)))
+        value_of(lpips, image, image, mask, (-1000.0, 1000.0))
+    assert math.isnan(value_of(lpips, image[:31], image[:31], mask[:31], (-1024.0, 3000.0)))

@@ -16,8 +16,11 @@ from benchmark_metrics.structural import SSIM, UQI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.data.reader import Case
+from benchmark.data.schema import CaseKey
 from benchmark.errors import Unavailable
-from benchmark.scoring import prepare
+from benchmark.preparing import Study, prepare
+from benchmark.protocols import Images
 
 ALL = [MAE, RMSE, MSE, NMSE, PSNR, SSIM, UQI, VIFP]
 BEST = {MAE: 0.0, RMSE: 0.0, MSE: 0.0, NMSE: 0.0, PSNR: math.inf, SSIM: 1.0, UQI: 1.0, VIFP: 1.0}
@@ -38,25 +41,38 @@ def body(seed: int = 0, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
     return np.where(mask, texture, RANGE[0]), mask
 
 
+def value(metric: Any, prediction: Any, target: Any, mask: Any, data_range: tuple[float, float]) -> float:
+    """The score of one slice."""
+    return metric.score(Images(prediction[None], target[None], mask[None], data_range)).item()
+
+
+def prepared_for(
+    metric: Any, prediction: Any, target: Any, mask: Any, data_range: tuple[float, float] = RANGE
+) -> tuple[Any, ...]:
+    """The slices as the profile prepares them for a metric, ready for :func:`value`."""
+    case = Case(CaseKey("p", "s"), target[None], target[None], mask[None], None, (1.0, 1.0, 1.0), np.eye(4))
+    use = USES[NAMES[metric]]
+    images = prepare(PROFILE, use, Study(case, prediction[None]), data_range, "HU")
+    return images.prediction[0], images.target[0], images.mask[0], images.data_range
+
+
 def everywhere(image: np.ndarray) -> np.ndarray:
     return np.ones(image.shape, dtype=bool)
 
 
 @pytest.mark.parametrize("metric", ALL)
-@pytest.mark.parametrize("value", [None, RANGE[0], 0.0, 100.3])
-def test_identical_images_score_best(metric: Any, value: float | None) -> None:
-    image = body()[0] if value is None else np.full((64, 64), value)
-    assert metric().score(image.copy(), image, everywhere(image), RANGE) == pytest.approx(BEST[metric], abs=1e-9)
+@pytest.mark.parametrize("level", [None, RANGE[0], 0.0, 100.3])
+def test_identical_images_score_best(metric: Any, level: float | None) -> None:
+    image = body()[0] if level is None else np.full((64, 64), level)
+    assert value(metric(), image.copy(), image, everywhere(image), RANGE) == pytest.approx(BEST[metric], abs=1e-9)
 
 
 @pytest.mark.parametrize("metric", ALL)
 def test_more_noise_never_scores_better(metric: Any) -> None:
     image, mask = body()
     noise = np.random.default_rng(1).normal(size=image.shape)
-    use = USES[NAMES[metric]]
     scores = [
-        metric().score(*prepare(image + level * noise, image, mask, use, RANGE), mask, RANGE)
-        for level in (1.0, 10.0, 50.0, 200.0)
+        value(metric(), *prepared_for(metric, image + level * noise, image, mask)) for level in (1.0, 10.0, 50.0, 200.0)
     ]
     assert scores == sorted(scores, reverse=metric in HIGHER)
     assert len(set(scores)) == 4
@@ -67,11 +83,10 @@ def test_voxels_outside_the_region_do_not_matter(metric: Any) -> None:
     image, mask = body()
     rng = np.random.default_rng(2)
     prediction = image + rng.normal(0, 40, image.shape)
-    use = USES[NAMES[metric]]
     scores = []
     for _ in range(2):
         altered = [np.where(mask, each, rng.uniform(*RANGE, image.shape)) for each in (prediction, image)]
-        scores.append(metric().score(*prepare(*altered, mask, use, RANGE), mask, RANGE))
+        scores.append(value(metric(), *prepared_for(metric, *altered, mask)))
     assert scores[0] == scores[1]
 
 
@@ -81,8 +96,8 @@ def test_voxels_outside_the_region_do_not_matter(metric: Any) -> None:
 def test_unit_does_not_matter(metric: Any, factor: float, seed: int) -> None:
     image, mask = body(seed)
     prediction = image + np.random.default_rng(seed).normal(0, 40, image.shape)
-    plain = metric().score(prediction, image, mask, RANGE)
-    scaled = metric().score(factor * prediction, factor * image, mask, (factor * RANGE[0], factor * RANGE[1]))
+    plain = value(metric(), prediction, image, mask, RANGE)
+    scaled = value(metric(), factor * prediction, factor * image, mask, (factor * RANGE[0], factor * RANGE[1]))
     assert scaled == pytest.approx(plain, rel=1e-6)
 
 
@@ -93,8 +108,8 @@ def test_zero_of_the_unit_does_not_matter(metric: Any, offset: float) -> None:
     """HU, HU + 1024 and attenuation give one score; NMSE alone is relative to the unit's own zero."""
     image, mask = body()
     prediction = image + np.random.default_rng(3).normal(0, 40, image.shape)
-    plain = metric().score(prediction, image, mask, RANGE)
-    moved = metric().score(prediction + offset, image + offset, mask, (RANGE[0] + offset, RANGE[1] + offset))
+    plain = value(metric(), prediction, image, mask, RANGE)
+    moved = value(metric(), prediction + offset, image + offset, mask, (RANGE[0] + offset, RANGE[1] + offset))
     assert moved == pytest.approx(plain, rel=1e-6)
 
 
@@ -102,9 +117,9 @@ def test_zero_of_the_unit_does_not_matter(metric: Any, offset: float) -> None:
 @pytest.mark.parametrize("size", [8, 16, 40])
 def test_small_images_are_scored_or_undefined_but_never_an_error(metric: Any, size: int) -> None:
     image, _ = body(size=size)
-    value = metric().score(image + 1.0, image, everywhere(image), RANGE)
+    result = value(metric(), image + 1.0, image, everywhere(image), RANGE)
     smallest = {SSIM: 11, UQI: 8, VIFP: 41}.get(metric, 1)
-    assert math.isnan(value) == (size < smallest)
+    assert math.isnan(result) == (size < smallest)
 
 
 @pytest.mark.parametrize("metric", ALL)
@@ -112,7 +127,7 @@ def test_does_not_change_its_input(metric: Any) -> None:
     image, mask = body()
     prediction = image + 7.0
     before = prediction.copy(), image.copy(), mask.copy()
-    metric().score(prediction, image, mask, RANGE)
+    value(metric(), prediction, image, mask, RANGE)
     assert all(np.array_equal(a, b) for a, b in zip(before, (prediction, image, mask), strict=True))
 
 
@@ -131,8 +146,8 @@ def test_does_not_change_its_input(metric: Any) -> None:
 )
 def test_degenerate_cases_are_decided(metric: Any, prediction: float, target: float, expected: float) -> None:
     images = [np.full((48, 48), value) for value in (prediction, target)]
-    value = metric().score(*images, everywhere(images[0]), (0.0, 10.0))
-    assert value == pytest.approx(expected, nan_ok=True)
+    result = value(metric(), *images, everywhere(images[0]), (0.0, 10.0))
+    assert result == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("metric", [SSIM, UQI])
@@ -140,17 +155,17 @@ def test_no_window_centred_in_the_region_is_undefined(metric: Any) -> None:
     image, _ = body()
     mask = np.zeros(image.shape, dtype=bool)
     mask[0, 0] = True
-    assert math.isnan(metric().score(image, image, mask, RANGE))
+    assert math.isnan(value(metric(), image, image, mask, RANGE))
 
 
 def test_windowed_scores_are_the_mean_of_the_map_in_the_region() -> None:
     image, mask = body()
     prediction = image + np.random.default_rng(4).normal(0, 40, image.shape)
     shifted = prediction - RANGE[0], image - RANGE[0]
-    assert SSIM().score(prediction, image, mask, RANGE) == pytest.approx(
+    assert value(SSIM(), prediction, image, mask, RANGE) == pytest.approx(
         SSIM().map(*shifted, 4000.0)[mask[5:-5, 5:-5]].mean()
     )
-    assert UQI().score(prediction, image, mask, RANGE) == pytest.approx(UQI().map(*shifted)[mask[4:-3, 4:-3]].mean())
+    assert value(UQI(), prediction, image, mask, RANGE) == pytest.approx(UQI().map(*shifted)[mask[4:-3, 4:-3]].mean())
 
 
 @given(seed=st.integers(0, 1000), offset=st.floats(0, 1e4), spread=st.floats(1e-3, 1e3))
@@ -170,7 +185,7 @@ def test_uqi_equals_its_formula_block_by_block(seed: int, offset: float, spread:
 def test_vif_is_not_symmetric_and_rewards_the_reference_first() -> None:
     image, mask = body()
     blurred = (image + np.roll(image, 1, 0) + np.roll(image, 1, 1)) / 3
-    one, other = (VIFP().score(*pair, mask, RANGE) for pair in ((blurred, image), (image, blurred)))
+    one, other = (value(VIFP(), *pair, mask, RANGE) for pair in ((blurred, image), (image, blurred)))
     assert one < other
 
 
@@ -179,7 +194,7 @@ def test_specs_describe_their_metrics(name: str) -> None:
     spec = SPECS[name]
     image, mask = body()
     metric = spec.load()()
-    good, bad = (metric.score(image + error, image, mask, RANGE) for error in (5.0, 500.0))
+    good, bad = (value(metric, image + error, image, mask, RANGE) for error in (5.0, 500.0))
     assert (good > bad) == spec.higher_is_better
     assert all(spec.bounds[0] <= value <= spec.bounds[1] for value in (good, bad))
 

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002  (score's signature is the protocol's)
 """Visual information fidelity in the pixel domain (Sheikh, Bovik 2006; pixel-domain variant of the authors)."""
 
 from __future__ import annotations
@@ -8,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+
+from benchmark.protocols import Images
 
 Image = NDArray[np.float64]
 
@@ -30,14 +31,12 @@ class VIFP:
     def __init__(self) -> None:
         self._taps = [_gaussian(2 ** (self.SCALES - scale) + 1) for scale in range(self.SCALES)]
 
-    def score(
-        self,
-        prediction: Image,
-        target: Image,
-        mask: NDArray[np.bool_],
-        data_range: tuple[float, float],
-    ) -> float:
+    def score(self, images: Images) -> Image:
         """Information about the target that the prediction keeps, as a fraction; above 1 when enhanced."""
+        pairs = zip(images.prediction, images.target, strict=True)
+        return np.array([self._fraction(prediction, target, images.data_range) for prediction, target in pairs])
+
+    def _fraction(self, prediction: Image, target: Image, data_range: tuple[float, float]) -> float:
         if min(target.shape) < self.SMALLEST_SIDE:
             return math.nan
         if np.ptp(target) == 0.0:

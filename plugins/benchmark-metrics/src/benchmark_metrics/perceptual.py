@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002  (score's signature is the protocol's)
 """LPIPS: distance of deep features (Zhang et al. 2018), through the authors' package ``lpips``.
 
 Torch is imported only when the weights are there, so that asking in vain costs nothing.
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import Unavailable
+from benchmark.protocols import Images
 from benchmark_metrics import weights
 
 if TYPE_CHECKING:
@@ -48,27 +48,22 @@ class LPIPS:
         """Which network, weights and package give the numbers."""
         return dict(self._provenance)
 
-    def score(
-        self,
-        prediction: Image,
-        target: Image,
-        mask: NDArray[np.bool_],
-        data_range: tuple[float, float],
-    ) -> float:
-        """Distance of two slices ``(H, W)``; the profile has set what lies outside the region to low.
+    def score(self, images: Images) -> Image:
+        """Distance of each pair of slices; the profile has set what lies outside the region to low.
 
         Raises:
-            ValueError: values lie outside ``data_range``; the profile must clip.
+            ValueError: values lie outside the range; the profile must clip.
         """
-        if min(target.shape) < self.SMALLEST_SIDE:
-            return math.nan
-        images = np.stack([prediction, target])
-        low, high = data_range
+        if min(images.target.shape[1:]) < self.SMALLEST_SIDE:
+            return np.full(len(images), math.nan)
+        low, high = images.data_range
         slack = 1e-6 * (high - low)
-        if images.min() < low - slack or images.max() > high + slack:
+        pair = (images.prediction, images.target)
+        if min(each.min() for each in pair) < low - slack or max(each.max() for each in pair) > high + slack:
             raise ValueError(f"LPIPS: values outside {low:g}..{high:g}; use it with clip=True in the profile")
-        scaled = np.clip(2.0 * (images - low) / (high - low) - 1.0, -1.0, 1.0)
-        return self.distance(*np.repeat(scaled[:, None], 3, axis=1))
+        scaled = (np.clip(2.0 * (each - low) / (high - low) - 1.0, -1.0, 1.0) for each in pair)
+        colours = (np.repeat(each[:, None], 3, axis=1) for each in scaled)
+        return np.array([self.distance(*slices) for slices in zip(*colours, strict=True)])
 
     def distance(self, first: Image, second: Image) -> float:
         """Distance of two colour images ``(3, H, W)`` in [-1, 1]."""

@@ -8,13 +8,21 @@ inside the image and its centre lies inside the mask; where none does, the score
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
+from benchmark.protocols import Images
+
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+def _slices(images: Images) -> Iterator[tuple[Image, Image, Mask]]:
+    """Prediction, target and mask of each slice."""
+    return zip(images.prediction, images.target, images.mask, strict=True)
 
 
 def _mean_in_mask(values: Image, mask: Mask, before: int) -> float:
@@ -37,8 +45,15 @@ class SSIM:
         taps = np.exp(-0.5 * (np.arange(-self.RADIUS, self.RADIUS + 1) / self.SIGMA) ** 2)
         self._taps = taps / taps.sum()
 
-    def score(self, prediction: Image, target: Image, mask: Mask, data_range: tuple[float, float]) -> float:
-        """Mean of the map over windows centred in the mask."""
+    def score(self, images: Images) -> Image:
+        """Of each slice, the mean of the map over windows centred in the mask."""
+        return np.array([self._mean(*slices, images.data_range) for slices in _slices(images)])
+
+    def score_volume(self, images: Images) -> float:
+        """Mean of the three-dimensional map over windows centred in the mask."""
+        return self._mean(images.prediction, images.target, images.mask, images.data_range)
+
+    def _mean(self, prediction: Image, target: Image, mask: Mask, data_range: tuple[float, float]) -> float:
         if min(target.shape) < 2 * self.RADIUS + 1:
             return math.nan
         low, high = data_range
@@ -72,11 +87,13 @@ class UQI:
 
     SIDE = 8
 
-    def score(self, prediction: Image, target: Image, mask: Mask, data_range: tuple[float, float]) -> float:
-        """Mean of the map over blocks centred in the mask."""
+    def score(self, images: Images) -> Image:
+        """Of each slice, the mean of the map over blocks centred in the mask."""
+        return np.array([self._mean(*slices, images.data_range[0]) for slices in _slices(images)])
+
+    def _mean(self, prediction: Image, target: Image, mask: Mask, low: float) -> float:
         if min(target.shape) < self.SIDE:
             return math.nan
-        low = data_range[0]
         return _mean_in_mask(self.map(prediction - low, target - low), mask, self.SIDE // 2)
 
     def map(self, x: Image, y: Image) -> Image:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from benchmark import Unavailable
+from benchmark.protocols import Images
 
 
 class Error:
     """Mean absolute error inside the region."""
 
-    def score(self, prediction: Any, target: Any, mask: Any, data_range: tuple[float, float]) -> float:
-        return float(np.abs(prediction - target)[mask].mean())
+    def score(self, images: Images) -> np.ndarray:
+        errors = np.abs(images.prediction - images.target)
+        return np.array([error[mask].mean() for error, mask in zip(errors, images.mask, strict=True)])
 
 
 def unavailable() -> Error:
