@@ -30,7 +30,7 @@ def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") 
     from benchmark.cli.text import echo
 
     specs = {kind: {name: offer.spec for name, offer in found.all(kind).items()} for kind in ("metric", "task")}
-    built = boards.build(folder.records(), specs["metric"], specs["task"])
+    built = boards.build(folder.records(), specs["metric"], specs["task"], folder.about().get("published", ()))
     texts = {
         "md": boards.to_markdown(built),
         "csv": boards.to_csv(built),

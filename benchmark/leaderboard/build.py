@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
+from benchmark.leaderboard.published import reproductions
 from benchmark.leaderboard.tables import Column, Leaderboard, Problem, Row, Score, Table
 from benchmark.specs import MetricSpec, TaskSpec
 from benchmark.statistics.intervals import patient_means, t_interval
@@ -24,14 +25,17 @@ def build(
     records: Iterable[Record],
     metrics: Mapping[str, MetricSpec],
     tasks: Mapping[str, TaskSpec] | None = None,
+    published: Sequence[Mapping[str, Any]] = (),
 ) -> Leaderboard:
     """Leaderboards of a run from its cells' records, in whatever order they come.
 
-    ``metrics`` gives label, unit and direction; ``tasks``, where given, the modalities for the headings.
+    ``metrics`` gives label, unit and direction; ``tasks``, where given, the modalities for the headings;
+    ``published`` the tables of ``run.json`` that are printed beside ours.
     """
     ordered = sorted(records, key=lambda r: (r["task"], r["name"], r["seed"], r["id"]))
     current = [record for record in ordered if record["state"] != "stale"]
     tables = tuple(_table(group, metrics, (tasks or {}).get(group[0]["task"])) for group in _comparable(current))
+    tables = tuple(replace(table, published=reproductions(table, published)) for table in tables)
     stale = len(ordered) - len(current)
     cells = "cell is" if stale == 1 else "cells are"
     notes = (f"{stale} stale {cells} left out; 'benchmark status' shows them.",) if stale else ()

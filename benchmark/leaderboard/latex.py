@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.leaderboard.layout import Sheet, overall_sheet, sheet
+from benchmark.leaderboard.layout import Sheet, pages
 from benchmark.leaderboard.tables import Leaderboard
 
 SPECIAL = {
@@ -15,10 +15,7 @@ SPECIAL = {
 
 def to_latex(board: Leaderboard) -> str:
     """All tables; needs ``\\usepackage{booktabs}`` and ``\\usepackage[T1]{fontenc}``."""
-    pages = [sheet(table) for table in board.tables]
-    if board.overall:
-        pages.append(overall_sheet(board.overall))
-    return "\n".join(_page(page) for page in pages)
+    return "\n".join(_page(page) for page in pages(board))
 
 
 def _page(page: Sheet) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.leaderboard.tables import LEADING, Column, Overall, Row, Table
+from benchmark.leaderboard.tables import LEADING, Column, Leaderboard, Overall, Reproduction, Row, Table
 
 DASH = "–"
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
@@ -24,6 +24,53 @@ class Sheet:
     problems: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     keys: int = 2
+
+
+def pages(board: Leaderboard) -> list[Sheet]:
+    """Every sheet of a leaderboard in reading order: tables, each with what was published beside it, then all tasks."""
+    found = []
+    for table in board.tables:
+        found += [sheet(table), *(published_sheet(table, beside) for beside in table.published)]
+    if board.overall:
+        found.append(overall_sheet(board.overall))
+    return found
+
+
+def published_sheet(table: Table, beside: Reproduction) -> Sheet:
+    """A published table beside ours, and Kendall's tau of the two orders under each metric."""
+    header, units = ["model"], [""]
+    cells = [[row.name for row in beside.rows] + ["Kendall's tau"]]
+    for column in beside.columns:
+        agreement = beside.agreement[column.name]
+        for title, values in (
+            ("ours", [row.ours for row in beside.rows]),
+            ("publ.", [row.published for row in beside.rows]),
+        ):
+            header.append(f"{column.label} {title}")
+            units.append(column.unit)
+            cells.append([_value(value.get(column.name), column.digits) for value in values])
+        cells[-2].append(DASH if math.isnan(agreement.tau) else f"{agreement.tau:+.2f}")
+        cells[-1].append("" if math.isnan(agreement.p) else f"p {agreement.p:.2g}")
+    models = max((agreement.n for agreement in beside.agreement.values()), default=0)
+    notes = [
+        f"publ.: {beside.source}.",
+        *([beside.note] if beside.note else []),
+        f"Kendall's tau compares the order of {models} models, not the values; p is exact, of no agreement at all.",
+    ]
+    return Sheet(
+        heading=f"{table.task}: published beside ours",
+        about=f"ours on {DATA[table.simulated]}" if table.simulated is not None else "",
+        header=tuple(header),
+        units=tuple(units),
+        body=tuple(zip(*cells, strict=True)),
+        problems=(),
+        notes=tuple(notes),
+        keys=1,
+    )
+
+
+def _value(value: float | None, digits: int) -> str:
+    return DASH if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def sheet(table: Table) -> Sheet:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 
-from benchmark.leaderboard.layout import Sheet, overall_sheet, sheet
+from benchmark.leaderboard.layout import Sheet, pages
 from benchmark.leaderboard.tables import Leaderboard
 
 
 def to_markdown(board: Leaderboard) -> str:
     """All tables as GitHub-flavoured Markdown; names and reasons are escaped."""
-    pages = [sheet(table) for table in board.tables]
-    if board.overall:
-        pages.append(overall_sheet(board.overall))
-    parts = ["# Leaderboards", *(_page(page) for page in pages)]
+    parts = ["# Leaderboards", *(_page(page) for page in pages(board))]
     parts += [escape(note) for note in board.notes]
     return "\n\n".join(parts) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from benchmark.statistics.agreement import Agreement
 from benchmark.statistics.intervals import Interval
 from benchmark.statistics.paired import Comparison
 
@@ -74,6 +75,26 @@ class Row:
 
 
 @dataclass(frozen=True)
+class PublishedRow:
+    """A model of a published table: our means and theirs, by metric."""
+
+    name: str
+    ours: Mapping[str, float]
+    published: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A published table beside ours. ``agreement`` says, by metric, whether the models stand in the same order."""
+
+    source: str
+    note: str
+    columns: tuple[Column, ...]
+    rows: tuple[PublishedRow, ...]
+    agreement: Mapping[str, Agreement]
+
+
+@dataclass(frozen=True)
 class Table:
     """One task, one data set, one metric profile, one preset: what may be compared."""
 
@@ -91,6 +112,7 @@ class Table:
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
+    published: tuple[Reproduction, ...] = ()
 
     @property
     def key(self) -> str:

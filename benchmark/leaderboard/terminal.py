@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
-from benchmark.leaderboard.layout import Sheet, overall_sheet, sheet
+from benchmark.leaderboard.layout import Sheet, pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import printable
 
@@ -30,10 +30,7 @@ def print_terminal(board: Leaderboard, stream: TextIO | None = None) -> None:
 
 def to_text(board: Leaderboard, width: int = 140) -> str:
     """All tables as plain text, none wider than ``width`` unless a single column is."""
-    sheets = [sheet(table) for table in board.tables]
-    if board.overall:
-        sheets.append(overall_sheet(board.overall))
-    blocks = ["\n".join(_lines(each, width)) for each in sheets] or ["nothing to rank yet"]
+    blocks = ["\n".join(_lines(each, width)) for each in pages(board)] or ["nothing to rank yet"]
     return "\n\n".join([*blocks, *(printable(note) for note in board.notes)])
 
 
