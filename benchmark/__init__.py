@@ -5,6 +5,7 @@ What plugin authors need is importable from here; everything heavier is imported
 
 from benchmark.errors import BenchmarkError, DatasetError, TrainingDiverged, Unavailable, UsageError
 from benchmark.hookspecs import API_VERSION, hookimpl
+from benchmark.metric_adapter import from_function, from_torchmetrics
 from benchmark.specs import (
     CheckResult,
     CheckSpec,
@@ -36,5 +37,7 @@ __all__ = [
     "Unavailable",
     "UsageError",
     "__version__",
+    "from_function",
+    "from_torchmetrics",
     "hookimpl",
 ]

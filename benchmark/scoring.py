@@ -52,7 +52,8 @@ def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
     """Build the metrics of a profile; those whose weights are missing are noted with the reason.
 
     Raises:
-        UsageError: the profile is not for targets in this unit, or asks a metric for volumes that scores none.
+        UsageError: the profile is not for targets in this unit, or ranks by a metric without a direction,
+            or asks a metric for volumes that scores none.
     """
     spec: ProfileSpec = registry.profile(profile).spec
     target = dataset.info.target_map
@@ -61,6 +62,8 @@ def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
             f"profile {spec.id} scores targets in {', '.join(spec.units)}; those of {dataset.info.name} are in "
             f"{target.unit}: choose another with --profile ('benchmark list profiles')"
         )
+    if registry.metric(spec.primary).spec.higher_is_better is None:
+        raise UsageError(f"profile {spec.id}: {spec.primary} has no better direction, so it cannot rank")
     window = (target.low, target.high)
     judge = Judge(spec, window, target.unit, profile_definition(spec, window, target.unit), {}, {}, {}, {})
     for use in spec.metrics:

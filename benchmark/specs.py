@@ -110,7 +110,8 @@ class MetricSpec(Component):
     _: KW_ONLY
     label: str
     """Column heading."""
-    higher_is_better: bool
+    higher_is_better: bool | None
+    """``None``: there is no better; no profile can rank by it."""
     level: Level = "slice"
     requires: tuple[Literal["labels"], ...] = ()
     """What beside the images it needs; ``labels``: label maps of target and prediction. Else it is skipped."""
