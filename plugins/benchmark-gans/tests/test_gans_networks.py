@@ -6,10 +6,10 @@ import re
 
 import pytest
 import torch
-from benchmark_gans.discriminators import ImageDiscriminator, PatchDiscriminator, normalise_spectrally
-from benchmark_gans.initialise import initialise
-from benchmark_gans.resnet import ResNetGenerator
-from benchmark_gans.ublock import CasNet, UBlock, depth_for
+from benchmark_gans.networks.discriminators import ImageDiscriminator, PatchDiscriminator, normalise_spectrally
+from benchmark_gans.networks.initialise import initialise
+from benchmark_gans.networks.resnet import ResNetGenerator
+from benchmark_gans.networks.ublock import CasNet, UBlock, depth_for
 from torch import nn
 
 from benchmark import UsageError

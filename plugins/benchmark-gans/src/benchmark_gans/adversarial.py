@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from benchmark.protocols import ModelContext
-from benchmark_gans.discriminators import PatchDiscriminator, Verdict, normalise_spectrally
-from benchmark_gans.initialise import initialise
+from benchmark_gans.networks.discriminators import PatchDiscriminator, Verdict, normalise_spectrally
+from benchmark_gans.networks.initialise import initialise
+from benchmark_gans.networks.ublock import CasNet, depth_for
 from benchmark_gans.options import PairedGanOptions
 from benchmark_gans.training import Trainable, apply
-from benchmark_gans.ublock import CasNet, depth_for
 
 
 class ConditionalGan(Trainable):

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext
-from benchmark_gans.discriminators import PatchDiscriminator
-from benchmark_gans.initialise import initialise
 from benchmark_gans.losses import judged_fake_lsgan, judged_real_lsgan
+from benchmark_gans.networks.discriminators import PatchDiscriminator
+from benchmark_gans.networks.initialise import initialise
+from benchmark_gans.networks.resnet import ResNetGenerator
 from benchmark_gans.options import CycleganOptions
 from benchmark_gans.pool import ImagePool
-from benchmark_gans.resnet import ResNetGenerator
 from benchmark_gans.training import Trainable, apply, frozen, logged
 
 

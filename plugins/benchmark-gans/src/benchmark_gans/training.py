@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from benchmark.protocols import ModelContext
-from benchmark_gans.initialise import initialise
+from benchmark_gans.networks.initialise import initialise
 
 
 class Trainable:

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext
-from benchmark_gans.discriminators import ImageDiscriminator, PatchDiscriminator
 from benchmark_gans.losses import judged_fake, judged_real
+from benchmark_gans.networks.discriminators import ImageDiscriminator, PatchDiscriminator
+from benchmark_gans.networks.ublock import UBlock, depth_for
 from benchmark_gans.options import TwoStageOptions
 from benchmark_gans.training import Trainable, apply, frozen, logged
-from benchmark_gans.ublock import UBlock, depth_for
 
 
 class TwoStage(Trainable):

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.protocols import Batch, ModelContext
+from benchmark_gans.networks.ublock import CasNet, depth_for
 from benchmark_gans.options import UnetL1Options
 from benchmark_gans.training import Trainable, apply, logged
-from benchmark_gans.ublock import CasNet, depth_for
 
 
 class UnetL1(Trainable):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmark import UsageError
-from benchmark_gans.initialise import LAYERS
+from benchmark_gans.networks.initialise import LAYERS
 
 LAYERS_FOR_PATCH = {16: 1, 34: 2, 70: 3}
 """Receptive field in pixels -> layers between the first and the output layer."""
