@@ -6,7 +6,8 @@ import io
 
 import pytest
 import torch
-from benchmark_gans import benchmark_models
+from benchmark_gans import benchmark_models, refusals
+from benchmark_gans.pix2pix import Pix2pix
 from benchmark_gans.pool import ImagePool
 
 from benchmark import UsageError
@@ -15,7 +16,10 @@ from benchmark.protocols import Batch
 TRAINED = [spec.name for spec in benchmark_models() if spec.kind == "trained"]
 PAIRED_GANS = ["medgan", "pix2pix", "pan", "id-cgan", "fila-sgan"]
 TERMS = {
-    "medgan": {"adversarial", "perceptual", "style", "content", "discriminator_real", "discriminator_fake"},
+    "medgan": {
+        "adversarial", "perceptual_pixel", "perceptual_1", "perceptual_2", "style", "content",
+        "discriminator_real", "discriminator_fake",
+    },
     "pix2pix": {"adversarial", "pixel", "discriminator_real", "discriminator_fake"},
     "pan": {"adversarial", "perceptual", "margin", "discriminator_real", "discriminator_fake"},
     "id-cgan": {"adversarial", "pixel", "content", "discriminator_real", "discriminator_fake"},
@@ -24,6 +28,11 @@ TERMS = {
     },
     "unet-l1": {"pixel"},
 }  # fmt: skip
+
+
+def options_of(name):
+    spec = next(spec for spec in benchmark_models() if spec.name == name)
+    return spec.options()
 
 
 def weights(model):
@@ -126,6 +135,87 @@ def test_medgan_has_six_blocks_and_the_others_one(make):
     for name in ("pix2pix", "pan", "id-cgan", "fila-sgan", "unet-l1"):
         assert len(make(name).generator.blocks) == 1
     assert len(make("pix2pix", blocks=2).generator.blocks) == 2
+
+
+@pytest.mark.parametrize("name", [*PAIRED_GANS, "cyclegan"])
+def test_without_adversarial_weight_there_is_no_discriminator(make, batch, monkeypatch, name):
+    if name == "pan":
+        with pytest.raises(UsageError, match=r"pan\.adversarial_weight"):
+            make(name, adversarial_weight=0.0)
+        return
+    model, with_adversary = make(name, adversarial_weight=0.0), make(name)
+    assert not any("discriminator" in key for key in model.networks())
+    before, seen = weights(model), Descents(model, monkeypatch)
+    terms = set(model.training_step(batch()))
+    assert terms == {
+        term for term in with_adversary.training_step(batch())
+        if "discriminator" not in term and "adversarial" not in term and term not in ("perceptual_1", "perceptual_2")
+    }  # fmt: skip
+    assert set().union(*seen.changed) == set(model.networks())
+    assert {key for key in weights(with_adversary) if key[0].startswith(("generator", "reverse"))} == set(before)
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0])
+def test_the_adversarial_weight_scales_the_generators_term_alone(make, batch, weight):
+    losses, whole = (make("pix2pix", adversarial_weight=value).training_step(batch()) for value in (weight, 1.0))
+    torch.testing.assert_close(losses["adversarial"], weight * whole["adversarial"])
+    for term in ("pixel", "discriminator_real", "discriminator_fake"):
+        assert torch.equal(losses[term], whole[term])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("pix2pix", {"adversarial_weight": 0.0, "pixel_weight": 0.0}),
+        ("id-cgan", {"adversarial_weight": 0.0, "pixel_weight": 0.0, "content_weight": 0.0}),
+        ("medgan", {"adversarial_weight": 0.0, "perceptual_layers": (0.0, 1.0, 1.0), "style_weight": 0.0,
+                    "content_weight": 0.0}),
+        ("fila-sgan", {"adversarial_weight": 0.0, "pixel_weight": 0.0, "style_weight": 0.0, "content_weight": 0.0}),
+        ("cyclegan", {"adversarial_weight": 0.0, "cycle_weight": 0.0}),
+    ],
+)  # fmt: skip
+def test_nothing_to_learn_from_is_refused(make, name, settings):
+    with pytest.raises(UsageError, match="nothing to learn from"):
+        make(name, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("pix2pix", {"pixel_weight": -1.0}, r"pix2pix\.pixel_weight: -1"),
+        ("pix2pix", {"pixel_weight": float("nan")}, r"pix2pix\.pixel_weight: nan"),
+        ("medgan", {"content_layers": (1.0, 1.0, -2.0, 1.0)}, r"medgan\.content_layers: -2"),
+        ("medgan", {"blocks": 0}, r"medgan\.blocks: 0"),
+        ("pan", {"margin": float("inf")}, r"pan\.margin: inf"),
+        ("id-cgan", {"dropout": 1.0}, r"id-cgan\.dropout: 1"),
+        ("cyclegan", {"pool_size": -1}, r"cyclegan\.pool_size: -1"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(make, name, settings, message):
+    with pytest.raises(UsageError, match=message):
+        make(name, **settings)
+
+
+@pytest.mark.parametrize(("name", "patch"), [("pix2pix", 70), ("id-cgan", 70), ("cyclegan", 70)])
+def test_images_too_small_for_the_discriminator_are_refused(make, name, patch):
+    with pytest.raises(UsageError, match=f"{name}: .*16x16.*larger images"):
+        make(name, (16, 16), patch=patch)
+
+
+def test_rehearsing_leaves_the_random_state_alone(make):
+    """The weights must not depend on it."""
+    context = make("pix2pix").context
+    random = torch.get_rng_state()
+    refusals.rehearse("x", Pix2pix.build_networks, options_of("pix2pix"), context, Pix2pix.pass_once)
+    assert torch.equal(random, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("style_weight", [0.0, 10.0])
+def test_features_are_loaded_only_where_a_loss_wants_them(make, style_weight):
+    model = make("fila-sgan", style_weight=style_weight, content_weight=0.0)
+    assert (model.extractor is None) == (style_weight == 0)
+    assert bool(model.provenance()) == (style_weight > 0)
+    assert make("medgan", style_weight=0.0, content_weight=0.0).provenance() == {}
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -259,7 +349,7 @@ def test_cyclegan_without_identity_loss_runs_its_generators_on_one_kind_alone(ma
     model.generator.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
     losses = model.training_step(batch())
     assert sizes == [2, 2]
-    assert losses["identity"] == 0
+    assert "identity" not in losses
 
 
 def test_pan_has_no_pixel_term_and_keeps_the_margin(make, batch):
@@ -290,7 +380,7 @@ def test_medgan_weights_scale_its_terms(make, batch):
     double = make(
         "medgan", blocks=1, generator_steps=1, perceptual_weight=40.0, style_weight=2e-4, content_weight=2e-4
     ).training_step(batch())
-    for term in ("perceptual", "style", "content"):
+    for term in ("perceptual_pixel", "perceptual_1", "perceptual_2", "style", "content"):
         torch.testing.assert_close(double[term], 2 * single[term])
     torch.testing.assert_close(double["adversarial"], single["adversarial"])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext
@@ -17,72 +17,94 @@ from benchmark_gans.networks.initialise import initialise
 from benchmark_gans.networks.resnet import ResNetGenerator
 from benchmark_gans.options import CycleganOptions
 from benchmark_gans.pool import ImagePool
-from benchmark_gans.training import Trainable, apply, frozen, logged
+from benchmark_gans.refusals import check_numbers, check_something_left, rehearse
+from benchmark_gans.training import Trainable, apply, frozen, logged, total
+
+SIDES = ("target", "source")
 
 
 class CycleGan(Trainable):
-    """``generator`` makes targets, ``reverse`` makes sources; both are updated jointly, then both judges."""
+    """``generator`` makes targets, ``reverse`` makes sources; both are updated jointly, then both judges.
+
+    With ``adversarial_weight`` 0 there are no judges; cycle and identity losses alone never see what a target is.
+    """
 
     def __init__(self, options: CycleganOptions, context: ModelContext) -> None:
         super().__init__(context)
+        check_numbers("cyclegan", options)
+        check_something_left("cyclegan", options, ("adversarial_weight", "cycle_weight"))
+        rehearse("cyclegan", self.build_networks, options, context, self.pass_once)
+        self.options = options
+        networks = self.build_networks(options, context)
+        for name, network in networks.items():
+            self.keep(name, network)
+        self.generator, self.reverse = networks["generator"], networks["reverse"]
+        self.optimise("generators", self.generator, self.reverse)
+        self.judges = [network for name, network in networks.items() if name.startswith("discriminator")]
+        if self.judges:
+            self.optimise("discriminators", *self.judges)
+        self.target_pool = ImagePool(options.pool_size)
+        self.source_pool = ImagePool(options.pool_size)
+
+    @staticmethod
+    def build_networks(options: CycleganOptions, context: ModelContext) -> dict[str, nn.Module]:
+        """Two generators and, with an adversary, a judge of targets and one of sources, with initial weights."""
         recipe, (height, width) = context.recipe, context.task.image_size
         if height % 4 or width % 4:
             raise UsageError(f"image size {height}x{width}: cyclegan needs sides that are multiples of 4")
-        self.options = options
         blocks = options.residual_blocks or (6 if max(height, width) <= 128 else 9)
-        self.generator = ResNetGenerator(filters=recipe.filters, blocks=blocks)
-        self.reverse = ResNetGenerator(filters=recipe.filters, blocks=blocks)
-        self.judge_target = PatchDiscriminator(1, filters=recipe.discriminator_filters, patch=options.patch)
-        self.judge_source = PatchDiscriminator(1, filters=recipe.discriminator_filters, patch=options.patch)
-        self.target_pool = ImagePool(options.pool_size)
-        self.source_pool = ImagePool(options.pool_size)
-        for name, network in (
-            ("generator", self.generator),
-            ("reverse", self.reverse),
-            ("discriminator_target", self.judge_target),
-            ("discriminator_source", self.judge_source),
-        ):
+        networks: dict[str, nn.Module] = {
+            name: ResNetGenerator(filters=recipe.filters, blocks=blocks) for name in ("generator", "reverse")
+        }
+        if options.adversarial_weight:
+            for name in ("discriminator_target", "discriminator_source"):
+                networks[name] = PatchDiscriminator(1, filters=recipe.discriminator_filters, patch=options.patch)
+        for network in networks.values():
             initialise(network)
-            self.keep(name, network)
-        self.optimise("generators", self.generator, self.reverse)
-        self.optimise("discriminators", self.judge_target, self.judge_source)
+        return networks
+
+    @staticmethod
+    def pass_once(networks: Mapping[str, nn.Module], source: Tensor) -> None:
+        """A batch through all networks once."""
+        for network in networks.values():
+            network(source)
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
         self.begin_step()
         source, target, options = batch.source, batch.target, self.options
         made_target, same_target = self.both(self.generator, source, target)
         made_source, same_source = self.both(self.reverse, target, source)
-        with frozen(self.judge_target, self.judge_source):
-            adversarial_target = judged_real_lsgan(self.judge_target(made_target).logits)
-            adversarial_source = judged_real_lsgan(self.judge_source(made_source).logits)
-            cycle = F.l1_loss(self.reverse(made_target), source) + F.l1_loss(self.generator(made_source), target)
-            identity = F.l1_loss(same_target, target) + F.l1_loss(same_source, source)
-            cycle = options.cycle_weight * cycle
-            identity = options.cycle_weight * options.identity * identity
-            self.descend("generators", adversarial_target + adversarial_source + cycle + identity)
+        with frozen(*self.judges):
+            terms = {}
+            for side, judge, made in zip(SIDES, self.judges, (made_target, made_source), strict=False):
+                terms[f"adversarial_{side}"] = options.adversarial_weight * judged_real_lsgan(judge(made).logits)
+            if options.cycle_weight:
+                cycle = F.l1_loss(self.reverse(made_target), source) + F.l1_loss(self.generator(made_source), target)
+                terms["cycle"] = options.cycle_weight * cycle
+            if options.cycle_weight and options.identity:
+                identity = F.l1_loss(same_target, target) + F.l1_loss(same_source, source)
+                terms["identity"] = options.cycle_weight * options.identity * identity
+            self.descend("generators", total(terms))
+        return logged(**terms, **self.teach_judges(batch, made_target.detach(), made_source.detach()))
 
-        older_target = self.target_pool.exchange(made_target.detach())
-        older_source = self.source_pool.exchange(made_source.detach())
-        fooled = judged_fake_lsgan(self.judge_target(older_target).logits)
-        fooled = fooled + judged_fake_lsgan(self.judge_source(older_source).logits)
-        known = judged_real_lsgan(self.judge_target(target).logits)
-        known = known + judged_real_lsgan(self.judge_source(source).logits)
+    def teach_judges(self, batch: Batch, made_target: Tensor, made_source: Tensor) -> dict[str, Tensor]:
+        """One joint update of both judges, shown older made images too; their terms, none without adversary."""
+        if not self.judges:
+            return {}
+        judge_target, judge_source = self.judges
+        fooled = judged_fake_lsgan(judge_target(self.target_pool.exchange(made_target)).logits)
+        fooled = fooled + judged_fake_lsgan(judge_source(self.source_pool.exchange(made_source)).logits)
+        known = judged_real_lsgan(judge_target(batch.target).logits)
+        known = known + judged_real_lsgan(judge_source(batch.source).logits)
         self.descend("discriminators", 0.5 * (fooled + known))
-        return logged(
-            adversarial_target=adversarial_target,
-            adversarial_source=adversarial_source,
-            cycle=cycle,
-            identity=identity,
-            discriminators_real=known,
-            discriminators_fake=fooled,
-        )
+        return {"discriminators_real": known, "discriminators_fake": fooled}
 
-    def both(self, network: ResNetGenerator, image: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+    def both(self, network: nn.Module, image: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
         """An image translated, and one that is already of the network's output kind sent through it.
 
         They go through as one batch: instance norm keeps them apart. Without identity loss the second rests.
         """
-        if self.options.identity == 0:
+        if not self.options.identity or not self.options.cycle_weight:
             return network(image), same
         translated, kept = network(torch.cat([image, same])).chunk(2)
         return translated, kept

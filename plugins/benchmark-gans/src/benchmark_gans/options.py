@@ -30,7 +30,18 @@ class GeneratorOptions:
 
 
 @dataclass(frozen=True)
-class PairedGanOptions(GeneratorOptions):
+class AdversaryOptions:
+    """The weight of the adversary."""
+
+    adversarial_weight: float = option(
+        1.0,
+        "weight of the adversarial loss; 0: no discriminator at all, neither built nor trained",
+        "MedGAN Eq. 12; the codes of pix2pix, ID-CGAN, Fila-GAN and CycleGAN",
+    )
+
+
+@dataclass(frozen=True)
+class PairedGanOptions(GeneratorOptions, AdversaryOptions):
     """The conditional patch discriminator that goes with it."""
 
     patch: Literal[16, 34, 70] = option(16, "pixels that one logit of the discriminator sees", "MedGAN section 2.4.3")
@@ -155,7 +166,7 @@ class UnetL1Options(GeneratorOptions):
 
 
 @dataclass(frozen=True)
-class CycleganOptions:
+class CycleganOptions(AdversaryOptions):
     """CycleGAN (Zhu et al. 2017)."""
 
     residual_blocks: int = option(

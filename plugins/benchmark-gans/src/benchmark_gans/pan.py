@@ -1,4 +1,4 @@
-"""PAN: adversarial + discriminator-feature loss with a margin (Wang et al. 2018), as in MedGAN's comparison."""
+"""PAN: adversarial + discriminator-feature loss with a margin (Wang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import ConditionalGan
 from benchmark_gans.losses import judged_fake, judged_real, perceptual, shortfall
+from benchmark_gans.networks.discriminators import LAYERS_FOR_PATCH
 from benchmark_gans.options import PanOptions
-from benchmark_gans.training import frozen, logged
+from benchmark_gans.refusals import check_length
+from benchmark_gans.training import logged, total
 
 
 class Pan(ConditionalGan):
@@ -20,13 +22,18 @@ class Pan(ConditionalGan):
     No pixel loss (MedGAN section 3.2.2).
     """
 
+    owner = "pan"
+
     def __init__(self, options: PanOptions, context: ModelContext) -> None:
+        if not options.adversarial_weight:
+            raise UsageError(
+                "pan.adversarial_weight: 0 leaves PAN without any loss: it has no pixel term, and its features are "
+                "those of the discriminator; to read off what the adversary gains, use the other models"
+            )
+        layers = [f"hidden layer {number}" for number in range(1, LAYERS_FOR_PATCH[options.patch] + 2)]
+        check_length(self.owner, options, "perceptual_layers", layers)
         super().__init__(options, context)
         self.options = options
-        if len(options.perceptual_layers) != len(self.discriminator.hidden):
-            raise UsageError(
-                f"pan.perceptual_layers: give {len(self.discriminator.hidden)} weights, one a hidden layer"
-            )
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
         self.begin_step()
@@ -35,21 +42,18 @@ class Pan(ConditionalGan):
 
         fake_verdict = self.judge(batch.source, made.detach())
         real_verdict = self.judge(batch.source, batch.target)
-        fake, real = judged_fake(fake_verdict.logits), judged_real(real_verdict.logits)
-        distance = perceptual(fake_verdict.features, real_verdict.features, weights)
-        margin = shortfall(distance, self.options.margin)
-        self.descend("discriminator", fake + real + margin)
+        judged = {
+            "discriminator_real": judged_real(real_verdict.logits),
+            "discriminator_fake": judged_fake(fake_verdict.logits),
+            "margin": shortfall(perceptual(fake_verdict.features, real_verdict.features, weights), self.options.margin),
+        }
+        self.descend("discriminator", total(judged))
 
-        with frozen(self.discriminator):
+        with self.resting_discriminator():
             verdict = self.judge(batch.source, made)
-            adversarial = judged_real(verdict.logits)
-            wanted = self.judge(batch.source, batch.target).features
-            features = self.options.perceptual_weight * perceptual(verdict.features, wanted, weights)
-            self.descend("generator", adversarial + features)
-        return logged(
-            adversarial=adversarial,
-            perceptual=features,
-            margin=margin,
-            discriminator_real=real,
-            discriminator_fake=fake,
-        )
+            terms = {"adversarial": self.adversarial_weight * judged_real(verdict.logits)}
+            if self.options.perceptual_weight:
+                wanted = self.judge(batch.source, batch.target).features
+                terms["perceptual"] = self.options.perceptual_weight * perceptual(verdict.features, wanted, weights)
+            self.descend("generator", total(terms))
+        return logged(**terms, **judged)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.nn.utils import parametrize
+from torch.optim import SGD, Adam, Optimizer
 
 from benchmark.protocols import ModelContext
 from benchmark_gans.networks.initialise import initialise
@@ -22,6 +23,7 @@ class Trainable:
         self.steps_done = 0
         self._networks: dict[str, nn.Module] = {}
         self._optimisers: dict[str, Optimizer] = {}
+        self._rates: dict[str, float] = {}
 
     def add(self, name: str, network: nn.Module) -> None:
         """Initialise a network, hold it and give it an Adam of its own."""
@@ -33,14 +35,21 @@ class Trainable:
         """Move a network to the device and hold it in the model's state."""
         self._networks[name] = network.to(self.context.device)
 
-    def optimise(self, name: str, *networks: nn.Module) -> None:
-        """One Adam over the networks, with the recipe's settings."""
+    def optimise(
+        self, name: str, *networks: nn.Module, kind: Literal["adam", "sgd"] = "adam", rate: float = 1.0
+    ) -> None:
+        """One optimiser over the networks, with the recipe's settings: Adam, or SGD without momentum.
+
+        ``rate`` is its learning rate relative to the recipe's.
+        """
         recipe = self.context.recipe
-        self._optimisers[name] = Adam(
-            [parameter for network in networks for parameter in network.parameters()],
-            lr=recipe.learning_rate,
-            betas=(recipe.beta1, recipe.beta2),
-            fused=True,
+        parameters = [parameter for network in networks for parameter in network.parameters()]
+        learning_rate = recipe.learning_rate * rate
+        self._rates[name] = rate
+        self._optimisers[name] = (
+            Adam(parameters, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+            if kind == "adam"
+            else SGD(parameters, lr=learning_rate, fused=True)
         )
 
     def learning_rate(self) -> float:
@@ -54,9 +63,9 @@ class Trainable:
     def begin_step(self) -> None:
         """Set this step's learning rate and count the step."""
         rate = self.learning_rate()
-        for optimiser in self._optimisers.values():
+        for name, optimiser in self._optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * self._rates[name]
         self.steps_done += 1
 
     def descend(self, name: str, loss: Tensor) -> None:
@@ -89,14 +98,27 @@ class Trainable:
 
 @contextmanager
 def frozen(*networks: nn.Module) -> Iterator[None]:
-    """Inside, the networks' weights ask for no gradient and spectral norm's power iteration rests."""
+    """Inside, the networks' weights ask for no gradient and spectral norm's power iteration rests.
+
+    Batch norm goes on using the batch's statistics, as in the reference codes.
+    """
+    spectral = [
+        module
+        for network in networks
+        for module in network.modules()
+        if isinstance(module, parametrize.ParametrizationList)
+    ]
     for network in networks:
-        network.requires_grad_(False).eval()
+        network.requires_grad_(False)
+    for parametrization in spectral:
+        parametrization.eval()
     try:
         yield
     finally:
         for network in networks:
-            network.requires_grad_(True).train()
+            network.requires_grad_(True)
+        for parametrization in spectral:
+            parametrization.train()
 
 
 @torch.no_grad()
@@ -109,6 +131,30 @@ def apply(network: nn.Module, image: Tensor) -> Tensor:
         return result
     finally:
         network.train(training)
+
+
+@torch.no_grad()
+def apply_as_trained(network: nn.Module, image: Tensor) -> Tensor:
+    """The network's translation in training mode, slice by slice: dropout, and each slice's own batch statistics.
+
+    Dropout is drawn from a fixed random state, the same for every slice, so that a slice's translation can be
+    repeated. Neither the network's buffers nor torch's random state change.
+    """
+    kept = dict(network.named_parameters())
+    made = []
+    devices = [image.device] if image.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        for place in range(len(image)):
+            torch.manual_seed(0)
+            buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+            made.append(torch.func.functional_call(network, {**kept, **buffers}, (image[place : place + 1],)))
+    return torch.cat(made)
+
+
+def total(terms: Mapping[str, Tensor]) -> Tensor:
+    """The sum of the terms, in their order."""
+    first, *others = terms.values()
+    return sum(others, start=first)
 
 
 def logged(**terms: Tensor) -> dict[str, Tensor]:
