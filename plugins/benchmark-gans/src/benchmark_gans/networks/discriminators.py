@@ -10,6 +10,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmark import UsageError
 from benchmark_gans.networks.initialise import LAYERS
+from benchmark_gans.networks.normalisation import Norm, needs_bias, norm_layer
+from benchmark_gans.networks.receptive_field import receptive_field
 
 LAYERS_FOR_PATCH = {16: 1, 34: 2, 70: 3}
 """Receptive field in pixels -> layers between the first and the output layer."""
@@ -27,24 +29,32 @@ class PatchDiscriminator(nn.Module):
 
     ``patch`` 16 is MedGAN's ``C64-C128`` (its kernel and strides are not printed; s2, s1, s1 is the only
     choice of k4 layers that sees 16 pixels), 70 is pix2pix's and CycleGAN's ``C64-C128-C256-C512``. Features
-    are taken after LeakyReLU. ``norm`` is instance norm without affine parameters on all hidden layers but
-    the first, or on the first too with ``norm_first``.
+    are taken after LeakyReLU. ``norm`` is on all hidden layers but the first, or on the first too with
+    ``norm_first``. ``biased``: biases everywhere, as ID-CGAN's has; else none before batch norm.
     """
 
     def __init__(
-        self, inputs: int = 2, *, filters: int = 64, patch: int = 16, norm: bool = True, norm_first: bool = False
+        self,
+        inputs: int = 2,
+        *,
+        filters: int = 64,
+        patch: int = 16,
+        norm: Norm = "instance",
+        norm_first: bool = False,
+        biased: bool = False,
     ) -> None:
         super().__init__()
         middle = LAYERS_FOR_PATCH[patch]
+        self.receptive_field = receptive_field([(4, 2)] * middle + [(4, 1)] * 2)
+        normed = [norm if level or norm_first else "none" for level in range(middle + 1)]
         widths = [filters * min(8, 2**level) for level in range(middle + 1)]
         self.hidden = nn.ModuleList(
-            nn.Conv2d(before, after, 4, 1 if level == middle else 2, 1)
+            nn.Conv2d(
+                before, after, 4, 1 if level == middle else 2, 1, bias=biased or level == 0 or needs_bias(normed[level])
+            )
             for level, (before, after) in enumerate(zip([inputs, *widths], widths, strict=False))
         )
-        self.norms = nn.ModuleList(
-            nn.InstanceNorm2d(width) if norm and (level or norm_first) else nn.Identity()
-            for level, width in enumerate(widths)
-        )
+        self.norms = nn.ModuleList(norm_layer(kind, width) for kind, width in zip(normed, widths, strict=True))
         self.output = nn.Conv2d(widths[-1], 1, 4, 1, 1)
 
     def forward(self, image: Tensor) -> Verdict:
@@ -65,6 +75,8 @@ class ImageDiscriminator(nn.Module):
     Raises:
         UsageError: a side of the image is not a multiple of 16.
     """
+
+    receptive_field: int | None = None
 
     def __init__(self, inputs: int, image_size: tuple[int, int], *, filters: int = 64) -> None:
         super().__init__()

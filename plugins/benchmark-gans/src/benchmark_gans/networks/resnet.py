@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from benchmark_gans.networks.normalisation import Norm, needs_bias, norm_layer
+from benchmark_gans.networks.receptive_field import receptive_field
+
 
 class ResidualBlock(nn.Module):
     """Two reflection-padded 3x3 convolutions around which the input is added; no ReLU after the sum."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Norm = "instance") -> None:
         super().__init__()
+        bias = needs_bias(norm)
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            norm_layer(norm, channels),
             nn.ReLU(),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            norm_layer(norm, channels),
         )
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -31,26 +35,29 @@ class ResNetGenerator(nn.Module):
     11,365,633 parameters for one channel, 64 filters and nine blocks, 7,825,153 for six.
     """
 
-    def __init__(self, channels: int = 1, *, filters: int = 64, blocks: int = 9) -> None:
+    def __init__(self, channels: int = 1, *, filters: int = 64, blocks: int = 9, norm: Norm = "instance") -> None:
         super().__init__()
+        bias = needs_bias(norm)
+        down, up = [(7, 1.0), (3, 2.0), (3, 2.0)], [(2, 0.5), (2, 0.5), (7, 1.0)]
+        self.receptive_field = receptive_field([*down, *([(3, 1.0)] * (2 * blocks)), *up])
         wide = filters * 4
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(3),
-            nn.Conv2d(channels, filters, 7),
-            nn.InstanceNorm2d(filters),
+            nn.Conv2d(channels, filters, 7, bias=bias),
+            norm_layer(norm, filters),
             nn.ReLU(),
-            nn.Conv2d(filters, filters * 2, 3, 2, 1),
-            nn.InstanceNorm2d(filters * 2),
+            nn.Conv2d(filters, filters * 2, 3, 2, 1, bias=bias),
+            norm_layer(norm, filters * 2),
             nn.ReLU(),
-            nn.Conv2d(filters * 2, wide, 3, 2, 1),
-            nn.InstanceNorm2d(wide),
+            nn.Conv2d(filters * 2, wide, 3, 2, 1, bias=bias),
+            norm_layer(norm, wide),
             nn.ReLU(),
-            *(ResidualBlock(wide) for _ in range(blocks)),
-            nn.ConvTranspose2d(wide, filters * 2, 3, 2, 1, output_padding=1),
-            nn.InstanceNorm2d(filters * 2),
+            *(ResidualBlock(wide, norm) for _ in range(blocks)),
+            nn.ConvTranspose2d(wide, filters * 2, 3, 2, 1, output_padding=1, bias=bias),
+            norm_layer(norm, filters * 2),
             nn.ReLU(),
-            nn.ConvTranspose2d(filters * 2, filters, 3, 2, 1, output_padding=1),
-            nn.InstanceNorm2d(filters),
+            nn.ConvTranspose2d(filters * 2, filters, 3, 2, 1, output_padding=1, bias=bias),
+            norm_layer(norm, filters),
             nn.ReLU(),
             nn.ReflectionPad2d(3),
             nn.Conv2d(filters, channels, 7),

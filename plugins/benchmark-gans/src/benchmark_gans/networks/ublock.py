@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import UsageError
+from benchmark_gans.networks.normalisation import Norm, needs_bias, norm_layer
 
 MAXIMUM_DEPTH = 8
 MINIMUM_DEPTH = 4
@@ -42,18 +43,17 @@ def _multiple(side: int, up: bool) -> int:
     return -(-side // step) * step if up else max(step, side // step * step)
 
 
-def _norm(channels: int) -> nn.Module:
-    return nn.InstanceNorm2d(channels)
-
-
 class UBlock(nn.Module):
     """One encoder-decoder with skips: ``(N, inputs, H, W)`` to ``(N, outputs, H, W)`` in [-1, 1].
 
     ``depth`` convolutions k4s2p1 down and as many transposed ones up; skips are concatenated, encoder part
-    first; instance norm without affine parameters, biases on; no norm on the first layer and none on the
-    innermost, where a 1x1 map has no variance. Tanh at the end, unless ``tanh`` is off (logits then).
-    54,403,457 parameters for one channel in and out, 64 filters, depth 8.
+    first; no norm on the first layer and none on the innermost, where a 1x1 map has no variance. Tanh at the
+    end, unless ``tanh`` is off (logits then). 54,403,457 parameters for one channel in and out, 64 filters,
+    depth 8. With ``norm`` ``"batch"`` it is pix2pix's own U-Net: affine, no biases but in the last layer,
+    54,413,955 parameters for three channels.
     """
+
+    receptive_field: int | None = None
 
     def __init__(
         self,
@@ -64,23 +64,31 @@ class UBlock(nn.Module):
         depth: int = 8,
         dropout: float = 0.0,
         tanh: bool = True,
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
         widths = [filters * min(WIDEST, 2**level) for level in range(depth)]
+        bias = needs_bias(norm)
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, 4, 2, 1) for before, after in zip([inputs, *widths], widths, strict=False)
+            nn.Conv2d(before, after, 4, 2, 1, bias=bias)
+            for before, after in zip([inputs, *widths], widths, strict=False)
         )
         self.down_norm = nn.ModuleList(
-            _norm(width) if 0 < level < depth - 1 else nn.Identity() for level, width in enumerate(widths)
+            norm_layer(norm, width) if 0 < level < depth - 1 else nn.Identity() for level, width in enumerate(widths)
         )
         # decoder from the inside out; all but the innermost see the skip's channels too
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(
-                widths[level] * (1 if level == depth - 1 else 2), widths[level - 1] if level else outputs, 4, 2, 1
+                widths[level] * (1 if level == depth - 1 else 2),
+                widths[level - 1] if level else outputs,
+                4,
+                2,
+                1,
+                bias=bias or level == 0,
             )
             for level in reversed(range(depth))
         )
-        self.up_norm = nn.ModuleList(_norm(widths[level - 1]) for level in reversed(range(1, depth)))
+        self.up_norm = nn.ModuleList(norm_layer(norm, widths[level - 1]) for level in reversed(range(1, depth)))
         self.dropout = dropout
         self.tanh = tanh
 
@@ -106,6 +114,8 @@ class CasNet(nn.Module):
     Joints are one-channel images in [-1, 1] (read from MedGAN's Fig. 2; the text does not say).
     326,420,742 parameters for six blocks at 64 filters and depth 8.
     """
+
+    receptive_field: int | None = None
 
     def __init__(self, *, blocks: int = 6, filters: int = 64, depth: int = 8, dropout: float = 0.0) -> None:
         super().__init__()
