@@ -18,12 +18,13 @@ LOST = ("missing", "failed")
 def summarise(
     profile: ProfileSpec,
     levels: Mapping[str, Level],
+    units: Mapping[str, str],
     rows: Iterable[Row],
     estimates: Mapping[str, Estimate | str],
     unavailable: Mapping[str, str],
     provenance: Mapping[str, Mapping[str, str]],
 ) -> dict[str, dict[str, Any]]:
-    """By metric: state, level, patient values, mean, and how many patients were expected, scored and failed.
+    """By metric: state, level, unit, patient values, mean, and how many patients were expected, scored and failed.
 
     A patient's value is the mean of its slices (or studies) as the profile orders; slices without a defined
     value are left out and counted. A patient with a study that is missing or failed has no value: the mean of
@@ -44,6 +45,8 @@ def summarise(
             summary[name] = _of_distribution(estimate, len(patients))
         else:
             summary[name] = _of_patients(of_metric, list(patients), levels[name], "study" in profile.averaging)
+        if not skipped:
+            summary[name]["unit"] = units[name]
         if name in provenance and not skipped:
             summary[name]["provenance"] = dict(provenance[name])
     return summary

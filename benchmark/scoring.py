@@ -30,6 +30,9 @@ from benchmark.specs import Level, MetricSpec, MetricUse, ProfileSpec
 
 COLUMNS = ("task", "patient", "study", "slice", "model", "seed", "profile", "metric", "value", "state")
 
+LABELS = "@labels"
+"""Group of a predictions file with the structures found in the predictions; no patient can be called so."""
+
 Rows = list[dict[str, Any]]
 
 
@@ -44,6 +47,7 @@ class Judge:
     metrics: dict[str, Any]
     levels: dict[str, Level]
     requires: dict[str, tuple[str, ...]]
+    units: dict[str, str]
     unavailable: dict[str, str]
     provenance: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -65,11 +69,12 @@ def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
     if registry.metric(spec.primary).spec.higher_is_better is None:
         raise UsageError(f"profile {spec.id}: {spec.primary} has no better direction, so it cannot rank")
     window = (target.low, target.high)
-    judge = Judge(spec, window, target.unit, profile_definition(spec, window, target.unit), {}, {}, {}, {})
+    judge = Judge(spec, window, target.unit, profile_definition(spec, window, target.unit), {}, {}, {}, {}, {})
     for use in spec.metrics:
         metric_spec: MetricSpec = registry.metric(use.metric).spec
         judge.levels[use.metric] = use.dimension or metric_spec.level
         judge.requires[use.metric] = metric_spec.requires
+        judge.units[use.metric] = _unit(metric_spec, use, target.unit)
         try:
             metric = metric_spec.load()(**use.options)
         except Unavailable as reason:
@@ -90,6 +95,14 @@ def _scorer(metric: Any, spec: MetricSpec, level: Level, profile: str) -> Any:
     if not hasattr(metric, "score_volume"):
         raise UsageError(f"profile {profile}: {spec.name} cannot score volumes (it has no score_volume)")
     return metric.score_volume
+
+
+def _unit(spec: MetricSpec, use: MetricUse, target: str) -> str:
+    """The unit of a score, such as ``HU``; images that the profile scales have none."""
+    if spec.unit not in ("target", "target^2"):
+        return spec.unit
+    unit = "" if use.scale in ("0..1", "0..255") else target
+    return f"{unit}²" if unit and spec.unit == "target^2" else unit
 
 
 def profile_definition(spec: ProfileSpec, window: Sequence[float], unit: str) -> dict[str, Any]:
@@ -138,14 +151,21 @@ def score(judge: Judge, dataset: Dataset, predictions: Path, about: Mapping[str,
         return score_studies(judge, _stored(dataset, file, predictions), about)
 
 
-def _stored(dataset: Dataset, file: h5py.File, path: Path) -> Iterator[tuple[CaseKey, Study]]:
+def _stored(dataset: Dataset, file: h5py.File, path: Path) -> Iterator[tuple[CaseKey, Study | str]]:
+    """The test split with its stored predictions, and the cases that the file says are lost."""
+    lost: dict[str, str] = json.loads(file.attrs.get("lost", "{}"))
     for case in dataset.iterate("test"):
-        if str(case.key) not in file:
-            raise BenchmarkError(f"{path}: case {case.key} is missing; run the cell again")
-        prediction = file[str(case.key)][()]
+        name = str(case.key)
+        if name in lost:
+            yield case.key, lost[name]
+            continue
+        if name not in file:
+            raise BenchmarkError(f"{path}: case {name} is missing; run the cell again")
+        prediction = file[name][()]
         if prediction.shape != case.target.shape:
-            raise BenchmarkError(f"{path}: case {case.key} has shape {prediction.shape}, target {case.target.shape}")
-        yield case.key, Study(case, prediction)
+            raise BenchmarkError(f"{path}: case {name} has shape {prediction.shape}, target {case.target.shape}")
+        labels = f"{LABELS}/{name}"
+        yield case.key, Study(case, prediction, file[labels][()] if labels in file else None)
 
 
 def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], about: Mapping[str, Any]) -> Scores:
@@ -172,7 +192,7 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
         rows.append({"patient": None, "study": None, "slice": None, "metric": name, "value": value, "state": state})
     common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": judge.profile.id}
     rows = [{**common, **row} for row in rows]
-    return Scores(rows, summarise(judge.profile, judge.levels, rows, estimates, judge.unavailable, judge.provenance))
+    return Scores(rows, summarise(judge.profile, judge.levels, judge.units, rows, estimates, judge.unavailable, judge.provenance))
 
 
 def _unscored(judge: Judge, state: str) -> Iterator[dict[str, Any]]:
@@ -184,6 +204,11 @@ def _unscored(judge: Judge, state: str) -> Iterator[dict[str, Any]]:
 
 def _score_study(judge: Judge, study: Study) -> Iterator[dict[str, Any]]:
     """Rows of one study: slice (none for a volume), metric, value, state."""
+    if judge.profile.needs_mask and study.case.mask.all():
+        raise UsageError(
+            f"profile {judge.profile.id} scores inside a body mask, and the mask of case {study.case.key} is the whole "
+            "image; import with a mask, or choose another profile"
+        )
     for uses, images in prepared(judge.profile, study, judge.window, judge.unit):
         for use in uses:
             if use.metric not in judge.metrics:

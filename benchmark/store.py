@@ -21,6 +21,8 @@ from benchmark.plugins import Plugin
 RUN_SCHEMA = 1
 PAYLOAD = ("scores.parquet", "predictions.h5", "checkpoint.pt", "log.jsonl")
 """Files that a finished cell vouches for, where it has them."""
+EVALUATED = "evaluated"
+"""``origin`` of cells whose predictions were made elsewhere; no plan knows of them."""
 
 
 class CellFolder:
@@ -150,7 +152,12 @@ class RunFolder:
         planned = {cell["id"]: cell for cell in about["cells"]}
         records = [self._record(cell, verify) for cell in planned.values()]
         for folder in sorted((self.path / "cells").glob("*")):
-            if folder.name not in planned and (record := CellFolder(folder).read()):
+            if folder.name in planned or not (record := CellFolder(folder).read()):
+                continue
+            if record.get("origin") == EVALUATED:
+                damage = CellFolder(folder).damage(record) if verify else ""
+                records.append({**record, "state": "failed", "reason": damage} if damage else record)
+            else:
                 reason = self._why_stale(record, planned.values())
                 records.append({**record, "state": "stale", "was": record["state"], "reason": reason})
         return records

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from benchmark import atomic
 from benchmark.data.intensity import IntensityMap
 from benchmark.data.reader import Dataset
+from benchmark.data.schema import PREDICTIONS_SCHEMA
 from benchmark.errors import BenchmarkError, TrainingDiverged
 from benchmark.protocols import Translator
 
 BATCH = 8
-SCHEMA = "mi2i-predictions/1"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def translate_split(
     def write(temporary: Path) -> None:
         nonlocal slices, seconds
         with h5py.File(temporary, "w") as file:
-            file.attrs.update(schema=SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256)
+            file.attrs.update(schema=PREDICTIONS_SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256)
             for number, case in enumerate(dataset.iterate(split)):
                 if number == 0:
                     translate_volume(model, case.source[:BATCH], *maps, device)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import __version__
-from benchmark.cli import data, doctor, export, leaderboard, listing, plugins, run, status, translate, verify
+from benchmark.cli import data, doctor, evaluate, export, leaderboard, listing, plugins, run, status, translate, verify
 from benchmark.errors import BenchmarkError, Interrupted
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for name, function, short in (
     ("run", run.run, "Train, translate and score a grid; print leaderboards."),
     ("status", status.status, "Every cell of a run, its state and the reason."),
     ("leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
+    ("evaluate", evaluate.evaluate, "Score predictions made anywhere."),
     ("explain", status.explain, "What a cell is made of, and its state."),
     ("verify", verify.verify, "Score stored predictions again and compare."),
     ("translate", translate.translate, "Translate NIfTI volumes with a trained cell."),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA = "mi2i/1"
+PREDICTIONS_SCHEMA = "mi2i-predictions/1"
 SPLITS = ("train", "val", "test")
 ROLES = ("source", "target", "mask", "labels")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")

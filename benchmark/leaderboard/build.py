@@ -124,7 +124,8 @@ def _columns(
         if spec is None:
             columns.append(Column(name, name, "", None, 4))
         else:
-            shown = {"target": unit, "target^2": f"{unit}²" if unit else ""}.get(spec.unit, spec.unit)
+            scored = {"target": unit, "target^2": f"{unit}²" if unit else ""}.get(spec.unit, spec.unit)
+            shown = next((unit for r in done if (unit := r["scores"].get(name, {}).get("unit")) is not None), scored)
             columns.append(Column(name, spec.label, shown, spec.higher_is_better, spec.digits))
     return tuple(columns)
 
