@@ -95,6 +95,10 @@ class TrainedModel(Stateful, Protocol):
     ``state_dict`` holds *everything* that the next ``training_step`` depends on beside torch's random state:
     networks, optimisers, schedulers, replay pools.
 
+    Its factory may have a static ``build_networks(options, context) -> dict[str, nn.Module]``: the same networks,
+    without pretrained weights or training, so that ``benchmark show model`` can describe them. A network may state
+    the pixels that one of its outputs sees as ``receptive_field`` (``None``: all).
+
     A model may also have ``provenance() -> Mapping[str, str]``: facts for the record, such as the name and
     checksum of the pretrained features it uses.
     """

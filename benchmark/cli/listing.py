@@ -65,7 +65,7 @@ def show(
     if json:
         echo_json(facts)
         return
-    options = facts.pop("options", None)
+    options, networks = facts.pop("options", None), facts.pop("networks", None)
     for line in columns([[key, value] for key, value in facts.items() if value not in ("", None, [], {})]):
         echo(line)
     if options:
@@ -73,6 +73,17 @@ def show(
         rows = [[o["name"], o["type"], o["default"], _help(o)] for o in options]
         for line in columns([["name", "type", "default", "meaning"], *rows]):
             echo(f"  {line}")
+    if networks:
+        echo(f"networks at preset {facts['preset']} (layers: --json):")
+        rows = [[n["name"], f"{n['parameters']:,}", _seen(n), str(len(n["layers"]))] for n in networks]
+        for line in columns([["name", "parameters", "receptive field", "layers with weights"], *rows]):
+            echo(f"  {line}")
+
+
+def _seen(network: dict[str, Any]) -> str:
+    if "receptive_field" not in network:
+        return "not stated"
+    return "whole image" if network["receptive_field"] is None else f"{network['receptive_field']} pixels"
 
 
 def _help(option: dict[str, Any]) -> str:
@@ -122,4 +133,8 @@ def _facts(kind: str, name: str, preset_name: str) -> dict[str, Any]:
         facts["recipe"] = asdict(chosen.recipe.changed(spec.recipes.get(chosen.name, {})))
     changed = spec.presets.get(chosen.name, {}) if kind == "model" else {}
     facts["options"] = options.describe(spec.options, changed)
+    if kind == "model":
+        from benchmark.anatomy import networks
+
+        facts["networks"] = networks(spec, options.resolve(spec.name, spec.options, changed), chosen)
     return facts
