@@ -7,7 +7,6 @@ import io
 import pytest
 import torch
 from benchmark_gans import benchmark_models, refusals
-from benchmark_gans.pix2pix import Pix2pix
 from benchmark_gans.pool import ImagePool
 
 from benchmark import UsageError
@@ -28,11 +27,6 @@ TERMS = {
     },
     "unet-l1": {"pixel"},
 }  # fmt: skip
-
-
-def options_of(name):
-    spec = next(spec for spec in benchmark_models() if spec.name == name)
-    return spec.options()
 
 
 def weights(model):
@@ -196,17 +190,20 @@ def test_numbers_that_mean_nothing_are_refused(make, name, settings, message):
         make(name, **settings)
 
 
-@pytest.mark.parametrize(("name", "patch"), [("pix2pix", 70), ("id-cgan", 70), ("cyclegan", 70)])
-def test_images_too_small_for_the_discriminator_are_refused(make, name, patch):
-    with pytest.raises(UsageError, match=f"{name}: .*16x16.*larger images"):
-        make(name, (16, 16), patch=patch)
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [("pix2pix", "protocol"), ("pix2pix", "authors"), ("id-cgan", "authors"), ("cyclegan", "authors")],
+)
+def test_images_too_small_for_the_discriminator_are_refused(make, name, architecture):
+    with pytest.raises(UsageError, match=f"{name}: its {architecture} networks .*16x16.*larger images"):
+        make(name, (16, 16), patch=70, architecture=architecture)
 
 
 def test_rehearsing_leaves_the_random_state_alone(make):
     """The weights must not depend on it."""
-    context = make("pix2pix").context
+    model = make("fila-sgan", architecture="authors")
     random = torch.get_rng_state()
-    refusals.rehearse("x", Pix2pix.build_networks, options_of("pix2pix"), context, Pix2pix.pass_once)
+    refusals.rehearse("x", model.build_networks, model.options, model.context, model.pass_once)
     assert torch.equal(random, torch.get_rng_state())
 
 

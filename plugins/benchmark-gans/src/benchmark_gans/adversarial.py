@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -15,31 +16,39 @@ from benchmark_gans.networks.discriminators import PatchDiscriminator, Verdict
 from benchmark_gans.networks.initialise import initialise
 from benchmark_gans.networks.ublock import CasNet, depth_for
 from benchmark_gans.options import PairedGanOptions
-from benchmark_gans.refusals import check_numbers, rehearse
+from benchmark_gans.refusals import check_numbers, check_unused, rehearse
 from benchmark_gans.training import Trainable, apply, frozen
 
+PROTOCOL_OPTIONS = ("blocks", "dropout", "patch", "discriminator_norm", "discriminator_norm_first")
+"""Options of the shared networks."""
 
-def protocol_networks(options: PairedGanOptions, context: ModelContext) -> dict[str, nn.Module]:
+
+def protocol_networks(options: PairedGanOptions, context: ModelContext, *, judged: int = 2) -> dict[str, nn.Module]:
     """The generator and discriminator that MedGAN's comparison shares (section 3.2.2), with initial weights.
 
-    Without ``adversarial_weight`` there is no discriminator.
+    The discriminator sees ``judged`` channels.
     """
-    networks: dict[str, nn.Module] = {
-        "generator": CasNet(
-            blocks=options.blocks,
-            filters=context.recipe.filters,
-            depth=depth_for(context.task.image_size),
-            dropout=options.dropout,
-        )
-    }
+    generator = CasNet(
+        blocks=options.blocks,
+        filters=context.recipe.filters,
+        depth=depth_for(context.task.image_size),
+        dropout=options.dropout,
+    )
+    discriminator = PatchDiscriminator(
+        judged,
+        filters=context.recipe.discriminator_filters,
+        patch=options.patch,
+        norm="instance" if options.discriminator_norm else "none",
+        norm_first=options.discriminator_norm_first,
+    )
+    return opponents(options, generator, discriminator)
+
+
+def opponents(options: PairedGanOptions, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
+    """The two networks by name, with initial weights; without ``adversarial_weight`` the generator alone."""
+    networks = {"generator": generator}
     if options.adversarial_weight:
-        networks["discriminator"] = PatchDiscriminator(
-            2,
-            filters=context.recipe.discriminator_filters,
-            patch=options.patch,
-            norm="instance" if options.discriminator_norm else "none",
-            norm_first=options.discriminator_norm_first,
-        )
+        networks["discriminator"] = discriminator
     for network in networks.values():
         initialise(network)
     return networks
@@ -53,35 +62,53 @@ class ConditionalGan(Trainable):
 
     owner: ClassVar[str]
     """The model's name, for errors."""
+    lacking: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
+    """Per architecture, the options that it does not have."""
+    options: PairedGanOptions
 
     def __init__(self, options: PairedGanOptions, context: ModelContext) -> None:
         super().__init__(context)
+        self.options = options
         check_numbers(self.owner, options)
+        check_unused(self.owner, options, self.lacking.get(options.architecture, ()))
         rehearse(self.owner, self.build_networks, options, context, self.pass_once)
-        self.adversarial_weight = options.adversarial_weight
         networks = self.build_networks(options, context)
-        for name, network in networks.items():
-            self.keep(name, network)
-            self.optimise(name, network)
         self.generator = networks["generator"]
         self.discriminator = networks.get("discriminator")
+        for name, network in networks.items():
+            self.keep(name, network)
+        self.optimise("generator", self.generator)
+        if self.discriminator is not None:
+            self.optimise_discriminator(self.discriminator)
 
     @staticmethod
     def build_networks(options: Any, context: ModelContext) -> dict[str, nn.Module]:
         """The model's networks by name, with initial weights; ``discriminator`` only where there is an adversary."""
         return protocol_networks(options, context)
 
-    @staticmethod
-    def pass_once(networks: Mapping[str, nn.Module], source: Tensor) -> None:
-        """A batch through all networks once."""
-        made = networks["generator"](source)
+    def optimise_discriminator(self, discriminator: nn.Module) -> None:
+        """Give the discriminator its optimiser: the same Adam as the generator's."""
+        self.optimise("discriminator", discriminator)
+
+    def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
+        """A batch through the networks once."""
+        made = self.make(networks["generator"], source)
         if "discriminator" in networks:
-            networks["discriminator"](torch.cat([source, made], 1))
+            networks["discriminator"](self.shown(source, made))
+
+    def make(self, generator: nn.Module, source: Tensor) -> Tensor:
+        """What the generator makes of the source while training."""
+        made: Tensor = generator(source)
+        return made
+
+    def shown(self, source: Tensor, image: Tensor) -> Tensor:
+        """What the discriminator is shown: the image beside its source."""
+        return torch.cat([source, image], 1)
 
     def judge(self, source: Tensor, image: Tensor) -> Verdict:
         """The discriminator on the pair."""
         assert self.discriminator is not None
-        verdict: Verdict = self.discriminator(torch.cat([source, image], 1))
+        verdict: Verdict = self.discriminator(self.shown(source, image))
         return verdict
 
     def teach_discriminator(self, batch: Batch, made: Tensor, *, halved: bool = True) -> dict[str, Tensor]:
@@ -104,7 +131,7 @@ class ConditionalGan(Trainable):
         """The generator's adversarial term, weighted; none without adversary."""
         if self.discriminator is None:
             return {}
-        return {"adversarial": self.adversarial_weight * judged_real(self.judge(source, made).logits)}
+        return {"adversarial": self.options.adversarial_weight * judged_real(self.judge(source, made).logits)}
 
     def translate(self, source: Tensor) -> Tensor:
         """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""

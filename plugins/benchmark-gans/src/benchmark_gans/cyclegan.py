@@ -1,4 +1,4 @@
-"""CycleGAN: two residual generators, two discriminators, unpaired batches (Zhu et al. 2017)."""
+"""CycleGAN: two generators, two discriminators, unpaired batches (Zhu et al. 2017)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import UsageError
+from benchmark.presets import Recipe
 from benchmark.protocols import Batch, ModelContext
 from benchmark_gans.losses import judged_fake_lsgan, judged_real_lsgan
 from benchmark_gans.networks.discriminators import PatchDiscriminator
 from benchmark_gans.networks.initialise import initialise
 from benchmark_gans.networks.resnet import ResNetGenerator
+from benchmark_gans.networks.ublock import CasNet, depth_for
 from benchmark_gans.options import CycleganOptions
 from benchmark_gans.pool import ImagePool
-from benchmark_gans.refusals import check_numbers, check_something_left, rehearse
+from benchmark_gans.refusals import check_numbers, check_something_left, check_unused, rehearse
 from benchmark_gans.training import Trainable, apply, frozen, logged, total
 
 SIDES = ("target", "source")
+
+
+def _ublocks(options: CycleganOptions, recipe: Recipe, size: tuple[int, int]) -> nn.Module:
+    """The protocol's generator."""
+    return CasNet(blocks=options.blocks, filters=recipe.filters, depth=depth_for(size))
+
+
+def _residual(options: CycleganOptions, recipe: Recipe, size: tuple[int, int]) -> nn.Module:
+    """CycleGAN's own generator (section 7.2)."""
+    height, width = size
+    if height % 4 or width % 4:
+        raise UsageError(f"image size {height}x{width}: cyclegan needs sides that are multiples of 4")
+    return ResNetGenerator(filters=recipe.filters, blocks=options.residual_blocks or (6 if max(size) <= 128 else 9))
 
 
 class CycleGan(Trainable):
@@ -33,6 +48,7 @@ class CycleGan(Trainable):
         super().__init__(context)
         check_numbers("cyclegan", options)
         check_something_left("cyclegan", options, ("adversarial_weight", "cycle_weight"))
+        check_unused("cyclegan", options, ("blocks",) if options.architecture == "authors" else ())
         rehearse("cyclegan", self.build_networks, options, context, self.pass_once)
         self.options = options
         networks = self.build_networks(options, context)
@@ -49,13 +65,9 @@ class CycleGan(Trainable):
     @staticmethod
     def build_networks(options: CycleganOptions, context: ModelContext) -> dict[str, nn.Module]:
         """Two generators and, with an adversary, a judge of targets and one of sources, with initial weights."""
-        recipe, (height, width) = context.recipe, context.task.image_size
-        if height % 4 or width % 4:
-            raise UsageError(f"image size {height}x{width}: cyclegan needs sides that are multiples of 4")
-        blocks = options.residual_blocks or (6 if max(height, width) <= 128 else 9)
-        networks: dict[str, nn.Module] = {
-            name: ResNetGenerator(filters=recipe.filters, blocks=blocks) for name in ("generator", "reverse")
-        }
+        recipe, size = context.recipe, context.task.image_size
+        build = _ublocks if options.architecture == "protocol" else _residual
+        networks = {name: build(options, recipe, size) for name in ("generator", "reverse")}
         if options.adversarial_weight:
             for name in ("discriminator_target", "discriminator_source"):
                 networks[name] = PatchDiscriminator(1, filters=recipe.discriminator_filters, patch=options.patch)
@@ -63,8 +75,7 @@ class CycleGan(Trainable):
             initialise(network)
         return networks
 
-    @staticmethod
-    def pass_once(networks: Mapping[str, nn.Module], source: Tensor) -> None:
+    def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
         """A batch through all networks once."""
         for network in networks.values():
             network(source)

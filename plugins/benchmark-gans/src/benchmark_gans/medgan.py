@@ -31,6 +31,7 @@ class Medgan(ConditionalGan):
     """
 
     owner = "medgan"
+    options: MedganOptions
 
     def __init__(self, options: MedganOptions, context: ModelContext) -> None:
         hidden = range(1, LAYERS_FOR_PATCH[options.patch] + 2)
@@ -43,7 +44,6 @@ class Medgan(ConditionalGan):
             weights += ["adversarial_weight", "perceptual_weight"]
         check_something_left(self.owner, options, weights)
         super().__init__(options, context)
-        self.options = options
         self.extractor = None
         if options.style_weight or options.content_weight:
             self.extractor = build_extractor(options, options.feature_range).to(context.device)
@@ -84,7 +84,7 @@ class Medgan(ConditionalGan):
         terms, hidden = {}, [made]
         if self.discriminator is not None:
             verdict = self.judge(source, made)
-            terms["adversarial"] = self.adversarial_weight * judged_real(verdict.logits)
+            terms["adversarial"] = options.adversarial_weight * judged_real(verdict.logits)
             hidden += verdict.features
         if options.perceptual_weight:
             weights = options.perceptual_layers[: len(hidden)]

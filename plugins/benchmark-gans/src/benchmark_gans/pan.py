@@ -1,16 +1,18 @@
-"""PAN: adversarial + discriminator-feature loss with a margin (Wang et al. 2018)."""
+"""PAN: adversarial + discriminator-feature loss with a margin (Wang et al. 2018), in MedGAN's protocol or its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext
-from benchmark_gans.adversarial import ConditionalGan
+from benchmark_gans.adversarial import PROTOCOL_OPTIONS, ConditionalGan, opponents, protocol_networks
 from benchmark_gans.losses import judged_fake, judged_real, perceptual, shortfall
 from benchmark_gans.networks.discriminators import LAYERS_FOR_PATCH
+from benchmark_gans.networks.pan import TAPS, PanDiscriminator, PanGenerator
 from benchmark_gans.options import PanOptions
 from benchmark_gans.refusals import check_length
 from benchmark_gans.training import logged, total
@@ -23,6 +25,8 @@ class Pan(ConditionalGan):
     """
 
     owner = "pan"
+    lacking = MappingProxyType({"authors": PROTOCOL_OPTIONS})
+    options: PanOptions
 
     def __init__(self, options: PanOptions, context: ModelContext) -> None:
         if not options.adversarial_weight:
@@ -30,10 +34,28 @@ class Pan(ConditionalGan):
                 "pan.adversarial_weight: 0 leaves PAN without any loss: it has no pixel term, and its features are "
                 "those of the discriminator; to read off what the adversary gains, use the other models"
             )
-        layers = [f"hidden layer {number}" for number in range(1, LAYERS_FOR_PATCH[options.patch] + 2)]
-        check_length(self.owner, options, "perceptual_layers", layers)
+        layers: Sequence[int] = TAPS
+        if options.architecture == "protocol":
+            layers = range(1, LAYERS_FOR_PATCH[options.patch] + 2)
+        check_length(self.owner, options, "perceptual_layers", [f"hidden layer {number}" for number in layers])
         super().__init__(options, context)
-        self.options = options
+
+    @staticmethod
+    def build_networks(options: PanOptions, context: ModelContext) -> dict[str, nn.Module]:
+        """The protocol's networks, or PAN's own."""
+        judged = 2 if options.conditional else 1
+        if options.architecture == "protocol":
+            return protocol_networks(options, context, judged=judged)
+        recipe, size = context.recipe, context.task.image_size
+        return opponents(
+            options,
+            PanGenerator(image_size=size, filters=recipe.filters),
+            PanDiscriminator(judged, image_size=size, filters=recipe.discriminator_filters),
+        )
+
+    def shown(self, source: Tensor, image: Tensor) -> Tensor:
+        """The image, beside its source if the discriminator is conditional."""
+        return super().shown(source, image) if self.options.conditional else image
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
         self.begin_step()
@@ -51,7 +73,8 @@ class Pan(ConditionalGan):
 
         with self.resting_discriminator():
             verdict = self.judge(batch.source, made)
-            terms = {"adversarial": self.adversarial_weight * judged_real(verdict.logits)}
+            fooled = -judged_fake(verdict.logits) if self.options.saturating else judged_real(verdict.logits)
+            terms = {"adversarial": self.options.adversarial_weight * fooled}
             if self.options.perceptual_weight:
                 wanted = self.judge(batch.source, batch.target).features
                 terms["perceptual"] = self.options.perceptual_weight * perceptual(verdict.features, wanted, weights)

@@ -68,6 +68,21 @@ def check_something_left(owner: str, options: Any, names: Sequence[str]) -> None
         raise UsageError(f"{owner}: {', '.join(names)} are all 0, so there is nothing to learn from")
 
 
+def check_layers(owner: str, name: str, layers: Sequence[str], extractor: nn.Module, device: torch.device) -> None:
+    """The extractor has every layer that a feature loss asks for, and there is at least one.
+
+    Raises:
+        UsageError: it lacks one, or none is asked for.
+    """
+    if not layers:
+        raise UsageError(f"{owner}.{name}: give at least one layer")
+    try:
+        with torch.no_grad():
+            extractor(torch.zeros(1, 1, 32, 32, device=device), layers)
+    except KeyError as error:
+        raise UsageError(f"{owner}.{name}: {error.args[0]}") from None
+
+
 def rehearse(
     owner: str,
     build: Callable[[Any, ModelContext], Mapping[str, nn.Module]],
@@ -92,6 +107,6 @@ def rehearse(
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UsageError(
-                f"{owner}: its networks cannot be trained with batches of {number} images of "
+                f"{owner}: its {options.architecture} networks cannot be trained with batches of {number} images of "
                 f"{height}x{width} ({reason}); use larger images or larger batches"
             ) from None
