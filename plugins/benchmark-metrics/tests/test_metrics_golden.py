@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmark_metrics import weights
-from benchmark_metrics.information import VIFP
+from benchmark.pretrained import weights
 from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
-from benchmark_metrics.structural import SSIM, UQI
+from benchmark_metrics.ssim import SSIM
+from benchmark_metrics.uqi import UQI
+from benchmark_metrics.vif import VIFP
 
 from benchmark.protocols import Images
 
@@ -129,16 +130,16 @@ def test_does_not_repeat_known_faults(entry: dict[str, Any]) -> None:
 
 
 def weights_folder() -> Path:
-    named = os.environ.get(weights.FOLDER_VARIABLE)
+    named = os.environ.get(weights.VARIABLE)
     return Path(named) if named else Path(__file__).parents[3].parent / "shared" / "weights"
 
 
 @pytest.fixture(scope="module", params=["alex", "squeeze"])
 def lpips(request: pytest.FixtureRequest) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(weights.FOLDER_VARIABLE, str(weights_folder()))
+        patch.setenv(weights.VARIABLE, str(weights_folder()))
         if weights.find(request.param) is None:
-            pytest.skip(f"no LPIPS weights ({request.param}) in ${weights.FOLDER_VARIABLE} or ../shared/weights")
+            pytest.skip(f"no LPIPS weights ({request.param}) in ${weights.VARIABLE} or ../shared/weights")
         pytest.importorskip("torchvision", exc_type=Exception)
         from benchmark_metrics.perceptual import LPIPS
 

@@ -9,10 +9,11 @@ from typing import Any
 import benchmark_metrics
 import numpy as np
 import pytest
-from benchmark_metrics import weights
-from benchmark_metrics.information import VIFP
+from benchmark.pretrained import weights
 from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
-from benchmark_metrics.structural import SSIM, UQI
+from benchmark_metrics.ssim import SSIM
+from benchmark_metrics.uqi import UQI
+from benchmark_metrics.vif import VIFP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,7 +210,7 @@ class TestWeights:
     @pytest.fixture
     def nowhere(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-        monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "weights"))
+        monkeypatch.setenv(weights.VARIABLE, str(tmp_path / "weights"))
         (tmp_path / "weights").mkdir()
         (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
         return tmp_path
@@ -226,11 +227,11 @@ class TestWeights:
     def test_torch_cache_comes_after_the_named_folder(self, nowhere: Any) -> None:
         cached = nowhere / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
         cached.write_bytes(b"cached")
-        assert weights.find("alex") == cached
+        assert weights.find("alexnet") == cached
         named = nowhere / "weights" / "lpips_alexnet_features_torchvision.npz"
         named.write_bytes(b"named")
-        assert weights.find("alex") == named
-        assert weights.find("vgg") is None
+        assert weights.find("alexnet") == named
+        assert weights.find("vgg16") is None
 
     def test_a_file_that_breaks_its_promised_checksum_is_refused(self, nowhere: Any) -> None:
         from benchmark_metrics.perceptual import LPIPS

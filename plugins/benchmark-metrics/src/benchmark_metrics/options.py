@@ -14,3 +14,95 @@ class LpipsOptions:
         default="alex",
         metadata={"help": "feature network", "source": "Zhang et al. 2018, the authors' choice for scoring"},
     )
+
+
+@dataclass(frozen=True)
+class NrmseOptions:
+    """Options of NRMSE."""
+
+    normaliser: Literal["root-mean-square", "range", "mean"] = field(
+        default="root-mean-square",
+        metadata={"help": "what of the target the error is relative to", "source": "scikit-image's default"},
+    )
+
+
+@dataclass(frozen=True)
+class SsimOptions:
+    """Options of SSIM."""
+
+    window: Literal["gaussian", "uniform"] = field(
+        default="gaussian",
+        metadata={"help": "11 Gaussian taps of sigma 1.5, or 7 equal ones, on each axis", "source": "Wang et al. 2004"},
+    )
+    covariance: Literal["population", "sample"] = field(
+        default="population",
+        metadata={"help": "variances over N or N - 1 voxels of the window", "source": "Wang et al. 2004"},
+    )
+    border: Literal["valid", "reflect"] = field(
+        default="valid",
+        metadata={
+            "help": "only windows fully inside, or one for every voxel of the mirrored image",
+            "source": "Wang et al. 2004",
+        },
+    )
+
+
+@dataclass(frozen=True)
+class MsSsimOptions:
+    """Options of MS-SSIM."""
+
+    levels: int = field(
+        default=5,
+        metadata={"help": "1 to 5; fewer for images below 176 pixels a side", "source": "Wang et al. 2003"},
+    )
+
+
+@dataclass(frozen=True)
+class SynthradMsSsimOptions:
+    """Options of SynthRAD2025's MS-SSIM."""
+
+    luminance: Literal["every-level", "coarsest-level"] = field(
+        default="every-level", metadata={"help": "where luminance counts", "source": "SynthRAD2025's code as shipped"}
+    )
+
+
+@dataclass(frozen=True)
+class VifOptions:
+    """Options of VIF-P."""
+
+    scale: Literal["0..255", "as-is"] = field(
+        default="0..255",
+        metadata={"help": "map the range to 0..255, or take values as they are", "source": "Sheikh, Bovik 2006"},
+    )
+
+
+@dataclass(frozen=True)
+class NmiOptions:
+    """Options of NMI."""
+
+    bins: int = field(default=100, metadata={"help": "histogram bins of each image over the range"})
+
+
+@dataclass(frozen=True)
+class DiceOptions:
+    """Options of Dice."""
+
+    labels: tuple[int, ...] = field(default=(), metadata={"help": "labels that count; none named: all but 0"})
+    present: Literal["either", "target"] = field(
+        default="either", metadata={"help": "structures found in either label map, or only those in the target"}
+    )
+
+
+@dataclass(frozen=True)
+class HausdorffOptions(DiceOptions):
+    """Options of HD95."""
+
+    percentile: float = field(default=95.0, metadata={"help": "100 for the Hausdorff distance"})
+
+
+@dataclass(frozen=True)
+class TissueOptions:
+    """Options of Dice and HD95 of a tissue."""
+
+    low: float = field(default=200.0, metadata={"help": "lowest value of the tissue; the default is bone in HU"})
+    high: float = field(default=float("inf"), metadata={"help": "highest value of the tissue"})
