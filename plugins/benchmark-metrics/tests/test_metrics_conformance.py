@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import benchmark_metrics
 import numpy as np
@@ -56,7 +56,7 @@ def vif(prediction: Any, target: Any, data_range: Any) -> float:
 class Error(MetricTests):
     best = 0.0
     symmetric = True
-    degenerate = {"both the same constant": 0.0, "both at the lower end": 0.0}
+    degenerate: ClassVar = {"both the same constant": 0.0, "both at the lower end": 0.0}
 
 
 class TestMAE(Error):
@@ -81,7 +81,7 @@ class TestRMSE(Error):
 class TestNMSE(MetricTests):
     spec = SPECS["nmse"]
     best = 0.0
-    degenerate = {"both the same constant": 0.0, "prediction at the lower end": 1.0}
+    degenerate: ClassVar = {"both the same constant": 0.0, "prediction at the lower end": 1.0}
     data_range = (0.0, 4000.0)
     oracle = staticmethod(lambda p, t, _: skimage_metrics.normalized_root_mse(t, p) ** 2)
 
@@ -90,7 +90,7 @@ class TestPSNR(MetricTests):
     spec = SPECS["psnr"]
     best = math.inf
     symmetric = True
-    degenerate = {"both the same constant": math.inf, "two different constants": 20 * math.log10(4)}
+    degenerate: ClassVar = {"both the same constant": math.inf, "two different constants": 20 * math.log10(4)}
     oracle = staticmethod(
         lambda p, t, data_range: skimage_metrics.peak_signal_noise_ratio(t, p, data_range=data_range[1] - data_range[0])
     )
@@ -105,7 +105,7 @@ class TestSSIM(MetricTests):
     best = 1.0
     symmetric = True
     low_outside = True
-    degenerate = {"both the same constant": 1.0, "both at the lower end": 1.0}
+    degenerate: ClassVar = {"both the same constant": 1.0, "both at the lower end": 1.0}
     oracle = staticmethod(wang)
 
 
@@ -120,7 +120,7 @@ class TestUQI(MetricTests):
     symmetric = True
     low_outside = True
     shape = (3, 40, 36)
-    degenerate = {"both the same constant": 1.0, "both at the lower end": 1.0, "two different constants": 0.8}
+    degenerate: ClassVar = {"both the same constant": 1.0, "both at the lower end": 1.0, "two different constants": 0.8}
     oracle = staticmethod(uqi)
 
 
@@ -128,5 +128,5 @@ class TestVIFP(MetricTests):
     spec = SPECS["vif-p"]
     best = 1.0
     low_outside = True
-    degenerate = {"both the same constant": 1.0, "two different constants": 0.0, "prediction constant": 0.0}
+    degenerate: ClassVar = {"both the same constant": 1.0, "two different constants": 0.0, "prediction constant": 0.0}
     oracle = staticmethod(vif)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections import Counter
 from functools import cache
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmark.pretrained import weights
 from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
 from benchmark_metrics.ssim import SSIM
 from benchmark_metrics.uqi import UQI
@@ -127,62 +125,3 @@ def test_does_not_repeat_known_faults(entry: dict[str, Any]) -> None:
     ours, wrong = score({**entry, "settings": settings}), number(entry["value"])
     assert not math.isnan(ours)
     assert math.isnan(wrong) or abs(ours - wrong) > 1e-4
-
-
-def weights_folder() -> Path:
-    named = os.environ.get(weights.VARIABLE)
-    return Path(named) if named else Path(__file__).parents[3].parent / "shared" / "weights"
-
-
-@pytest.fixture(scope="module", params=["alex", "squeeze"])
-def lpips(request: pytest.FixtureRequest) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(weights.VARIABLE, str(weights_folder()))
-        if weights.find(request.param) is None:
-            pytest.skip(f"no LPIPS weights ({request.param}) in ${weights.VARIABLE} or ../shared/weights")
-        pytest.importorskip("torchvision", exc_type=Exception)
-        from benchmark_metrics.perceptual import LPIPS
-
-        metric = LPIPS(request.param)
-        metric.net = request.param
-        return metric
-
-
-@pytest.mark.real_data
-def test_lpips_matches_its_package(lpips: Any) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    checked = 0
-    for entry in ENTRIES:
-        if entry["metric"] != f"LPIPS_{lpips.net}" or entry["use"] != "match":
-            continue
-        settings = entry["settings"]
-        if entry["case"] == "torchmetrics docstring example":
-            generator = torch.Generator().manual_seed(42)
-            pair = [torch.rand(2, 3, 100, 100, generator=generator) * 2 - 1 for _ in range(2)]
-            value = lpips.distance(*(images[settings["pair"]].numpy() for images in pair))
-        else:
-            case = arrays(entry["case"])
-            truth = case["gt"].astype(np.float64)
-            prediction = truth if "pair" in settings else case["pred"].astype(np.float64)
-            if entry["case"] == "rgb_64":
-                value = lpips.distance(prediction, truth)
-            else:
-                high = 1.0 if entry["case"] == "unit_128" else 255.0
-                value = value_of(lpips, prediction, truth, np.ones(truth.shape, dtype=bool), (0.0, high))
-        assert value == pytest.approx(entry["value"], abs=entry["atol"]), settings
-        checked += 1
-    assert checked == 11
-    provenance = lpips.provenance()
-    assert provenance["net"] == lpips.net
-    assert re.fullmatch(r"[0-9a-f]{64}", provenance["sha256"])
-
-
-@pytest.mark.real_data
-def test_lpips_refuses_values_outside_the_range(lpips: Any) -> None:
-    image = np.linspace(-1024.0, 3000.0, 64 * 64).reshape(64, 64)
-    mask = np.ones(image.shape, dtype=bool)
-    with pytest.raises(ValueError, match=r"outside -1000\.\.1000"):
-        value_of(lpips, image, image, mask, (-1000.0, 1000.0))
-    assert math.isnan(value_of(lpips, image[:31], image[:31], mask[:31], (-1024.0, 3000.0)))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 import benchmark_metrics
 import numpy as np
 import pytest
-from benchmark.pretrained import weights
 from benchmark_metrics.pointwise import MAE, MSE, NMSE, PSNR, RMSE
 from benchmark_metrics.ssim import SSIM
 from benchmark_metrics.uqi import UQI
@@ -19,7 +17,6 @@ from hypothesis import strategies as st
 
 from benchmark.data.reader import Case
 from benchmark.data.schema import CaseKey
-from benchmark.errors import Unavailable
 from benchmark.preparing import Study, prepare
 from benchmark.protocols import Images
 
@@ -204,71 +201,3 @@ def test_the_profile_uses_every_metric_once() -> None:
     assert sorted(USES) == sorted(SPECS)
     assert PROFILE.id == "physical/1"
     assert PROFILE.primary == "psnr"
-
-
-class TestWeights:
-    @pytest.fixture
-    def nowhere(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-        monkeypatch.setenv(weights.VARIABLE, str(tmp_path / "weights"))
-        (tmp_path / "weights").mkdir()
-        (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
-        return tmp_path
-
-    @pytest.mark.usefixtures("nowhere")
-    def test_missing_weights_make_lpips_unavailable_without_importing_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from benchmark_metrics.perceptual import LPIPS
-
-        for module in ("lpips", "torchvision"):
-            monkeypatch.setitem(sys.modules, module, None)  # importing it would fail with another message
-        with pytest.raises(Unavailable, match=r"^weights missing: .*alexnet-owt-7be5be79\.pth.*BENCHMARK_WEIGHTS"):
-            LPIPS()
-
-    def test_torch_cache_comes_after_the_named_folder(self, nowhere: Any) -> None:
-        cached = nowhere / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
-        cached.write_bytes(b"cached")
-        assert weights.find("alexnet") == cached
-        named = nowhere / "weights" / "lpips_alexnet_features_torchvision.npz"
-        named.write_bytes(b"named")
-        assert weights.find("alexnet") == named
-        assert weights.find("vgg16") is None
-
-    def test_a_file_that_breaks_its_promised_checksum_is_refused(self, nowhere: Any) -> None:
-        from benchmark_metrics.perceptual import LPIPS
-
-        (nowhere / "weights" / "alexnet-owt-7be5be79.pth").write_bytes(b"half a download")
-        with pytest.raises(Unavailable, match="weights damaged"):
-            LPIPS()
-
-    def test_archives_without_the_features_or_with_pickles_are_refused(self, nowhere: Any) -> None:
-        pytest.importorskip("torchvision", exc_type=Exception)
-        from benchmark_metrics.perceptual import LPIPS
-
-        path = nowhere / "weights" / "alexnet.npz"
-        np.savez(path, **{"features.0.weight": np.zeros((64, 3, 11, 11), dtype=np.float32)})
-        with pytest.raises(Unavailable, match=r"alexnet\.npz has no features\.0\.bias"):
-            LPIPS()
-        np.savez(path, **{"features.0.weight": np.array([{"a": 1}], dtype=object)})
-        with pytest.raises(Unavailable, match=r"weights unusable: alexnet\.npz"):
-            LPIPS()
-
-    def test_a_broken_torchvision_makes_lpips_unavailable(self, nowhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        from benchmark_metrics.perceptual import LPIPS
-
-        np.savez(nowhere / "weights" / "alexnet.npz", nothing=np.zeros(1))
-        monkeypatch.setitem(sys.modules, "lpips", None)
-        with pytest.raises(Unavailable, match="lpips cannot be imported"):
-            LPIPS()
-
-    def test_doctor_names_what_is_missing(self, nowhere: Any) -> None:
-        (nowhere / "weights" / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"x")
-        results = {result.what.split(":")[0]: result for result in weights.check()}
-        assert results["LPIPS weights (squeeze)"].state == "ok"
-        assert results["LPIPS weights (vgg)"].state == "missing"
-        assert "vgg16-397923af.pth" in results["LPIPS weights (vgg)"].advice
-
-    def test_an_unknown_network_is_named(self) -> None:
-        from benchmark_metrics.perceptual import LPIPS
-
-        with pytest.raises(ValueError, match="net 'resnet' is none of alex, squeeze, vgg"):
-            LPIPS("resnet")

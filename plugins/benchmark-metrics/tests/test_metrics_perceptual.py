@@ -1,0 +1,160 @@
+"""LPIPS: values of its package, its range, and the weights that it needs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.errors import Unavailable
+from benchmark.pretrained import weights
+from benchmark.protocols import Images
+
+GOLDEN = Path(__file__).parent / "golden"
+ENTRIES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
+
+
+@cache
+def arrays(case: str) -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / "inputs.npz") as file:
+        return {name.split("/")[1]: file[name] for name in file.files if name.split("/")[0] == case}
+
+
+def value_of(metric: Any, prediction: Any, truth: Any, mask: Any, data_range: tuple[float, float]) -> float:
+    """The value of one slice."""
+    return metric.score(Images(prediction[None], truth[None], mask[None], data_range)).item()
+
+
+def weights_folder() -> Path:
+    named = os.environ.get(weights.VARIABLE)
+    return Path(named) if named else Path(__file__).parents[3].parent / "shared" / "weights"
+
+
+@pytest.fixture(scope="module", params=["alex", "squeeze"])
+def lpips(request: pytest.FixtureRequest) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(weights.VARIABLE, str(weights_folder()))
+        if weights.find(request.param) is None:
+            pytest.skip(f"no LPIPS weights ({request.param}) in ${weights.VARIABLE} or ../shared/weights")
+        pytest.importorskip("torchvision", exc_type=Exception)
+        from benchmark_metrics.perceptual import LPIPS
+
+        metric = LPIPS(request.param)
+        metric.net = request.param
+        return metric
+
+
+@pytest.mark.real_data
+def test_lpips_matches_its_package(lpips: Any) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    checked = 0
+    for entry in ENTRIES:
+        if entry["metric"] != f"LPIPS_{lpips.net}" or entry["use"] != "match":
+            continue
+        settings = entry["settings"]
+        if entry["case"] == "torchmetrics docstring example":
+            generator = torch.Generator().manual_seed(42)
+            pair = [torch.rand(2, 3, 100, 100, generator=generator) * 2 - 1 for _ in range(2)]
+            value = lpips.distance(*(images[settings["pair"]].numpy() for images in pair))
+        else:
+            case = arrays(entry["case"])
+            truth = case["gt"].astype(np.float64)
+            prediction = truth if "pair" in settings else case["pred"].astype(np.float64)
+            if entry["case"] == "rgb_64":
+                value = lpips.distance(prediction, truth)
+            else:
+                high = 1.0 if entry["case"] == "unit_128" else 255.0
+                value = value_of(lpips, prediction, truth, np.ones(truth.shape, dtype=bool), (0.0, high))
+        assert value == pytest.approx(entry["value"], abs=entry["atol"]), settings
+        checked += 1
+    assert checked == 11
+    provenance = lpips.provenance()
+    assert provenance["net"] == lpips.net
+    assert re.fullmatch(r"[0-9a-f]{64}", provenance["sha256"])
+
+
+@pytest.mark.real_data
+def test_lpips_refuses_values_outside_the_range(lpips: Any) -> None:
+    image = np.linspace(-1024.0, 3000.0, 64 * 64).reshape(64, 64)
+    mask = np.ones(image.shape, dtype=bool)
+    with pytest.raises(ValueError, match=r"outside -1000\.\.1000"):
+        value_of(lpips, image, image, mask, (-1000.0, 1000.0))
+    assert math.isnan(value_of(lpips, image[:31], image[:31], mask[:31], (-1024.0, 3000.0)))
+
+
+class TestWeights:
+    @pytest.fixture
+    def nowhere(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+        monkeypatch.setenv(weights.VARIABLE, str(tmp_path / "weights"))
+        (tmp_path / "weights").mkdir()
+        (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
+        return tmp_path
+
+    @pytest.mark.usefixtures("nowhere")
+    def test_missing_weights_make_lpips_unavailable_without_importing_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        for module in ("lpips", "torchvision"):
+            monkeypatch.setitem(sys.modules, module, None)  # importing it would fail with another message
+        with pytest.raises(Unavailable, match=r"^weights missing: .*alexnet-owt-7be5be79\.pth.*BENCHMARK_WEIGHTS"):
+            LPIPS()
+
+    def test_torch_cache_comes_after_the_named_folder(self, nowhere: Any) -> None:
+        cached = nowhere / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
+        cached.write_bytes(b"cached")
+        assert weights.find("alexnet") == cached
+        named = nowhere / "weights" / "lpips_alexnet_features_torchvision.npz"
+        named.write_bytes(b"named")
+        assert weights.find("alexnet") == named
+        assert weights.find("vgg16") is None
+
+    def test_a_file_that_breaks_its_promised_checksum_is_refused(self, nowhere: Any) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        (nowhere / "weights" / "alexnet-owt-7be5be79.pth").write_bytes(b"half a download")
+        with pytest.raises(Unavailable, match="weights damaged"):
+            LPIPS()
+
+    def test_archives_without_the_features_or_with_pickles_are_refused(self, nowhere: Any) -> None:
+        pytest.importorskip("torchvision", exc_type=Exception)
+        from benchmark_metrics.perceptual import LPIPS
+
+        path = nowhere / "weights" / "alexnet.npz"
+        np.savez(path, **{"features.0.weight": np.zeros((64, 3, 11, 11), dtype=np.float32)})
+        with pytest.raises(Unavailable, match=r"alexnet\.npz has no features\.0\.bias"):
+            LPIPS()
+        np.savez(path, **{"features.0.weight": np.array([{"a": 1}], dtype=object)})
+        with pytest.raises(Unavailable, match=r"weights unusable: alexnet\.npz"):
+            LPIPS()
+
+    def test_a_broken_torchvision_makes_lpips_unavailable(self, nowhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        np.savez(nowhere / "weights" / "alexnet.npz", nothing=np.zeros(1))
+        monkeypatch.setitem(sys.modules, "lpips", None)
+        with pytest.raises(Unavailable, match="lpips cannot be imported"):
+            LPIPS()
+
+    def test_doctor_names_what_is_missing(self, nowhere: Any) -> None:
+        (nowhere / "weights" / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"x")
+        results = {result.what.split(":")[0]: result for result in weights.check()}
+        assert results["LPIPS weights (squeeze)"].state == "ok"
+        assert results["LPIPS weights (vgg)"].state == "missing"
+        assert "vgg16-397923af.pth" in results["LPIPS weights (vgg)"].advice
+
+    def test_an_unknown_network_is_named(self) -> None:
+        from benchmark_metrics.perceptual import LPIPS
+
+        with pytest.raises(ValueError, match="net 'resnet' is none of alex, squeeze, vgg"):
+            LPIPS("resnet")
