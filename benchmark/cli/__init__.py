@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from benchmark import __version__
-from benchmark.cli import data, doctor, evaluate, export, leaderboard, listing, plugins, run, status, translate, verify
+from benchmark.cli import (
+    data,
+    doctor,
+    evaluate,
+    export,
+    leaderboard,
+    listing,
+    plugins,
+    run,
+    status,
+    translate,
+    verify,
+    weights,
+)
 from benchmark.errors import BenchmarkError, Interrupted
 
 app = typer.Typer(
@@ -38,6 +51,7 @@ for name, function, short in (
 ):
     app.command(name, short_help=short)(function)
 app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
+app.add_typer(weights.app, name="weights", help="Pretrained weights: which are here, fetch the others.")
 
 
 def _version(value: bool) -> None:

@@ -16,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import Unavailable
+from benchmark.pretrained import weights
 from benchmark.protocols import Images
-from benchmark_metrics import weights
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 Image = NDArray[np.float64]
+
+BACKBONES = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
+"""LPIPS's name of a network -> the pretrained weights it needs."""
 
 
 class LPIPS:
@@ -38,11 +41,11 @@ class LPIPS:
     SMALLEST_SIDE = 32
 
     def __init__(self, net: str = "alex") -> None:
-        if net not in weights.ARCHITECTURES:
-            raise ValueError(f"LPIPS: net {net!r} is none of {', '.join(weights.ARCHITECTURES)}")
-        path = weights.require(net)
-        self._provenance = {"net": net, "weights": path.name, "sha256": weights.checksum(path)}
-        self._network = _build(net, path, self._provenance)
+        if net not in BACKBONES:
+            raise ValueError(f"LPIPS: net {net!r} is none of {', '.join(BACKBONES)}")
+        found = weights.require(BACKBONES[net])
+        self._provenance = {"net": net, "weights": found.path.name, "sha256": found.sha256}
+        self._network = _build(net, found.path, self._provenance)
 
     def provenance(self) -> Mapping[str, str]:
         """Which network, weights and package give the numbers."""
@@ -90,32 +93,20 @@ def _build(net: str, path: Path, provenance: dict[str, str]) -> Any:
     linear = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
     provenance |= {"lpips": version("lpips"), "linear_sha256": weights.checksum(linear)}
     state = torch.load(linear, map_location="cpu", weights_only=True)
-    state |= _features(_load(path), [name for name in network.state_dict() if name.startswith("net.")], path)
+    features = weights.read(path, BACKBONES[net])
+    state |= _features(features, [name for name in network.state_dict() if name.startswith("net.")], path)
     network.load_state_dict(state, strict=False, assign=True)
     if unset := [name for name, value in network.named_parameters() if value.is_meta]:
         raise Unavailable(f"weights unusable: lpips {provenance['lpips']} has no {unset[0]}")
     return network.eval().requires_grad_(False)
 
 
-def _load(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a torchvision state dict or a NumPy archive; neither may hold pickled objects."""
-    import torch
-
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: torch.from_numpy(archive[name].astype(np.float32)) for name in archive.files}
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise Unavailable(f"weights unusable: {path.name}: {str(error).splitlines()[0]}") from error
-
-
 def _features(loaded: Mapping[str, Any], wanted: list[str], path: Path) -> dict[str, Any]:
-    """Rename ``features.N.rest`` to the package's ``net.sliceK.N.rest``."""
+    """Rename ``N.rest`` to the package's ``net.sliceK.N.rest``."""
     features = {}
     for name in wanted:
         _, _, rest = name.removeprefix("net.").partition(".")
-        if f"features.{rest}" not in loaded:
+        if rest not in loaded:
             raise Unavailable(f"weights unusable: {path.name} has no features.{rest}")
-        features[name] = loaded[f"features.{rest}"].float()
+        features[name] = loaded[rest]
     return features

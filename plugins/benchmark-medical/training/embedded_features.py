@@ -1,13 +1,13 @@
-"""Train the embedded feature extractor that ships with benchmark-gans.
+"""Train the embedded feature extractor that ships with the harness (``benchmark.pretrained.embedded``).
 
 A small VGG-shaped network learns, on slices of this project's own phantoms (all modalities, both sides of
 every task), to name each pixel's tissue and the slice's modality. The phantoms are built from a seed of
 their own, so no patient of a benchmark data set is among them. Run from anywhere:
 
-    python plugins/benchmark-gans/training/embedded_features.py
+    python plugins/benchmark-medical/training/embedded_features.py
 
 It takes about two minutes on one core and writes ``embedded_features.safetensors`` and the log
-``embedded_features.json`` into the package. Both are the same for the same versions of torch and the data.
+``embedded_features.json`` into ``benchmark/pretrained``. Both are the same for the same versions of torch and the data.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import benchmark_gans
+import benchmark_medical
 import numpy as np
 import safetensors.torch
 import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
-from benchmark_gans.features import EMBEDDED_FILE, ConvolutionStack, embedded_stack
 from benchmark_medical import benchmark_tasks
 from torch import Tensor, nn  # noqa: TID253
 
 from benchmark.data.reader import Dataset
+from benchmark.plugins import source_sha256
 from benchmark.presets import DataSize
+from benchmark.pretrained import embedded
+from benchmark.pretrained.backbones import Backbone
 from benchmark.protocols import BuildRequest
 
 SIZE = DataSize(image_size=64, train=32, validation=8, test=1, slices=12)
@@ -66,9 +68,9 @@ class Student(nn.Module):
 
     def __init__(self, tissues: int, modalities: int) -> None:
         super().__init__()
-        self.stack: ConvolutionStack = embedded_stack()
-        self.names = tuple(self.stack.layers)
-        widths = [layer.out_channels for layer in self.stack.layers.values()]
+        self.stack: Backbone = embedded.build()
+        self.names = tuple(self.stack.taps)
+        widths = [self.stack.features[place].out_channels for place in self.stack.taps.values()]
         self.tissue_heads = nn.ModuleList(nn.Conv2d(width, tissues, 1) for width in widths)
         self.modality_head = nn.Linear(widths[-1], modalities)
 
@@ -180,9 +182,9 @@ def examine(student: Student, images: Images, modalities: Sequence[str]) -> dict
 
 
 @torch.no_grad()
-def root_mean_squares(stack: ConvolutionStack, images: Images) -> dict[str, Tensor]:
+def root_mean_squares(stack: Backbone, images: Images) -> dict[str, Tensor]:
     """Root mean square of each layer's activations after the ReLU, over the training slices."""
-    names = tuple(stack.layers)
+    names = tuple(stack.taps)
     squares = dict.fromkeys(names, 0.0)
     batches = images.pixels.split(64)
     for batch in batches:
@@ -194,9 +196,7 @@ def root_mean_squares(stack: ConvolutionStack, images: Images) -> dict[str, Tens
 def main() -> None:
     """Build the phantoms, train, write the weights and the log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--output", type=Path, default=Path(benchmark_gans.__file__).parent, help="folder to write into"
-    )
+    parser.add_argument("--output", type=Path, default=Path(embedded.__file__).parent, help="folder to write into")
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     arguments = parser.parse_args()
     recipe = Recipe(steps=arguments.steps)
@@ -208,11 +208,17 @@ def main() -> None:
     student, log = train(images["train"], tissues, len(modalities), recipe)
     scales = {f"rms.{name}": value for name, value in root_mean_squares(student.stack, images["train"]).items()}
     data = safetensors.torch.save({**student.stack.state_dict(), **scales})
-    target = arguments.output / EMBEDDED_FILE
+    target = arguments.output / embedded.FILE
     target.write_bytes(data)
     record = {
         "recipe": asdict(recipe),
-        "data": {"size": asdict(SIZE), "content_sha256": hashes, "tissues": tissues, "modalities": modalities},
+        "data": {
+            "phantoms": f"benchmark-medical source sha256:{source_sha256(benchmark_medical.__name__)}",
+            "size": asdict(SIZE),
+            "content_sha256": hashes,
+            "tissues": tissues,
+            "modalities": modalities,
+        },
         "torch": torch.__version__,
         "sha256": hashlib.sha256(data).hexdigest(),
         "parameters": sum(weight.numel() for weight in student.stack.parameters()),
@@ -220,7 +226,7 @@ def main() -> None:
         "validation": examine(student, images["val"], modalities),
         "log": log,
     }
-    target.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (arguments.output / embedded.LOG).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(record["validation"], indent=1))
 
 

@@ -1,0 +1,12 @@
+"""Health checks for ``benchmark doctor``."""
+
+from __future__ import annotations
+
+from benchmark import CheckResult
+from benchmark.pretrained.weights import check
+from benchmark_metrics.perceptual import BACKBONES
+
+
+def weights() -> list[CheckResult]:
+    """Which networks LPIPS could use here."""
+    return [check(backbone, f"LPIPS with net={net}") for net, backbone in BACKBONES.items()]
