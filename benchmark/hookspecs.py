@@ -51,7 +51,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
     def benchmark_tasks():
         yield TaskSpec("t1-t2", "benchmark_t1t2.phantoms:build", source_modality="MR T1",
                        target_modality="MR T2", source_unit="a.u.", target_unit="a.u.",
-                       profile="physical")
+                       profile="default")
     """
 
 

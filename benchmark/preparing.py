@@ -87,7 +87,7 @@ def prepare(profile: ProfileSpec, use: MetricUse, study: Study, data_range: Rang
         if use.clip:
             np.clip(image, low, high, out=image)
         if use.outside == "low":
-            image[~mask] = low
+            image[~case.mask] = low
         if use.scale != "unit":
             image -= low
         if use.scale in _TOP:

@@ -91,6 +91,9 @@ class TaskSpec(Component):
     profile: str
     """Name of the metric profile that scores this task unless a grid says otherwise."""
     simulated: bool = True
+    mirror_safe: bool = False
+    """The embedded anatomy is as likely the other way round, left for right: recipes may mirror training images.
+    A file of the user says so itself."""
     data_version: str = "1"
 
 
@@ -126,7 +129,7 @@ class MetricSpec(Component):
 class MetricUse:
     """One metric inside a profile, and how its images are prepared before it sees them.
 
-    In this order: clip to the range, set the outside of the region, scale.
+    In this order: clip to the range, set the outside of the mask, scale.
     """
 
     metric: str
@@ -138,7 +141,7 @@ class MetricUse:
     clip: bool = True
     """Clip both images to the range first."""
     outside: Literal["keep", "low"] = "keep"
-    """``low``: set both images to the lower end of the range outside the region."""
+    """``low``: set both images to the lower end of the range outside the data set's mask."""
     scale: Literal["unit", "from-low", "0..1", "0..255"] = "unit"
     """``unit``: values in the target's unit; ``from-low``: counted from the lower end of the range;
     ``0..1``, ``0..255``: the range mapped there, without rounding."""

@@ -24,11 +24,12 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         "benchmark_medical.tasks:build_pet_ct",
         summary="FDG-PET of the head to CT",
         options=PetCtOptions,
+        mirror_safe=True,
         source_modality="FDG-PET",
         target_modality="CT",
         source_unit="SUV",
         target_unit="HU",
-        profile="physical",
+        profile="default",
     )
     yield TaskSpec(
         "pet-denoise",
@@ -39,29 +40,31 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="FDG-PET",
         source_unit="SUV",
         target_unit="SUV",
-        profile="physical",
+        profile="default",
     )
     yield TaskSpec(
         "mr-motion",
         "benchmark_medical.tasks:build_mr_motion",
         summary="motion-corrupted to motion-free T1-weighted MR of the head",
         options=MrMotionOptions,
+        mirror_safe=True,
         source_modality="MR T1 with motion",
         target_modality="MR T1",
         source_unit="a.u.",
         target_unit="a.u.",
-        profile="physical",
+        profile="default",
     )
     yield TaskSpec(
         "mr-ct",
         "benchmark_medical.tasks:build_mr_ct",
         summary="T1-weighted MR of the head to CT",
         options=MrCtOptions,
+        mirror_safe=True,
         source_modality="MR T1",
         target_modality="CT",
         source_unit="a.u.",
         target_unit="HU",
-        profile="physical",
+        profile="default",
     )
 
 

@@ -1,4 +1,4 @@
-"""Image-quality metrics in physical units, and the profile ``physical`` that pins how they are used.
+"""Image-quality metrics in physical units, and the profiles that pin how they are used.
 
 This module only describes; the implementations are imported when a run scores something.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmark import hookimpl
-from benchmark.specs import CheckSpec, MetricSpec, MetricUse, ProfileSpec
+from benchmark.specs import CheckSpec, MetricSpec, ProfileSpec
+from benchmark_metrics import profiles
 from benchmark_metrics.catalogue import image_metrics
 from benchmark_metrics.options import LpipsOptions
 
@@ -33,26 +34,8 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
 
 @hookimpl
 def benchmark_profiles() -> Iterator[ProfileSpec]:
-    """The profile ``physical``: errors in the target's unit, similarities over the declared window."""
-    yield ProfileSpec(
-        "physical",
-        1,
-        (
-            MetricUse("mae", clip=False),
-            MetricUse("rmse", clip=False),
-            MetricUse("mse", clip=False),
-            MetricUse("nmse", clip=False),
-            MetricUse("psnr", clip=True),
-            MetricUse("ssim", clip=True, outside="low"),
-            MetricUse("uqi", clip=True, outside="low"),
-            MetricUse("vif-p", clip=True, outside="low"),
-            MetricUse("lpips", clip=True, outside="low"),
-        ),
-        primary="psnr",
-        summary="Errors in the target's unit inside the region; similarities over the data set's window.",
-        data_range="window",
-        region="mask",
-    )
+    """Our own, and copies of published evaluations (:mod:`benchmark_metrics.profiles`)."""
+    yield from profiles.every()
 
 
 @hookimpl

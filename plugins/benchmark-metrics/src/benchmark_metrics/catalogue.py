@@ -17,6 +17,8 @@ def image_metrics() -> Iterator[MetricSpec]:
     yield from _dependences()
     yield from _edges()
     yield from _structures()
+    yield from _inpainting()
+    yield from _low_dose()
 
 
 def _pointwise() -> Iterator[MetricSpec]:
@@ -148,6 +150,18 @@ def _similarities() -> Iterator[MetricSpec]:
     )
 
 
+def _low_dose() -> Iterator[MetricSpec]:
+    yield MetricSpec(
+        "vif-p-ldct-bench",
+        "benchmark_metrics.ldct_bench:SwappedVIFP",
+        label="VIF-P (LDCT-bench)",
+        summary="VIF-P as LDCT-bench computes it: the prediction as reference, values not brought to 0..255.",
+        higher_is_better=True,
+        bounds=(0.0, INFINITY),
+        source="eeulig/ldct-benchmark 09b1011",
+    )
+
+
 def _dependences() -> Iterator[MetricSpec]:
     yield MetricSpec(
         "pcc",
@@ -188,6 +202,40 @@ def _edges() -> Iterator[MetricSpec]:
     )
 
 
+def _inpainting() -> Iterator[MetricSpec]:
+    yield MetricSpec(
+        "ssim-sagittal",
+        "benchmark_metrics.inpainting:SagittalSSIM",
+        label="SSIM (sagittal)",
+        summary="SSIM of sagittal planes over the mask, as the BraTS inpainting challenge computed it.",
+        higher_is_better=True,
+        level="volume",
+        bounds=(-1.0, 1.0),
+        source="inpainting 0.0.12 (BraTS local synthesis)",
+    )
+    yield MetricSpec(
+        "psnr-target-range",
+        "benchmark_metrics.inpainting:PSNROfTargetRange",
+        label="PSNR (target range)",
+        summary="PSNR of a study whose peak is the spread of the target inside the mask.",
+        higher_is_better=True,
+        level="volume",
+        unit="dB",
+        digits=2,
+        source="inpainting 0.0.12 (BraTS local synthesis)",
+    )
+    yield MetricSpec(
+        "msle",
+        "benchmark_metrics.inpainting:MSLE",
+        label="MSLE",
+        summary="Mean square error of log(1 + value) over the region; for images scaled to 0..1.",
+        higher_is_better=False,
+        bounds=(0.0, INFINITY),
+        digits=4,
+        source="inpainting 0.0.12 (BraTS local synthesis)",
+    )
+
+
 def _structures() -> Iterator[MetricSpec]:
     yield MetricSpec(
         "dice",
@@ -214,6 +262,19 @@ def _structures() -> Iterator[MetricSpec]:
         digits=2,
         options=options.HausdorffOptions,
         source="Huttenlocher, Klanderman, Rucklidge, IEEE TPAMI 1993",
+    )
+    yield MetricSpec(
+        "hd95-synthrad2025",
+        "benchmark_metrics.synthrad:HD95WithoutMissed",
+        label="HD95 (SynthRAD2025)",
+        summary="HD95 as the SynthRAD2025 challenge computed it: missed structures are left out.",
+        higher_is_better=False,
+        level="volume",
+        requires=("labels",),
+        unit="mm",
+        bounds=(0.0, INFINITY),
+        digits=2,
+        source="SynthRAD2025/evaluation 17cac47",
     )
     yield MetricSpec(
         "tissue-dice",
