@@ -15,6 +15,7 @@ import torch
 
 from benchmark import checkpoints, options
 from benchmark.claim import CellSpec
+from benchmark.data.augmentation import Augmentation
 from benchmark.data.reader import Dataset
 from benchmark.data.slices import Slices
 from benchmark.errors import BenchmarkError, UsageError
@@ -100,6 +101,9 @@ def _train_and_translate(
     slices = Slices(dataset, "train")
     facts = DataFacts.of(dataset)
     context = model_context(facts, spec, device, len(slices))
+    augmentation = _augmentation(spec, registry, dataset, facts.view)
+    if model_spec.kind == "trained":
+        _check_batch(context.recipe.batch_size, slices)
     model = build_model(model_spec, spec, context)
     if model_spec.kind == "trained":
         validation = Slices(dataset, "val") if dataset.info.splits["val"] else None
@@ -116,6 +120,7 @@ def _train_and_translate(
             log=job.folder.file("log.jsonl"),
             report=report,
             should_stop=should_stop,
+            augmentation=augmentation,
         ).run(slices, validation)
     elif model_spec.kind == "fitted":
         trained = _fit(model, job, slices)
@@ -150,10 +155,27 @@ def _train_and_translate(
         },
     }
     if model_spec.kind == "trained":
+        record["training"]["augmentation"] = augmentation.to_json(facts.image_size)
         findings = loss_findings(read_log(job.folder.file("log.jsonl")))
         findings += output_findings(job.folder.file("predictions.h5"))
         record["health"] = [finding.to_json() for finding in findings]
     return _score_and_commit(job, registry, dataset, record)
+
+
+def _augmentation(spec: CellSpec, registry: Registry, dataset: Dataset, view: str) -> Augmentation:
+    """What the recipe's augmentation comes to: a file says itself whether it may be mirrored, embedded data by task."""
+    task = registry.task(spec.task).spec
+    safe = dataset.info.mirror_safe if spec.dataset.kind == "file" else task.mirror_safe
+    return Augmentation.of(Recipe(**spec.recipe), mirror_safe=safe, view=view)
+
+
+def _check_batch(batch_size: int, slices: Slices) -> None:
+    fewest = min(len(slices.source), len(slices.target))
+    if batch_size > fewest:
+        raise UsageError(
+            f"batches of {batch_size}, but only {fewest} training slices with a region; "
+            "give --recipe batch_size=..., or more data"
+        )
 
 
 def _fit(model: Any, job: CellJob, slices: Slices) -> Trained:

@@ -20,6 +20,7 @@ HARNESS_SOURCES = (
     "translating",
     "cell",
     "checkpoints",
+    "data/augmentation",
     "data/slices",
     "data/reader",
     "data/intensity",

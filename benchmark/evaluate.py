@@ -20,7 +20,7 @@ from benchmark.claim import CellSpec, DataSource, library_version
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import PREDICTIONS_SCHEMA, CaseKey
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.plan import Plan, file_key
+from benchmark.plan import Plan, file_info
 from benchmark.plugins import Registry
 from benchmark.predictions import Lost, PredictionFolder, open_predictions, require_plausible
 from benchmark.preparing import Study
@@ -80,7 +80,7 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
     profile = request.profile or task.profile
     registry.profile(profile)
     path = request.data or _data_of(folder, request.task)
-    content = file_key(path, task)
+    content = file_info(path, task).content_sha256
     preset = folder.about()["preset"] if (folder.path / "run.json").is_file() else PRESET
     with Dataset(path) as dataset:
         judge = make_judge(registry, profile, dataset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import options, presets
 from benchmark.atomic import sha256_of
@@ -14,6 +14,9 @@ from benchmark.errors import UsageError, unknown_name
 from benchmark.grid import Entry, Grid, Published
 from benchmark.plugins import Offer, Registry, source_sha256
 from benchmark.specs import ModelSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from benchmark.data.reader import DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class BuildJob:
     size: presets.DataSize
     seed: int
     options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Where a task's data come from, and what must be known of them before anything is trained."""
+
+    source: DataSource
+    slices: int
+    """Training slices, at most: those without a region are not used."""
+    paired: bool = True
+    build: BuildJob | None = None
 
 
 @dataclass(frozen=True)
@@ -71,19 +85,16 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
     """Expand a grid into cells.
 
     Raises:
-        UsageError: an unknown preset, task, model, profile or option.
+        UsageError: an unknown preset, task, model, profile, option or field of the recipe, or a batch larger than
+            the data.
     """
     preset = presets.preset(choices.preset)
     listed_tasks = dict.fromkeys(task for tasks, _, _ in grid.blocks for task in tasks)
     tasks = choices.tasks or tuple(listed_tasks)
     offered = {name: registry.task(name) for name in dict.fromkeys((*listed_tasks, *tasks))}
     _check_names(registry, grid, choices, listed_tasks)
-    data: dict[str, DataSource] = {}
-    builds: list[BuildJob] = []
-    for name in tasks:
-        data[name], build = _data_source(offered[name], choices, preset)
-        if build is not None:
-            builds.append(build)
+    data = {name: _data(offered[name], choices, preset) for name in tasks}
+    builds = tuple(found.build for found in data.values() if found.build is not None)
     cells: dict[str, PlannedCell] = {}
     for task in tasks:
         for entry, profile in _entries_for(grid, task, choices):
@@ -96,7 +107,7 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
-    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), tuple(builds), grid.published)
+    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), builds, grid.published)
 
 
 def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
@@ -126,16 +137,16 @@ def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks:
             raise unknown_name("model or task", name, owners, hint="(-p NAME.OPTION=VALUE)")
 
 
-def _data_source(
-    offer: Offer[TaskSpec], choices: Choices, preset: presets.Preset
-) -> tuple[DataSource, BuildJob | None]:
+def _data(offer: Offer[TaskSpec], choices: Choices, preset: presets.Preset) -> _Data:
     task = offer.spec
     if task.name in choices.data:
         path = choices.data[task.name]
-        return DataSource("file", file_key(path, task), str(path.absolute())), None
+        info = file_info(path, task)
+        source = DataSource("file", info.content_sha256, str(path.absolute()))
+        return _Data(source, info.slice_count("train"), info.paired)
     values = options.resolve(task.name, task.options, choices.parameters.get(task.name, {}))
     build, key = _build(offer, preset, values, choices.data_seed, choices.datasets)
-    return DataSource("embedded", key, build.path), build
+    return _Data(DataSource("embedded", key, build.path), preset.data.train * preset.data.slices, build=build)
 
 
 def build_job(registry: Registry, task: str, preset: str, seed: int, datasets: Path) -> BuildJob:
@@ -168,8 +179,8 @@ def _build(
     return BuildJob(task.name, str(path), preset.data, seed, values), key
 
 
-def file_key(path: Path, task: TaskSpec) -> str:
-    """Content hash of a user's file, after checking that it is data for this task.
+def file_info(path: Path, task: TaskSpec) -> DatasetInfo:
+    """What a user's file says of itself, after checking that it is data for this task.
 
     Raises:
         DatasetError: the file is missing, broken, for another task, or its target has another unit.
@@ -189,7 +200,7 @@ def file_key(path: Path, task: TaskSpec) -> str:
             f"{path}: its target is in {info.target.unit}, task {task.name!r} needs {task.target_unit}; "
             "import with the right --target-unit or give it to another task"
         )
-    return info.content_sha256
+    return info
 
 
 def _cell(
@@ -199,7 +210,7 @@ def _cell(
     profile: str,
     seed: int,
     preset: presets.Preset,
-    data: DataSource,
+    data: _Data,
     choices: Choices,
 ) -> PlannedCell:
     offer = registry.model(entry.model)
@@ -215,6 +226,11 @@ def _cell(
     recipe = preset.recipe
     for layer in (model.recipes.get(preset.name, {}), entry.recipes.get(preset.name, {}), choices.recipe):
         recipe = recipe.changed(layer)
+    if model.kind == "trained" and recipe.batch_size > data.slices:
+        raise UsageError(
+            f"{task.name}/{entry.name}: batches of {recipe.batch_size}, but only {data.slices} training slices; "
+            "give --recipe batch_size=..., or more data"
+        )
     spec = CellSpec(
         task=task.name,
         model=entry.model,
@@ -224,7 +240,7 @@ def _cell(
         precision=choices.precision,
         options=values,
         recipe=asdict(recipe),
-        dataset=data,
+        dataset=data.source,
         profile=profile,
         sources={"model": source_sha256(offer.plugin.module), "harness": harness_sha256()},
         libraries={name: library_version(name) for name in NUMERIC_LIBRARIES},
@@ -232,4 +248,8 @@ def _cell(
     skip = ""
     if model.target_units and task.target_unit not in model.target_units:
         skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
+    elif not data.paired and model.kind != "fixed" and model.pairing == "paired":
+        skip = (
+            f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"
+        )
     return PlannedCell(spec, model.cost, model.baseline, skip)

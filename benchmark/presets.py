@@ -1,12 +1,14 @@
-"""How large a run is: the sizes of the embedded data and the training budget that every model gets."""
+"""How large a run is: the sizes of the embedded data and the training recipe that every model gets."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmark.errors import unknown_name
+from benchmark import options
+from benchmark.errors import UsageError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class DataSize:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The training budget and optimiser settings, the same for every model unless its record says otherwise.
+    """The training budget, optimiser settings and augmentation, the same for every model unless its record says
+    otherwise.
 
     ``steps`` counts calls of ``training_step``; with ``epochs`` set it is derived from the training slices
     instead. ``decay_from`` is the fraction of the budget after which the learning rate falls linearly to
@@ -39,6 +42,10 @@ class Recipe:
     """Width of the first layer of generators."""
     discriminator_filters: int = 64
     epochs: int | None = None
+    jitter: float = 1.0
+    """Training images are enlarged by this ratio and cut at a random place to their size again; 1: never."""
+    flip: bool = False
+    """Training images are mirrored left to right with probability 1/2, where the anatomy allows it."""
 
     def budget(self, training_slices: int) -> int:
         """Number of training steps for a data set with this many training slices."""
@@ -47,8 +54,36 @@ class Recipe:
         return self.epochs * max(1, training_slices // self.batch_size)
 
     def changed(self, values: Mapping[str, Any]) -> Recipe:
-        """A copy with some fields replaced."""
-        return replace(self, **values)
+        """A copy with some fields replaced; strings are read as the field's type. ``steps`` alone ends ``epochs``.
+
+        Raises:
+            UsageError: a field that a recipe does not have, or a value that no training can use.
+        """
+        if "steps" in values:
+            if values.get("epochs") is not None:
+                raise UsageError("recipe: give steps or epochs, not both")
+            values = {**values, "epochs": None}
+        changed = replace(self, **options.resolve("recipe", Recipe, asdict(self), values))
+        changed._check()
+        return changed
+
+    def _check(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"recipe.{name}: {value} is not finite")
+        whole = ("batch_size", "filters", "discriminator_filters", "steps" if self.epochs is None else "epochs")
+        for name in whole:
+            if getattr(self, name) < 1:
+                raise UsageError(f"recipe.{name}: {getattr(self, name)} is less than 1")
+        for name, fits, rule in (
+            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("beta1", 0 <= self.beta1 < 1, "from 0 to below 1"),
+            ("beta2", 0 <= self.beta2 < 1, "from 0 to below 1"),
+            ("decay_from", 0 <= self.decay_from <= 1, "from 0 to 1"),
+            ("jitter", 1 <= self.jitter <= 2, "from 1 to 2"),
+        ):
+            if not fits:
+                raise UsageError(f"recipe.{name}: {getattr(self, name):g} is not {rule}")
 
 
 @dataclass(frozen=True)
@@ -91,9 +126,18 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "paper",
-            "256x256, the published recipe (batch 1, Adam 2e-4, 200 epochs); needs a GPU",
+            "256x256, the published recipe (batch 1, Adam 2e-4, 200 epochs, jitter and mirroring); needs a GPU",
             DataSize(image_size=256, train=38, validation=4, test=12, slices=50),
-            Recipe(steps=0, epochs=200, batch_size=1, learning_rate=2e-4, filters=64, discriminator_filters=64),
+            Recipe(
+                steps=0,
+                epochs=200,
+                batch_size=1,
+                learning_rate=2e-4,
+                filters=64,
+                discriminator_filters=64,
+                jitter=286 / 256,
+                flip=True,
+            ),
         ),
     )
 }

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from benchmark import checkpoints
+from benchmark.data.augmentation import Augmentation
 from benchmark.data.slices import Batches, Slices, seed_for
 from benchmark.errors import Interrupted, TrainingDiverged
 from benchmark.jobs import Progress
@@ -53,6 +54,7 @@ class Loop:
     log: Path
     report: Callable[[Progress], None]
     should_stop: Callable[[], bool]
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def run(self, train: Slices, val: Slices | None) -> Trained:
         """Train to the end of the budget, from the checkpoint if there is one.
@@ -62,7 +64,14 @@ class Loop:
             Interrupted: asked to stop; everything up to the last step is in the checkpoint.
         """
         start, before = self._resume()
-        batches = Batches(train, self.batch_size, self.seed, unpaired=self.unpaired, device=self.device)
+        batches = Batches(
+            train,
+            self.batch_size,
+            self.seed,
+            unpaired=self.unpaired,
+            device=self.device,
+            augmentation=self.augmentation,
+        )
         log_every = max(1, self.steps // LOG_LINES)
         validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
         began = saved = reported = time.perf_counter()

@@ -200,7 +200,7 @@ def test_a_file_of_another_task_or_unit_is_refused(
     path = tmp_path / "mine.h5"
     with DatasetWriter(path, task=made_for, name="n", source=source, target=target, simulated=False) as writer:
         for patient in ("a", "b"):
-            image = np.arange(64.0).reshape(1, 8, 8) / 64
+            image = np.arange(256.0).reshape(4, 8, 8) / 256
             writer.add_case(patient, "s", source=image, target=image, spacing=(1, 1, 1))
         writer.set_splits({"train": ["a"], "test": ["b"]})
     if said:
@@ -209,3 +209,9 @@ def test_a_file_of_another_task_or_unit_is_refused(
     else:
         cells = plan(registry, data={"ct": path}, tasks=("ct",)).cells
         assert {cell.spec.dataset.kind for cell in cells} == {"file"}
+
+
+def test_batches_larger_than_the_data_are_refused_before_training(registry: Registry) -> None:
+    with pytest.raises(UsageError, match="ct/net: batches of 17, but only 16 training slices"):
+        plan(registry, preset="smoke", recipe={"batch_size": 17})
+    assert plan(registry, preset="smoke", recipe={"batch_size": 16}).cells

@@ -217,5 +217,6 @@ def test_a_nan_translation_is_an_error(dataset: Dataset) -> None:
         def translate(self, source: Tensor) -> Tensor:
             return source * math.nan
 
+    maps = dataset.info.source_map, dataset.info.target_map
     with pytest.raises(TrainingDiverged, match="NaN"):
-        translate_volume(Broken(), np.ones((2, 8, 8), np.float32), dataset.info, torch.device("cpu"))
+        translate_volume(Broken(), np.ones((2, 8, 8), np.float32), *maps, torch.device("cpu"))

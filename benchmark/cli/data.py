@@ -130,6 +130,10 @@ def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("file", f"{facts['path']} ({facts['schema']})"),
         ("data set", f"{facts['name']}, {'simulated' if facts['simulated'] else 'real'} data for {facts['task']}"),
     ]
+    if not facts["paired"]:
+        rows.append(("pairs", "sources and targets of the training patients do not belong together"))
+    if facts["mirror_safe"]:
+        rows.append(("mirroring", "left and right may be exchanged in training"))
     for role in ("source", "target"):
         side = facts[role]
         low, high = side["window"]

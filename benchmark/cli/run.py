@@ -16,6 +16,7 @@ from benchmark.grid import load_grid
 from benchmark.plan import Choices, Plan, make_plan
 from benchmark.plugins import registry
 from benchmark.presets import PRESETS
+from benchmark.presets import preset as find_preset
 
 DEFAULT_RESULTS = Path("results")
 
@@ -41,6 +42,10 @@ def run(
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Training steps for every model, instead of the preset's.", min=1)
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=VALUE of the training recipe for every model, e.g. flip=yes. Repeatable."),
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Metric profile, instead of each task's own.")] = None,
     precision: Annotated[str, typer.Option(help="fp32 or bf16 (recorded; part of the cell's identity).")] = "fp32",
@@ -79,7 +84,7 @@ def run(
         models=_names(models),
         data=_data(data or []),
         parameters=_parameters(parameter or []),
-        recipe={} if steps is None else {"steps": steps, "epochs": None},
+        recipe=_recipe(recipe or [], steps, preset),
         precision=precision,
         profile=profile,
         data_seed=data_seed,
@@ -179,6 +184,20 @@ def _data(items: list[str]) -> dict[str, Path]:
             raise UsageError(f"--data {item!r}: write TASK=FILE.h5")
         found[task] = Path(path)
     return found
+
+
+def _recipe(items: list[str], steps: int | None, preset: str) -> dict[str, Any]:
+    """The fields of the recipe that the user sets, checked and typed."""
+    given: dict[str, Any] = {} if steps is None else {"steps": steps}
+    for item in items:
+        name, separator, value = item.partition("=")
+        if not separator or not name:
+            raise UsageError(f"--recipe {item!r}: write FIELD=VALUE; 'benchmark show preset {preset}' lists them")
+        if name in given:
+            raise UsageError(f"--recipe {item!r}: {name} was given before")
+        given[name] = value
+    changed = find_preset(preset).recipe.changed(given)
+    return {name: getattr(changed, name) for name in (*given, *(["epochs"] if "steps" in given else []))}
 
 
 def _parameters(items: list[str]) -> dict[str, dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark.data.leakage import SliceIndex
 from benchmark.data.plausibility import SideStatistics
-from benchmark.data.reader import Dataset, case_shape, guarded, open_file
+from benchmark.data.reader import Dataset, case_shape, guarded, open_file, require_pair
 from benchmark.data.schema import ROLES, SPLITS, CaseKey, array_sha256, side_from_json, text
 from benchmark.data.writer import content_sha256, iterate_cases
 from benchmark.errors import DatasetError
@@ -167,6 +167,8 @@ def _check_case(
     where = str(key)
     group = file[f"cases/{key}"]
     case_shape(group, key, str(path))
+    if bool(file.attrs.get("paired", True)) or split_of.get(key.patient) != "train":
+        require_pair(group, key, str(path))
     spacing, affine = np.asarray(group.attrs["spacing"], float), np.asarray(group.attrs["affine"], float)
     if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
         yield Problem("error", where, f"spacing is {spacing.tolist()}, not three lengths in mm", AGAIN)
@@ -186,6 +188,8 @@ def _check_case(
         yield Problem("error", where, "the mask is empty, there is nothing to score", "mend or leave out the case")
     in_region = mask.any(axis=(1, 2))
     for role in ("source", "target"):
+        if role not in arrays:
+            continue
         array = arrays[role]
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
         if bad:

@@ -2,7 +2,7 @@
 
 A row per split: for a few of its patients the middle slice of the region, source beside target with the
 region's outline, then the joint histogram of all its patients. Shifted pairs, swapped axes, wrong units and
-regions that miss the body all show here.
+regions that miss the body all show here. Training images that are not pairs have no joint histogram.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.data.intensity import IntensityMap
-from benchmark.data.reader import Case, Dataset, DatasetInfo
+from benchmark.data.reader import Dataset, DatasetInfo, Sides
 from benchmark.data.schema import SPLITS, Side
 
 if TYPE_CHECKING:
@@ -80,39 +80,50 @@ def _draw_split(dataset: Dataset, split: str, axes: list[Axes], histogram: Axes)
     info = dataset.info
     counts = np.zeros((_BINS, _BINS))
     shown: set[str] = set()
-    for case in dataset.iterate(split):
-        counts += _joint_counts(case, info)
+    paired = info.paired or split != "train"
+    for case in map(dataset.load_sides, info.in_split(split)):
+        if paired:
+            counts += _joint_counts(case, info)
         if case.key.patient not in shown and 2 * len(shown) < len(axes):
             _draw_case(case, info, *axes[2 * len(shown) : 2 * len(shown) + 2])
             shown.add(case.key.patient)
     axes[0].text(
         -0.08, 0.5, split, transform=axes[0].transAxes, rotation=90, ha="right", va="center", weight="bold", fontsize=10
     )
-    _draw_histogram(counts, info, split, histogram)
+    if paired:
+        _draw_histogram(counts, info, split, histogram)
+    else:
+        histogram.set_axis_off()
+        histogram.text(0.0, 0.5, "sources and targets\nare not pairs", transform=histogram.transAxes, fontsize=7)
 
 
-def _draw_case(case: Case, info: DatasetInfo, source: Axes, target: Axes) -> None:
+def _draw_case(case: Sides, info: DatasetInfo, source: Axes, target: Axes) -> None:
     import numpy as np
+    from matplotlib.colors import Normalize
 
     in_region = np.flatnonzero(case.mask.any(axis=(1, 2)))
     number = int(in_region[len(in_region) // 2]) if len(in_region) else len(case.mask) // 2
     aspect = case.spacing[1] / case.spacing[2]
     for axis, image, fitted in (
-        (source, case.source[number], info.source_map),
-        (target, case.target[number], info.target_map),
+        (source, case.source, info.source_map),
+        (target, case.target, info.target_map),
     ):
-        axis.imshow(image, cmap="gray", vmin=fitted.low, vmax=fitted.high, aspect=aspect, interpolation="nearest")
+        if image is not None:
+            shades = Normalize(fitted.low, fitted.high)
+            axis.imshow(image[number], cmap="gray", norm=shades, aspect=aspect, interpolation="nearest")
     region = case.mask[number]
     if region.any() and not region.all():
-        target.contour(region, levels=[0.5], colors="tab:orange", linewidths=0.7)
+        (source if case.target is None else target).contour(region, levels=[0.5], colors="tab:orange", linewidths=0.7)
     source.set_title(str(case.key), fontsize=7, loc="left")
     target.set_title(f"slice {number}", fontsize=7, loc="left")
 
 
-def _joint_counts(case: Case, info: DatasetInfo) -> NDArray[np.float64]:
+def _joint_counts(case: Sides, info: DatasetInfo) -> NDArray[np.float64]:
     """How many voxels of the region have which source (first axis) and target; outside the window: at its edge."""
     import numpy as np
 
+    assert case.source is not None
+    assert case.target is not None
     source, target = info.source_map, info.target_map
     return np.histogram2d(
         source.clip(case.source[case.mask]),

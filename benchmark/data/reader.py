@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.intensity import IntensityMap
-from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json, text
+from benchmark.data.schema import ROLES, SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json, text
 from benchmark.errors import BenchmarkError, DatasetError
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """One study of which a side may be missing: arrays ``(Z, H, W)`` in physical units, spacing (z, y, x) in mm."""
+
+    key: CaseKey
+    source: NDArray[np.float32] | None
+    target: NDArray[np.float32] | None
+    mask: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """What a file says of itself."""
 
@@ -54,6 +65,10 @@ class DatasetInfo:
     slices: Mapping[CaseKey, int]
     content_sha256: str
     provenance: Mapping[str, Any]
+    paired: bool = True
+    """False: sources and targets of the training split do not belong together."""
+    mirror_safe: bool = False
+    """The anatomy is as likely mirrored left to right."""
 
     def in_split(self, split: str) -> tuple[CaseKey, ...]:
         """The cases of a split's patients, sorted."""
@@ -108,13 +123,14 @@ class Dataset:
         """Read one case into memory.
 
         Raises:
-            DatasetError: the file has no such case, or is damaged there.
+            DatasetError: the file has no such case, or only one side of it, or is damaged there.
         """
         import numpy as np
 
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
             case_shape(group, key, str(self.path))
+            require_pair(group, key, str(self.path))
             spacing, affine = self.place(key)
             return Case(
                 key=key,
@@ -125,6 +141,22 @@ class Dataset:
                 spacing=spacing,
                 affine=affine,
             )
+
+    def load_sides(self, key: CaseKey) -> Sides:
+        """Read what there is of a case's images into memory; training cases of an unpaired file may have one side.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            group = self.file[f"cases/{key}"]
+            case_shape(group, key, str(self.path))
+            source, target = (
+                group[role][()].astype(np.float32) if role in group else None for role in ("source", "target")
+            )
+            return Sides(key, source, target, group["mask"][()] != 0, self.place(key)[0])
 
     def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
         """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.
@@ -169,6 +201,11 @@ class Dataset:
             raise DatasetError(f"{where}: holds no case")
         if len(sizes) > 1:
             raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
+        splits = _read_splits(file, {key.patient for key in slices}, where)
+        paired = bool(file.attrs.get("paired", True))
+        for key in slices:
+            if paired or key.patient not in splits["train"]:
+                require_pair(file[f"cases/{key}"], key, where)
         return DatasetInfo(
             path=self.path,
             task=text(file.attrs["task"]),
@@ -179,11 +216,13 @@ class Dataset:
             source_map=source_map,
             target_map=target_map,
             image_size=sizes.pop(),
-            splits=_read_splits(file, {key.patient for key in slices}, where),
+            splits=splits,
             cases=tuple(slices),
             slices=slices,
             content_sha256=text(file.attrs["content_sha256"]),
             provenance=_json_object(text(file.attrs.get("provenance", "{}")), f"{where}: provenance"),
+            paired=paired,
+            mirror_safe=bool(file.attrs.get("mirror_safe", False)),
         )
 
 
@@ -220,26 +259,35 @@ def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, i
     Raises:
         DatasetError: an array or attribute is missing, not numbers, of another shape, or larger than its bytes.
     """
-    shapes = {}
-    for role in ("source", "target", "mask"):
-        if role not in group:
-            raise DatasetError(f"{where}: case {key} has no {role}")
-        shapes[role] = group[role].shape
-    if "labels" in group:
-        shapes["labels"] = group["labels"].shape
+    if "mask" not in group:
+        raise DatasetError(f"{where}: case {key} has no mask")
+    if "source" not in group and "target" not in group:
+        raise DatasetError(f"{where}: case {key} has no source and no target")
+    shapes = {role: group[role].shape for role in ROLES if role in group}
     for role in shapes:
         data = group[role]
         if data.dtype.kind not in "fiu":
             raise DatasetError(f"{where}: case {key}: {role} holds {data.dtype}, not numbers")
         if data.nbytes > _DEFLATE_LIMIT * data.id.get_storage_size():
             raise DatasetError(f"{where}: case {key}: {role} is incomplete; import or build it again")
-    if len(set(shapes.values())) != 1 or len(shapes["source"]) != 3 or 0 in shapes["source"]:
+    if len(set(shapes.values())) != 1 or len(shapes["mask"]) != 3 or 0 in shapes["mask"]:
         raise DatasetError(f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)")
     for name in ("spacing", "affine"):
         if name not in group.attrs:
             raise DatasetError(f"{where}: case {key}: attribute {name!r} is missing")
-    count, height, width = shapes["source"]
+    count, height, width = shapes["mask"]
     return int(count), int(height), int(width)
+
+
+def require_pair(group: h5py.Group, key: CaseKey, where: str) -> None:
+    """A case must have both sides, unless it is a training case of an unpaired file.
+
+    Raises:
+        DatasetError: one is missing.
+    """
+    for role in ("source", "target"):
+        if role not in group:
+            raise DatasetError(f"{where}: case {key} has no {role}")
 
 
 def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, tuple[str, ...]]:

@@ -2,8 +2,8 @@
 
 ::
 
-    /                                attrs: schema, task, name, simulated, provenance (JSON), source (JSON),
-                                            target (JSON), content_sha256
+    /                                attrs: schema, task, name, simulated, paired, mirror_safe, provenance (JSON),
+                                            source (JSON), target (JSON), content_sha256
     /cases/<patient>/<study>/source  (Z, H, W) float32 or int16, one chunk per slice; attrs: sha256
                             /target  the same shape
                             /mask    uint8, the region in which scores are computed
@@ -16,6 +16,10 @@ variable-length strings live in HDF5's global heap, where one wrong byte can han
 
 ``source`` and ``target`` describe a side: modality, unit, the window rule, and the window it gave on the
 training patients.
+
+Where ``paired`` (true if absent) is false, the sources and targets of the training patients do not belong together,
+and a case of theirs may hold only one of the two, with its mask; validation and test cases are pairs all the same.
+``mirror_safe`` (false if absent) says that the anatomy is as likely the other way round, left for right.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ def summary(path: Path | str) -> dict[str, Any]:
         "task": info.task,
         "name": info.name,
         "simulated": info.simulated,
+        "paired": info.paired,
+        "mirror_safe": info.mirror_safe,
         "source": _side(info.source, info.source_map),
         "target": _side(info.target, info.target_map),
         "image_size": list(info.image_size),

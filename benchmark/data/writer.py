@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.intensity import IntensityMap
+from benchmark.data.reader import require_pair
 from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, array_sha256, identifier, side_to_json, text
 from benchmark.errors import DatasetError
 
@@ -33,9 +34,13 @@ class DatasetWriter:
             writer.add_case("p001", "s1", source=mr, target=ct, mask=body, spacing=(3.0, 3.4, 3.4))
             writer.set_splits({"train": [...], "val": [...], "test": ["p001"]})
 
+    ``paired=False``: sources and targets of the training patients do not belong together; only models that train
+    unpaired will be trained on the file. ``mirror_safe``: the anatomy is as likely the other way round, so training
+    images may be mirrored left to right.
+
     Raises:
         DatasetError: shapes differ, values are NaN or infinite, a mask is empty, a case comes twice, a spacing or
-            affine is no such thing, a patient stands in two splits or in none.
+            affine is no such thing, a patient stands in two splits or in none, a side is missing that must be there.
     """
 
     def __init__(
@@ -47,12 +52,15 @@ class DatasetWriter:
         source: Side,
         target: Side,
         simulated: bool,
+        paired: bool = True,
+        mirror_safe: bool = False,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         import h5py
 
         self.path = Path(path)
         self.sides = {"source": source, "target": target}
+        self.paired = paired
         self.splits: dict[str, list[str]] | None = None
         self._cases: list[CaseKey] = []
         described = json.dumps(dict(provenance or {}), sort_keys=True, allow_nan=False)
@@ -60,7 +68,7 @@ class DatasetWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file: h5py.File = h5py.File(self._temporary, "w", libver="v110")
         try:
-            self._file.attrs["simulated"] = bool(simulated)
+            self._file.attrs.update(simulated=bool(simulated), paired=bool(paired), mirror_safe=bool(mirror_safe))
             for attribute, value in {"schema": SCHEMA, "task": task, "name": name, "provenance": described}.items():
                 _set_text(self._file, attribute, value)
         except BaseException:
@@ -84,8 +92,8 @@ class DatasetWriter:
         patient: str,
         study: str,
         *,
-        source: ArrayLike,
-        target: ArrayLike,
+        source: ArrayLike | None = None,
+        target: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         spacing: Sequence[float],
@@ -95,7 +103,7 @@ class DatasetWriter:
         """Add one study: arrays ``(Z, H, W)`` in physical units; ``spacing`` (z, y, x) in mm.
 
         int16 arrays (whole HU) are stored as such, everything else as float32. Without a mask the whole
-        image is the region.
+        image is the region. Only a training case of an unpaired file may come without source or without target.
         """
         import numpy as np
 
@@ -110,17 +118,23 @@ class DatasetWriter:
             raise DatasetError(f"case {key}: the affine must be a finite 4x4 matrix")
         arrays: dict[str, NDArray[np.generic]] = {}
         for role, values in (("source", source), ("target", target)):
-            array = np.asarray(values)
-            arrays[role] = array if array.dtype == np.int16 else array.astype(np.float32)
-        shape = arrays["source"].shape
+            if values is not None:
+                array = np.asarray(values)
+                arrays[role] = array if array.dtype == np.int16 else array.astype(np.float32)
+        if len(arrays) < (2 if self.paired else 1):
+            lacks = "source" if source is None else "target"
+            raise DatasetError(
+                f"case {key} has no {lacks}; only training cases of a file with paired=False may lack it"
+            )
+        first, shape = next((role, array.shape) for role, array in arrays.items())
         arrays["mask"] = np.ones(shape, np.uint8) if mask is None else (np.asarray(mask) != 0).astype(np.uint8)
         if labels is not None:
             arrays["labels"] = np.asarray(labels).astype(np.uint8)
         if len(shape) != 3 or 0 in shape:
-            raise DatasetError(f"case {key}: source has shape {shape}; expected (slices, rows, columns)")
+            raise DatasetError(f"case {key}: {first} has shape {shape}; expected (slices, rows, columns)")
         for role, array in arrays.items():
             if array.shape != shape:
-                raise DatasetError(f"case {key}: {role} has shape {array.shape}, source has {shape}")
+                raise DatasetError(f"case {key}: {role} has shape {array.shape}, {first} has {shape}")
             if not np.isfinite(array).all():
                 raise DatasetError(f"case {key}: {role} holds NaN or infinite values; mend or leave out the case")
         if not arrays["mask"].any():
@@ -150,6 +164,7 @@ class DatasetWriter:
         if self.splits is None:
             raise DatasetError(f"{self.path.name}: no splits were set")
         _check_splits(self.splits, {key.patient for key in self._cases}, self.path.name)
+        self._check_sides(set(self.splits["train"]))
         for split, patients in self.splits.items():
             self._file.create_dataset(f"splits/{split}", data=np.array(patients, "S64"))
         for role, side in self.sides.items():
@@ -159,6 +174,19 @@ class DatasetWriter:
         with self._temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         os.replace(self._temporary, self.path)
+
+    def _check_sides(self, training: set[str]) -> None:
+        """Every case outside training is a pair, and training has both sides."""
+        trained_on: set[str] = set()
+        for key in self._cases:
+            group = self._file[f"cases/{key}"]
+            if key.patient in training:
+                trained_on.update(group)
+            else:
+                require_pair(group, key, self.path.name)
+        for role in self.sides:
+            if role not in trained_on:
+                raise DatasetError(f"{self.path.name}: no training case has a {role}")
 
     def _fit_window(self, role: str, side: Side) -> IntensityMap:
         """The window of a side; percentiles are taken inside the region of training patients only."""
@@ -171,7 +199,8 @@ class DatasetWriter:
         for key in self._cases:
             if key.patient in self.splits["train"]:
                 group = self._file[f"cases/{key}"]
-                voxels.append(group[role][()][group["mask"][()] != 0].astype(np.float32))
+                if role in group:
+                    voxels.append(group[role][()][group["mask"][()] != 0].astype(np.float32))
         sample = np.concatenate(voxels)
         sample = sample[:: max(1, sample.size // _PERCENTILE_SAMPLE)]
         low, high = np.percentile(sample, [side.window.low, side.window.high])
@@ -238,4 +267,8 @@ def content_sha256(file: h5py.File) -> str:
     for split in SPLITS:
         if split in file["splits"]:
             digest.update(f"{split}{[text(name) for name in file['splits'][split][()]]}".encode())
+    # only where they say something else than files did that had no such attribute
+    for name, absent in (("paired", True), ("mirror_safe", False)):
+        if bool(file.attrs.get(name, absent)) != absent:
+            digest.update(f"{name}{not absent}".encode())
     return digest.hexdigest()

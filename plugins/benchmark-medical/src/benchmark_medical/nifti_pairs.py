@@ -60,6 +60,7 @@ def run(options: NiftiPairsOptions, output: Path, report: Callable[[str], None])
         source=source,
         target=target,
         simulated=False,
+        mirror_safe=options.mirror_safe,
         provenance=_provenance(options),
     ) as writer:
         for study in studies:
