@@ -45,6 +45,8 @@ class MetricTests:
     """Voxels outside the mask do not matter."""
     low_outside: ClassVar[bool] = False
     """Profiles set the outside of the region to the lower end of the range before this metric."""
+    scales: ClassVar[bool] = True
+    """False: values are taken as they are, because of a threshold in HU, say."""
     scale: ClassVar[int | None] = None
     """Images and range times ``k`` give the score times ``k ** scale``; ``None``: as the spec's unit says
     (1 for ``target``, 2 for ``target^2``, else 0)."""
@@ -215,6 +217,7 @@ class MetricTests:
     def test_images_and_range_scale_together(self) -> None:
         """The score does not know the unit, but for the unit it declares."""
         self._only_if("labels" not in self.spec.requires, "is about label maps")
+        self._only_if(self.scales, "takes values as they are")
         images, factor = self.noisy(), 0.01
         low, high = images.data_range
         scaled = replace(

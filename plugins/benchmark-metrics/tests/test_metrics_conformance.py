@@ -1,3 +1,4 @@
+# ruff: noqa: RUF012  (promises are read, not changed)
 """Every metric of ours under the conformance kit, with other people's implementations as oracles."""
 
 from __future__ import annotations
@@ -130,3 +131,194 @@ class TestVIFP(MetricTests):
     low_outside = True
     degenerate: ClassVar = {"both the same constant": 1.0, "two different constants": 0.0, "prediction constant": 0.0}
     oracle = staticmethod(vif)
+
+
+class TestPSNRPooled(TestPSNR):
+    spec = SPECS["psnr-pooled"]
+
+
+class TestBias(MetricTests):
+    """The sign of an error is not better or worse; only its size is."""
+
+    spec = SPECS["bias"]
+    best = 0.0
+    worse_with = ()
+    degenerate = {"both the same constant": 0.0, "two different constants": 1000.0}
+    oracle = staticmethod(lambda p, t, _: float((p - t).mean()))
+
+
+class TestNRMSE(MetricTests):
+    spec = SPECS["nrmse"]
+    best = 0.0
+    degenerate = {"both the same constant": 0.0, "prediction at the lower end": 1.0}
+    data_range = (0.0, 4000.0)
+    oracle = staticmethod(lambda p, t, _: skimage_metrics.normalized_root_mse(t, p))
+
+
+class TestSSIMUniform(TestSSIM):
+    options = {"window": "uniform", "covariance": "sample"}
+    oracle = staticmethod(
+        lambda p, t, data_range: skimage_metrics.structural_similarity(
+            t - data_range[0], p - data_range[0], data_range=data_range[1] - data_range[0]
+        )
+    )
+
+
+class TestSSIMUniformOfVolumes(TestSSIMUniform):
+    volume = True
+    shape = (14, 40, 36)
+
+
+class TestMSSSIM(MetricTests):
+    spec = SPECS["ms-ssim"]
+    best = 1.0
+    symmetric = True
+    low_outside = True
+    shape = (2, 192, 176)
+    degenerate = {"both the same constant": 1.0, "both at the lower end": 1.0}
+
+    @staticmethod
+    def oracle(prediction: Any, target: Any, data_range: Any) -> float:
+        torch = pytest.importorskip("torch")
+        piq = pytest.importorskip("piq", exc_type=Exception)
+        low, high = data_range
+        images = (torch.from_numpy((image - low) / (high - low))[None, None] for image in (prediction, target))
+        return float(piq.multi_scale_ssim(*images, data_range=1.0))
+
+
+class TestMSSSIMOfSynthrad(MetricTests):
+    spec = SPECS["ms-ssim-synthrad2025"]
+    best = 1.0
+    symmetric = True
+    low_outside = True
+    shape = (12, 48, 40)
+    degenerate = {"both the same constant": 1.0, "both at the lower end": 1.0}
+
+
+class TestVIFPOfLdctBench(MetricTests):
+    """On another scale, and with prediction and target swapped, so blur is not punished."""
+
+    spec = SPECS["vif-p-ldct-bench"]
+    best = 1.0
+    low_outside = True
+    worse_with = ("noise",)
+    scales = False  # takes values as they are: the quirk that it copies
+
+
+class TestPCC(MetricTests):
+    spec = SPECS["pcc"]
+    best = 1.0
+    symmetric = True
+    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0, "target constant": 0.0}
+    oracle = staticmethod(lambda p, t, _: float(np.corrcoef(p.ravel(), t.ravel())[0, 1]))
+
+
+class TestPCCOfVolumes(TestPCC):
+    volume = True
+
+
+class TestNMI(MetricTests):
+    spec = SPECS["nmi"]
+    best = 2.0
+    symmetric = True
+    degenerate = {"both the same constant": 2.0, "two different constants": 1.0}
+    oracle = staticmethod(
+        lambda p, t, data_range: skimage_metrics.normalized_mutual_information(
+            np.append(t, data_range), np.append(p, data_range), bins=100
+        )
+    )
+    tolerance = 2e-3  # scikit-image takes the range from the data: two corner values are added to fix it
+
+
+class TestEdgeSharpness(MetricTests):
+    spec = SPECS["edge-sharpness"]
+    best = 1.0
+    worse_with = ("blur",)
+    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0}
+
+
+class TestEdgeRatio(MetricTests):
+    spec = SPECS["edge-ratio"]
+    best = 1.0
+    worse_with = ("blur",)
+    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0}
+
+
+class TestDice(MetricTests):
+    spec = SPECS["dice"]
+    best = 1.0
+    worse_with = ("misplaced",)
+    symmetric = True
+    degenerate = {
+        "no structure in either": math.nan, "every structure missed": 0.0, "no structure in the target": 0.0
+    }  # fmt: skip
+
+
+def diagonal(shape: tuple[int, int, int]) -> float:
+    return math.hypot(*(size * step for size, step in zip(shape, (3.0, 1.5, 1.0), strict=True)))
+
+
+class TestHD95(MetricTests):
+    spec = SPECS["hd95"]
+    best = 0.0
+    worse_with = ("misplaced",)
+    symmetric = True
+    degenerate = {
+        "no structure in either": math.nan,
+        "every structure missed": diagonal((4, 64, 56)),
+        "no structure in the target": diagonal((4, 64, 56)),
+    }
+
+
+class TestHD95OfSynthrad(MetricTests):
+    spec = SPECS["hd95-synthrad2025"]
+    best = 0.0
+    worse_with = ("misplaced",)
+    degenerate = {"no structure in either": math.nan, "every structure missed": math.nan}
+
+
+class TestTissueDice(MetricTests):
+    spec = SPECS["tissue-dice"]
+    options = {"low": 700.0}
+    best = 1.0
+    symmetric = True
+    scales = False  # its thresholds are in HU
+
+
+class TestTissueHD95(TestTissueDice):
+    spec = SPECS["tissue-hd95"]
+    best = 0.0
+    worse_with = ()
+
+
+class TestSagittalSSIM(MetricTests):
+    """Its range is the data's own, and it looks around the mask: no profile sets the outside."""
+
+    spec = SPECS["ssim-sagittal"]
+    best = 1.0
+    symmetric = True
+    region = False
+    shape = (14, 40, 36)
+    data_range = (0.0, 1.0)
+    degenerate = {"both the same constant": 1.0}
+
+
+class TestPSNROfTargetRange(MetricTests):
+    spec = SPECS["psnr-target-range"]
+    best = math.inf
+    degenerate = {"both the same constant": math.inf, "target constant": math.nan}
+
+
+class TestMSLE(MetricTests):
+    spec = SPECS["msle"]
+    best = 0.0
+    symmetric = True
+    data_range = (0.0, 1.0)
+    oracle = staticmethod(lambda p, t, _: float(np.mean((np.log1p(p) - np.log1p(t)) ** 2)))
+    scales = False  # 1 is added before the logarithm: it is for images in 0..1
+
+
+def test_every_metric_is_under_the_kit() -> None:
+    covered = {item.spec.name for item in globals().values() if isinstance(item, type) and hasattr(item, "spec")}
+    distributions = {name for name, spec in SPECS.items() if spec.level == "distribution"}
+    assert set(SPECS) - covered - distributions == {"lpips"}  # those need weights: test_metrics_golden
