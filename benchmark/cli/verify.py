@@ -60,4 +60,6 @@ def examine(folder: RunFolder, record: dict[str, Any], found: Registry) -> str:
         for patient, value in recorded["patients"].items():
             if (now := again.summary[metric]["patients"].get(patient)) != value:
                 return f"{metric} of {patient} is recorded as {value!r} and comes out as {now!r}"
+        if (now := again.summary[metric]["mean"]) != recorded["mean"]:
+            return f"{metric} is recorded as {recorded['mean']!r} and comes out as {now!r}"
     return ""
