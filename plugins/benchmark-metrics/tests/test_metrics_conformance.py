@@ -233,15 +233,14 @@ class TestNMI(MetricTests):
 class TestEdgeSharpness(MetricTests):
     spec = SPECS["edge-sharpness"]
     best = 1.0
-    worse_with = ("blur",)
-    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0}
+    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0, "target constant": 0.0}
 
 
 class TestEdgeRatio(MetricTests):
     spec = SPECS["edge-ratio"]
     best = 1.0
     worse_with = ("blur",)
-    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0}
+    degenerate = {"both the same constant": 1.0, "prediction constant": 0.0, "target constant": math.nan}
 
 
 class TestDice(MetricTests):

@@ -188,7 +188,7 @@ def _edges() -> Iterator[MetricSpec]:
         "edge-sharpness",
         "benchmark_metrics.sharpness:EdgeSharpness",
         label="edges",
-        summary="Agreement of gradient magnitudes at the target's edges; blur and noise both lower it.",
+        summary="Agreement of gradients at the target's edges; blur, noise and displacement lower it.",
         higher_is_better=True,
         bounds=(0.0, 1.0),
     )

@@ -40,7 +40,7 @@ class MSSSIM:
     @property
     def smallest_side(self) -> int:
         """Images must have this many voxels on every axis."""
-        return self._index.window.size * 2 ** (len(self._weights) - 1)
+        return self._index.window.size << (len(self._weights) - 1)  # halved at every level but the first
 
     def score(self, images: Images) -> NDArray[np.float64]:
         """One number a slice."""

@@ -47,9 +47,9 @@ class SynthradMSSSIM:
         for size in images.target.shape:
             missing = max(0, self.SMALLEST_SIDE - size)
             pads.append((missing // 2, missing - missing // 2))
-        x, y, mask = (
-            np.pad(array, pads, mode="edge") for array in (images.prediction - low, images.target - low, images.mask)
-        )
+        x: Array = np.pad(images.prediction - low, pads, mode="edge")
+        y: Array = np.pad(images.target - low, pads, mode="edge")
+        mask: Mask = np.pad(images.mask, pads, mode="edge")
         product = 1.0
         for level, weight in enumerate(WEIGHTS):
             if level:

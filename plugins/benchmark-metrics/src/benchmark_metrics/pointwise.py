@@ -1,8 +1,8 @@
-# ruff: noqa: ARG002  (only PSNR needs the range)
+# ruff: noqa: ARG002  (few metrics need more than the errors)
 """Metrics that compare voxel by voxel, over the voxels of the region, of a slice or of a volume.
 
-Sums are in float64. A value that is not finite inside the region makes the score NaN (or infinite); outside
-nothing is read.
+Sums are in float64. A value that is not finite inside the region makes the score NaN or infinite; outside nothing
+counts.
 """
 
 from __future__ import annotations
@@ -15,66 +15,69 @@ from numpy.typing import NDArray
 
 from benchmark.protocols import Images
 
-Values = NDArray[np.float64]
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Range = tuple[float, float]
+
+
+def inside(values: Array, mask: Mask) -> Array:
+    """Values of the region, flat."""
+    return values.ravel() if mask.all() else values[mask]
+
+
+def mean_square(errors: Array) -> float:
+    """Mean of the squares of a flat array."""
+    return float(errors @ errors) / errors.size
 
 
 class _Pointwise:
     """Scores each slice, or all voxels of a study together. No voxel in the region: NaN."""
 
-    def score(self, images: Images) -> Values:
+    def score(self, images: Images) -> Array:
         """One number a slice."""
         slices = zip(images.prediction, images.target, images.mask, strict=True)
-        return np.array([self._inside(*each, images.data_range) for each in slices])
+        return np.array([self._over(*each, images.data_range) for each in slices])
 
     def score_volume(self, images: Images) -> float:
         """One number for all voxels of the region."""
-        return self._inside(images.prediction, images.target, images.mask, images.data_range)
+        return self._over(images.prediction, images.target, images.mask, images.data_range)
 
-    def _inside(self, prediction: Values, target: Values, mask: NDArray[np.bool_], data_range: Range) -> float:
-        if mask.all():
-            return self._over(prediction.ravel(), target.ravel(), data_range)
-        if not mask.any():
-            return math.nan
-        return self._over(prediction[mask], target[mask], data_range)
+    def _over(self, prediction: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        with np.errstate(invalid="ignore"):  # infinities outside the region
+            errors = inside(prediction - target, mask)
+        return self._of(errors, target, mask, data_range) if errors.size else math.nan
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        """The score; ``errors`` are those of the region, flat, and may be overwritten."""
         raise NotImplementedError
-
-
-def mean_square_error(prediction: Values, target: Values) -> float:
-    """``mean (p - t)^2`` of two flat arrays."""
-    error = prediction - target
-    return float(error @ error) / error.size
 
 
 class MAE(_Pointwise):
     """Mean absolute error, ``mean |p - t|``, in the unit of the images."""
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
-        error = prediction - target
-        return float(np.abs(error, out=error).sum()) / error.size
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        return float(np.abs(errors, out=errors).sum()) / errors.size
 
 
 class MSE(_Pointwise):
     """Mean square error, ``mean (p - t)^2``, in the square of the unit of the images."""
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
-        return mean_square_error(prediction, target)
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        return mean_square(errors)
 
 
 class RMSE(_Pointwise):
     """Root mean square error, ``sqrt(mean (p - t)^2)``, in the unit of the images."""
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
-        return math.sqrt(mean_square_error(prediction, target))
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        return math.sqrt(mean_square(errors))
 
 
 class Bias(_Pointwise):
     """Mean error, ``mean (p - t)``, in the unit of the images: 0 is best, positive means too high."""
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
-        return float((prediction - target).sum()) / target.size
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        return float(errors.sum()) / errors.size
 
 
 class NMSE(_Pointwise):
@@ -82,9 +85,8 @@ class NMSE(_Pointwise):
     (HU: relative to water). Target all zero: 0 if the prediction is too, else NaN.
     """
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
-        error = prediction - target
-        return _relative(float(error @ error), float(target @ target))
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        return _relative(mean_square(errors), mean_square(inside(target, mask)))
 
 
 class NRMSE(_Pointwise):
@@ -100,14 +102,15 @@ class NRMSE(_Pointwise):
             raise ValueError(f"nrmse: normaliser {normaliser!r} is none of root-mean-square, range, mean")
         self._normaliser = normaliser
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        values = inside(target, mask)
         if self._normaliser == "range":
-            size = float(np.ptp(target))
+            size = float(np.ptp(values))
         elif self._normaliser == "mean":
-            size = abs(float(target.mean()))
+            size = abs(float(values.sum())) / values.size
         else:
-            size = math.sqrt(float(target @ target) / target.size)
-        return _relative(math.sqrt(mean_square_error(prediction, target)), size)
+            size = math.sqrt(mean_square(values))
+        return _relative(math.sqrt(mean_square(errors)), size)
 
 
 def _relative(error: float, size: float) -> float:
@@ -123,18 +126,18 @@ class PSNR(_Pointwise):
     The peak is the width of the declared range, never of the data.
     """
 
-    def _over(self, prediction: Values, target: Values, data_range: Range) -> float:
-        error = mean_square_error(prediction, target)
-        if error == 0.0:
+    def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:
+        square = mean_square(errors)
+        if square == 0.0:
             return math.inf
-        return 20.0 * math.log10(data_range[1] - data_range[0]) - 10.0 * math.log10(error)
+        return 20.0 * math.log10(data_range[1] - data_range[0]) - 10.0 * math.log10(square)
 
 
 class PooledPSNR:
     """PSNR of the mean square error pooled over all voxels of a study; the harness averages studies.
 
-    Not the mean of the PSNR of its slices, which is never smaller (Jensen): a slice with little error weighs
-    more there.
+    Never above the mean PSNR of its slices, each weighed by its voxels (Jensen): a slice with little error counts
+    for more there.
     """
 
     def score(self, images: Images) -> float:

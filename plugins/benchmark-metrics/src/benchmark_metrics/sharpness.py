@@ -1,4 +1,8 @@
-"""Are edges as steep as the target's? Gradients at the target's own edges, compared."""
+"""Are edges as steep as the target's, and in the same place? Gradients at the target's own edges, compared.
+
+Gradients are central differences per mm. Edges are the tenth of the region's voxels where the target's gradient is
+largest; only voxels count whose neighbours are all in the region, so nothing outside is read.
+"""
 
 from __future__ import annotations
 
@@ -17,65 +21,77 @@ EDGES = 90.0
 """Edges are the voxels whose gradient in the target is at or above this percentile of the region."""
 
 
-class EdgeRatio:
-    """Mean gradient magnitude of the prediction over that of the target, at the target's edges: 1 is as sharp,
-    below is blurred, above is noisy or over-sharpened.
+class _AtEdges:
+    """Scores slices by gradients in the plane, studies by gradients in space.
 
-    Gradients are central differences per mm. Edges are the tenth of the region's voxels where the target's is
-    largest; only voxels count whose neighbours are in the region too, so nothing outside is read. Target without
-    any gradient: 1 if the prediction has none there either, else NaN. No such voxel, or a value there that is not
-    finite: NaN.
+    NaN: no voxel of the region has all its neighbours there, or a gradient is not finite.
     """
 
     def score(self, images: Images) -> Array:
-        """One number a slice, from gradients in the plane."""
+        """One number a slice."""
         slices = zip(images.prediction, images.target, images.mask, strict=True)
-        return np.array([self._value(*_strengths(*each, images.spacing[1:])) for each in slices])
+        return np.array([self._over(*each, images.spacing[1:]) for each in slices])
 
     def score_volume(self, images: Images) -> float:
-        """One number for the study, from gradients in space."""
-        strengths = _strengths(images.prediction, images.target, images.mask, images.spacing)
-        return self._value(*strengths)
+        """One number for the study."""
+        return self._over(images.prediction, images.target, images.mask, images.spacing)
 
-    def _value(self, predicted: float, true: float) -> float:
-        if true == 0.0:
-            return 1.0 if predicted == 0.0 else math.nan
-        return predicted / true
+    def _over(self, prediction: Array, target: Array, mask: Mask, spacing: tuple[float, ...]) -> float:
+        inner = binary_erosion(mask)  # the image's border is outside too
+        if not inner.any():
+            return math.nan
+        predicted, true = _gradients(prediction, inner, spacing), _gradients(target, inner, spacing)
+        if not (np.isfinite(predicted).all() and np.isfinite(true).all()):
+            return math.nan
+        strength = _lengths(true)
+        edges = strength >= np.percentile(strength, EDGES)
+        return self._of(predicted[:, edges], true[:, edges])
+
+    def _of(self, predicted: Array, true: Array) -> float:
+        """The score from the gradient vectors at the edges, ``(axes, voxels)``."""
+        raise NotImplementedError
 
 
-class EdgeSharpness(EdgeRatio):
-    """Agreement of edge steepness, 0 to 1: the smaller of :class:`EdgeRatio` and its inverse.
+class EdgeSharpness(_AtEdges):
+    """Agreement of gradients at the target's edges, ``1 - sum |gp - gt| / sum (|gp| + |gt|)``: 0 to 1, 1 is best.
 
-    1 is best; half as steep and twice as steep both score 0.5. Target without any gradient: 1 if the prediction
-    has none there either, else 0.
+    Blur, noise, over-sharpening and displaced edges all lower it; edges half or twice as steep score 2/3, no edges
+    0. Neither image has any gradient there: 1.
     """
 
-    def _value(self, predicted: float, true: float) -> float:
-        if math.isnan(predicted) or math.isnan(true):
-            return math.nan
-        largest = max(predicted, true)
-        return min(predicted, true) / largest if largest else 1.0
+    def _of(self, predicted: Array, true: Array) -> float:
+        strengths = float(_lengths(predicted).sum() + _lengths(true).sum())
+        return 1.0 - float(_lengths(predicted - true).sum()) / strengths if strengths else 1.0
 
 
-def _strengths(prediction: Array, target: Array, mask: Mask, spacing: tuple[float, ...]) -> tuple[float, float]:
-    """Mean gradient magnitudes of prediction and target at the target's edges; NaN where there is no voxel."""
-    inner = binary_erosion(mask)  # the image's border is outside too
-    if not inner.any():
-        return math.nan, math.nan
-    true = _magnitude(target, inner, spacing)
-    edges = true >= np.percentile(true, EDGES)
-    if not edges.any():  # not finite
-        return math.nan, math.nan
-    return float(_magnitude(prediction, inner, spacing)[edges].mean()), float(true[edges].mean())
+class EdgeRatio(_AtEdges):
+    """Mean gradient magnitude of the prediction over that of the target, at the target's edges: 1 is as steep,
+    below is blurred, above is noisy or over-sharpened.
+
+    Target without any gradient: 1 if the prediction has none there either, else NaN.
+    """
+
+    def _of(self, predicted: Array, true: Array) -> float:
+        strength, reference = float(_lengths(predicted).mean()), float(_lengths(true).mean())
+        if reference == 0.0:
+            return 1.0 if strength == 0.0 else math.nan
+        return strength / reference
 
 
-def _magnitude(image: Array, inner: Mask, spacing: tuple[float, ...]) -> Array:
-    """Gradient magnitudes of the voxels of ``inner``, all of which have neighbours on every axis."""
-    squares: Array = np.zeros(int(np.count_nonzero(inner)))
+def _gradients(image: Array, inner: Mask, spacing: tuple[float, ...]) -> Array:
+    """Gradient vectors ``(axes, voxels)`` of the voxels of ``inner``, all of which have neighbours on every axis."""
     middle = tuple(slice(1, -1) for _ in image.shape)
+    vectors = np.empty((image.ndim, int(np.count_nonzero(inner))))
     for axis, step in enumerate(spacing):
         after, before = list(middle), list(middle)
         after[axis], before[axis] = slice(2, None), slice(None, -2)
-        difference = (image[tuple(after)] - image[tuple(before)])[inner[middle]]
-        squares += (difference / (2.0 * step)) ** 2
-    return np.sqrt(squares)
+        with np.errstate(invalid="ignore"):  # infinities outside the region
+            difference = image[tuple(after)] - image[tuple(before)]
+        vectors[axis] = difference[inner[middle]] / (2.0 * step)
+    return vectors
+
+
+def _lengths(vectors: Array) -> Array:
+    """Of each vector."""
+    lengths: Array = np.sqrt(np.einsum("ij,ij->j", vectors, vectors))
+    return lengths
