@@ -65,7 +65,7 @@ def show(
     if json:
         echo_json(facts)
         return
-    options, networks = facts.pop("options", None), facts.pop("networks", None)
+    options, networks, uses = (facts.pop(key, None) for key in ("options", "networks", "metrics"))
     for line in columns([[key, value] for key, value in facts.items() if value not in ("", None, [], {})]):
         echo(line)
     if options:
@@ -73,11 +73,26 @@ def show(
         rows = [[o["name"], o["type"], o["default"], _help(o)] for o in options]
         for line in columns([["name", "type", "default", "meaning"], *rows]):
             echo(f"  {line}")
+    if uses:
+        echo("metrics, and how their images are prepared:")
+        names = ("metric", "dimension", "data_range", "clip", "outside", "scale", "options")
+        rows = [[_plain(use[key]) for key in names] for use in uses]
+        for line in columns([list(names), *rows]):
+            echo(f"  {line}")
     if networks:
         echo(f"networks at preset {facts['preset']} (layers: --json):")
         rows = [[n["name"], f"{n['parameters']:,}", _seen(n), str(len(n["layers"]))] for n in networks]
         for line in columns([["name", "parameters", "receptive field", "layers with weights"], *rows]):
             echo(f"  {line}")
+
+
+def _plain(value: Any) -> str:
+    """A setting of a profile; ``-`` where the metric's or the profile's own holds."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items()) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 def _seen(network: dict[str, Any]) -> str:
