@@ -18,6 +18,7 @@ from benchmark.claim import CellSpec
 from benchmark.data.augmentation import Augmentation
 from benchmark.data.reader import Dataset
 from benchmark.data.slices import Slices
+from benchmark.device import choose_device
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.health import loss_findings, output_findings
 from benchmark.jobs import CellJob, Progress
@@ -30,19 +31,6 @@ from benchmark.store import bare_record
 from benchmark.trained_cell import DataFacts
 from benchmark.training import Loop, Trained, initial_seed, read_log
 from benchmark.translating import translate_split
-
-
-def choose_device(wanted: str) -> torch.device:
-    """``auto``: CUDA where there is any, else the CPU.
-
-    Raises:
-        UsageError: CUDA was asked for and there is none.
-    """
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no CUDA device; use --device cpu, or see 'benchmark doctor'")
-    return torch.device(wanted)
 
 
 def run_cell(
@@ -124,6 +112,7 @@ def _train_and_translate(
         ).run(slices, validation)
     elif model_spec.kind == "fitted":
         trained = _fit(model, job, slices)
+            graphs=job.graphs,
     else:
         trained = Trained(0, 0.0, 0, 0.0, float("nan"))
     del slices
@@ -164,6 +153,7 @@ def _train_and_translate(
 
 def _augmentation(spec: CellSpec, registry: Registry, dataset: Dataset, view: str) -> Augmentation:
     """What the recipe's augmentation comes to: a file says itself whether it may be mirrored, embedded data by task."""
+        record["training"]["step"] = trained.how
     task = registry.task(spec.task).spec
     safe = dataset.info.mirror_safe if spec.dataset.kind == "file" else task.mirror_safe
     return Augmentation.of(Recipe(**spec.recipe), mirror_safe=safe, view=view)

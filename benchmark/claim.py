@@ -17,6 +17,8 @@ NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
 
 HARNESS_SOURCES = (
     "training",
+    "stepping",
+    "device",
     "translating",
     "cell",
     "checkpoints",

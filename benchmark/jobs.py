@@ -21,6 +21,8 @@ class CellJob:
     baseline: bool
     device: str
     score_only: bool = False
+    graphs: bool = False
+    """Replay training steps as CUDA graphs where the model can."""
 
 
 @dataclass(frozen=True)

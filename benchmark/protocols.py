@@ -115,8 +115,27 @@ class TrainedModel(Stateful, Protocol):
         ...
 
 
+class CapturableModel(TrainedModel, Protocol):
+    """A trained model whose step can be replayed as a CUDA graph: ``training_step`` is ``begin_step``, then ``update``.
+
+    ``begin_step`` does what belongs to the host (counting, the learning rate, which must be a tensor on the device).
+    ``update`` launches the same work on the device each time: no value read back, no tensor made from numbers, no
+    random draw but from torch's CUDA generator, no choice that depends on a value. Models that draw on the host, a
+    replay pool say, are not capturable.
+    """
+
+    capturable: bool
+
+    def begin_step(self) -> None: ...
+
+    def update(self, batch: Batch) -> Mapping[str, Tensor | float]: ...
+
+
 class TrainingSlices(Protocol):
-    """The training slices as arrays, for models that train themselves."""
+    """The training slices as arrays, for models that train themselves.
+
+    Where the training images are not paired, the shorter side starts again.
+    """
 
     def __len__(self) -> int: ...
 

@@ -27,6 +27,7 @@ class Settings:
     jobs: int = 0
     """Processes at once; 0: as many as cores."""
     device: str = "auto"
+    cuda_graphs: bool = False
     timeout: float | None = None
     rescore: bool = False
     options: dict[str, Any] = field(default_factory=dict)
@@ -179,7 +180,7 @@ def _job(cell: PlannedCell, folder: RunFolder, settings: Settings) -> CellJob:
     cell_folder = folder.cell(cell.spec.id)
     record = cell_folder.read()
     scored_only = bool(record and record["state"] == "done" and not cell_folder.damage(record))
-    return CellJob(cell.spec, cell_folder, cell.baseline, settings.device, scored_only)
+    return CellJob(cell.spec, cell_folder, cell.baseline, settings.device, scored_only, settings.cuda_graphs)
 
 
 def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:

@@ -159,8 +159,9 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
         PluginError: the model's plugin is not installed.
     """
     from benchmark import checkpoints
-    from benchmark.cell import build_model, choose_device, model_context
+    from benchmark.cell import build_model, model_context
     from benchmark.claim import CellSpec
+    from benchmark.device import choose_device
 
     cell, record = find_cell(place)
     try:

@@ -16,9 +16,11 @@ import torch
 from benchmark import checkpoints
 from benchmark.data.augmentation import Augmentation
 from benchmark.data.slices import Batches, Slices, seed_for
+from benchmark.device import arrange, set_up
 from benchmark.errors import Interrupted, TrainingDiverged
 from benchmark.jobs import Progress
-from benchmark.protocols import TrainedModel
+from benchmark.protocols import Batch, TrainedModel
+from benchmark.stepping import Stepper, make_stepper
 
 CHECKPOINT_SECONDS = 15.0
 CHECKPOINT_SHARE = 0.01
@@ -36,6 +38,8 @@ class Trained:
     resumed_at: int
     images_per_second: float
     validation_mae: float
+    how: str = ""
+    """How a step was run: as it is, or as a CUDA graph."""
 
 
 @dataclass
@@ -55,6 +59,8 @@ class Loop:
     report: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     augmentation: Augmentation = field(default_factory=Augmentation)
+    graphs: bool = False
+    """Replay steps as CUDA graphs where the model can."""
 
     def run(self, train: Slices, val: Slices | None) -> Trained:
         """Train to the end of the budget, from the checkpoint if there is one.
@@ -63,6 +69,8 @@ class Loop:
             TrainingDiverged: a loss or, at the end, a weight is NaN or infinite.
             Interrupted: asked to stop; everything up to the last step is in the checkpoint.
         """
+        set_up(self.device)
+        arrange(self.model.networks().values(), self.precision)
         start, before = self._resume()
         batches = Batches(
             train,
@@ -72,12 +80,13 @@ class Loop:
             device=self.device,
             augmentation=self.augmentation,
         )
+        stepper = make_stepper(self.model, self.device, self.precision, graphs=self.graphs)
         log_every = max(1, self.steps // LOG_LINES)
         validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
         began = saved = reported = time.perf_counter()
         save_cost, validation = 0.0, math.nan
         for step in range(start, self.steps):
-            losses = self._step(batches, step)
+            losses = self._step(stepper, batches[step], step)
             now = time.perf_counter()
             done = step + 1
             rate = (done - start) * self.batch_size / max(now - began, 1e-9)
@@ -99,12 +108,12 @@ class Loop:
         seconds = before + time.perf_counter() - began
         self._check_weights()
         self._save(self.steps, seconds, finished=True)
+        arrange(self.model.networks().values(), "fp32")  # translations are in fp32, now and from the checkpoint
         images = self.steps * self.batch_size / max(seconds, 1e-9)
-        return Trained(self.steps, seconds, start, images, validation)
+        return Trained(self.steps, seconds, start, images, validation, stepper.how)
 
-    def _step(self, batches: Batches, step: int) -> dict[str, float]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            losses = {name: float(value) for name, value in self.model.training_step(batches[step]).items()}
+    def _step(self, stepper: Stepper, batch: Batch, step: int) -> dict[str, float]:
+        losses = stepper.step(batch)
         for name, value in losses.items():
             if not math.isfinite(value):
                 self._write_log({"step": step + 1, "losses": {k: v for k, v in losses.items() if math.isfinite(v)}})

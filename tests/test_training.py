@@ -12,14 +12,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark import TrainingDiverged, checkpoints
+from benchmark import TrainingDiverged, UsageError, checkpoints
+from benchmark.data.augmentation import Augmentation
 from benchmark.data.intensity import Window
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import Side
 from benchmark.data.slices import Batches, Slices
 from benchmark.data.writer import DatasetWriter
+from benchmark.device import choose_device
 from benchmark.errors import Interrupted
 from benchmark.protocols import Batch
+from benchmark.stepping import as_numbers, make_stepper
 from benchmark.training import Loop, initial_seed, read_log
 from benchmark.translating import translate_split, translate_volume
 
@@ -176,6 +179,87 @@ def test_a_nan_loss_stops_training_and_says_which(dataset: Dataset, tmp_path: Pa
 def test_bf16_trains_and_differs(dataset: Dataset, tmp_path: Path) -> None:
     exact = weights(train(dataset, tmp_path / "a"))
     assert not same(exact, weights(train(dataset, tmp_path / "b", precision="bf16")))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resuming_with_augmentation_is_bit_identical_in_every_precision(
+    dataset: Dataset, tmp_path: Path, precision: str
+) -> None:
+    settings: dict[str, Any] = {"precision": precision, "augmentation": Augmentation(1.25, -1)}
+    unbroken = weights(train(dataset, tmp_path / "unbroken", **settings))
+    (tmp_path / "broken").mkdir()
+    model = fresh()
+    with pytest.raises(Interrupted):
+        loop(model, tmp_path / "broken", lambda: model.seen >= 7, **settings).run(Slices(dataset, "train"), None)
+    resumed = fresh()
+    loop(resumed, tmp_path / "broken", **settings).run(Slices(dataset, "train"), None)
+    assert resumed.seen == 13
+    assert same(unbroken, weights(resumed))
+    assert not same(unbroken, weights(train(dataset, tmp_path / "plain", precision=precision)))
+
+
+def test_bf16_trains_with_weights_channels_last_and_gives_them_back_as_they_were(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    seen = []
+
+    class Watched(Noisy):
+        def training_step(self, batch: Batch) -> Mapping[str, Tensor | float]:
+            seen.append(self.net[0].weight.is_contiguous(memory_format=torch.channels_last))
+            return super().training_step(batch)
+
+    class Wide(Watched):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 1, 3, padding=1))
+            self.optimiser = torch.optim.Adam(self.net.parameters(), lr=1e-2, fused=True)
+
+    model = Wide()
+    loop(model, tmp_path, precision="bf16").run(Slices(dataset, "train"), None)
+    assert seen == [True] * 20
+    assert model.net[1].weight.is_contiguous()
+    assert not model.net[1].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_second_update_in_a_step_sees_the_weights_of_the_first_in_bf16() -> None:
+    """Autocast's cache would hand out the casts from before the first update."""
+
+    class Twice:
+        def __init__(self) -> None:
+            self.net = nn.Conv2d(1, 1, 3)
+            nn.init.constant_(self.net.weight, 1.0)
+            self.optimiser = torch.optim.SGD(self.net.parameters(), lr=0.5)
+
+        def training_step(self, batch: Batch) -> Mapping[str, Tensor | float]:
+            outputs = []
+            for _ in range(2):
+                output = self.net(batch.source).float().mean()
+                self.optimiser.zero_grad()
+                output.backward()
+                self.optimiser.step()
+                outputs.append(output.detach())
+            return {"first": outputs[0], "second": outputs[1]}
+
+    image = torch.ones(1, 1, 8, 8)
+    stepper = make_stepper(Twice(), torch.device("cpu"), "bf16")  # type: ignore[arg-type]
+    losses = stepper.step(Batch(image, image, image))
+    assert losses["second"] < losses["first"] - 1
+
+
+def test_loss_terms_become_numbers_exactly() -> None:
+    terms: dict[str, Tensor | float] = {"a": torch.tensor(0.1, dtype=torch.float64), "b": 2.5, "c": torch.ones(1) / 3}
+    assert as_numbers(terms) == {"a": 0.1, "b": 2.5, "c": float(torch.ones(()) / 3)}
+
+
+def test_cuda_graphs_without_cuda_are_refused() -> None:
+    with pytest.raises(UsageError, match="--cuda-graphs: the device is cpu"):
+        make_stepper(fresh(), torch.device("cpu"), "fp32", graphs=True)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_refused_before_anything_is_planned() -> None:
+    with pytest.raises(UsageError, match="torch sees no CUDA device"):
+        choose_device("cuda")
 
 
 def test_batches_visit_every_slice_once_an_epoch(dataset: Dataset) -> None:

@@ -50,6 +50,9 @@ def run(
     profile: Annotated[str | None, typer.Option(help="Metric profile, instead of each task's own.")] = None,
     precision: Annotated[str, typer.Option(help="fp32 or bf16 (recorded; part of the cell's identity).")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    cuda_graphs: Annotated[
+        bool, typer.Option("--cuda-graphs", help="With --device cuda: replay training steps as graphs (recorded).")
+    ] = False,
     jobs: Annotated[str, typer.Option(help="Cells at once; 'auto': one per core.")] = "auto",
     timeout: Annotated[float | None, typer.Option(help="Seconds a cell may take.", min=0.001)] = None,
     results: Annotated[Path, typer.Option(help="Where run folders are kept.")] = DEFAULT_RESULTS,
@@ -77,6 +80,12 @@ def run(
     ):
         if value not in allowed:
             raise UsageError(f"{option} {value!r}: choose {' or '.join(allowed)}")
+    if device == "cuda":
+        from benchmark.device import choose_device
+
+        choose_device(device)
+    elif cuda_graphs:
+        raise UsageError("--cuda-graphs: say --device cuda too")
     choices = Choices(
         preset=preset,
         seeds=tuple(range(seeds)),
@@ -95,7 +104,8 @@ def run(
     if dry_run:
         _show_plan(plan, folder)
         return
-    _run(plan, folder, {"device": device, "jobs": _jobs(jobs), "timeout": timeout, "rescore": rescore})
+    how = {"device": device, "cuda_graphs": cuda_graphs, "jobs": _jobs(jobs), "timeout": timeout, "rescore": rescore}
+    _run(plan, folder, how)
 
 
 def _run(plan: Plan, path: Path, settings: dict[str, Any]) -> None:
