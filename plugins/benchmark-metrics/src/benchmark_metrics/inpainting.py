@@ -29,6 +29,8 @@ class SagittalSSIM:
     def score(self, images: Images) -> float:
         """One number for the study, stored as axial slices."""
         pair = (images.prediction, images.target)
+        if not all(np.isfinite(image).all() for image in pair):
+            return math.nan
         spread = max(float(np.ptp(image)) for image in pair)
         if spread == 0.0:
             return 1.0 if np.array_equal(*pair) else math.nan
