@@ -1,0 +1,55 @@
+"""Real short trainings of every trained first-party model: no loss term dead or exploding, no constant output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+from benchmark.health import loss_findings
+from benchmark.training import read_log
+
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict, Path]]:
+    """Record and folder of each trained cell of the full grid on PET to CT, trained for a fifth of preset small."""
+    for name in ("benchmark-gans", "benchmark-medical", "benchmark-metrics"):
+        try:
+            distribution(name)
+        except PackageNotFoundError:
+            pytest.skip(f"{name} is not installed")
+    place = tmp_path_factory.mktemp("health")
+    command = [sys.executable, "-m", "benchmark", "run", "--grid", "full", "--preset", "small", "--tasks", "pet-ct"]
+    ended = subprocess.run(
+        [*command, "--steps", str(STEPS)], cwd=place, capture_output=True, text=True, timeout=1500, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = [(json.loads(path.read_text()), path.parent) for path in place.glob("results/*/cells/*/record.json")]
+    return [(record, folder) for record, folder in found if record["training"]["steps"] == STEPS]
+
+
+@pytest.mark.slow
+def test_no_loss_term_dies_or_explodes_and_no_output_is_constant(cells):
+    assert {"medgan", "pix2pix", "pan", "id-cgan", "fila-sgan", "cyclegan"} <= {record["name"] for record, _ in cells}
+    assert {record["name"]: record["health"] for record, _ in cells if record["health"]} == {}
+
+
+@pytest.mark.slow
+def test_the_findings_are_those_of_the_log(cells):
+    for record, folder in cells:
+        log = read_log(folder / "log.jsonl")
+        assert len([line for line in log if "losses" in line]) == STEPS, record["name"]
+        assert loss_findings(log) == []
+        judged = {
+            name: max(line["losses"][name] for line in log[len(log) // 2 :] if "losses" in line)
+            for name in log[0]["losses"]
+            if "discriminator" in name
+        }
+        assert all(value > 1e-3 for value in judged.values()), record["name"]
+        assert judged or record["name"].startswith("unet"), record["name"]
