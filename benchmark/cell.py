@@ -25,8 +25,10 @@ from benchmark.jobs import CellJob, Progress
 from benchmark.plugins import Registry
 from benchmark.presets import Recipe
 from benchmark.protocols import ModelContext, TaskInfo
+from benchmark.sampling import draw_split
 from benchmark.scoring import make_judge, score, score_key, write_rows
 from benchmark.specs import ModelSpec
+from benchmark.stages import score_stages
 from benchmark.store import bare_record
 from benchmark.trained_cell import DataFacts
 from benchmark.training import Loop, Trained, initial_seed, read_log
@@ -94,7 +96,8 @@ def _train_and_translate(
         _check_batch(context.recipe.batch_size, slices)
     model = build_model(model_spec, spec, context)
     if model_spec.kind == "trained":
-        validation = Slices(dataset, "val") if dataset.info.splits["val"] else None
+        translates = model_spec.output == "translation"
+        validation = Slices(dataset, "val") if dataset.info.splits["val"] and translates else None
         trained = Loop(
             model=model,
             cell=spec.id,
@@ -109,14 +112,18 @@ def _train_and_translate(
             report=report,
             should_stop=should_stop,
             augmentation=augmentation,
+            graphs=job.graphs,
         ).run(slices, validation)
     elif model_spec.kind == "fitted":
         trained = _fit(model, job, slices)
-            graphs=job.graphs,
     else:
         trained = Trained(0, 0.0, 0, 0.0, float("nan"))
     del slices
-    translated = translate_split(model, dataset, job.folder.file("predictions.h5"), cell=spec.id, device=device)
+    place = job.folder.file("predictions.h5")
+    if model_spec.output == "samples":
+        translated = draw_split(model, dataset, place, cell=spec.id, seed=spec.seed)
+    else:
+        translated = translate_split(model, dataset, place, cell=spec.id, device=device)
     networks = model.networks() if hasattr(model, "networks") else {}
     record = bare_record(spec, baseline=job.baseline, state="done")
     record |= {
@@ -143,7 +150,10 @@ def _train_and_translate(
             "inference_ms_per_slice": round(translated.ms_per_slice, 3),
         },
     }
+    if hasattr(model, "stage_scores"):
+        record["stages"] = score_stages(model, dataset, device)
     if model_spec.kind == "trained":
+        record["training"]["step"] = trained.how
         record["training"]["augmentation"] = augmentation.to_json(facts.image_size)
         findings = loss_findings(read_log(job.folder.file("log.jsonl")))
         findings += output_findings(job.folder.file("predictions.h5"))
@@ -153,7 +163,6 @@ def _train_and_translate(
 
 def _augmentation(spec: CellSpec, registry: Registry, dataset: Dataset, view: str) -> Augmentation:
     """What the recipe's augmentation comes to: a file says itself whether it may be mirrored, embedded data by task."""
-        record["training"]["step"] = trained.how
     task = registry.task(spec.task).spec
     safe = dataset.info.mirror_safe if spec.dataset.kind == "file" else task.mirror_safe
     return Augmentation.of(Recipe(**spec.recipe), mirror_safe=safe, view=view)

@@ -20,6 +20,8 @@ HARNESS_SOURCES = (
     "stepping",
     "device",
     "translating",
+    "sampling",
+    "stages",
     "cell",
     "checkpoints",
     "data/augmentation",

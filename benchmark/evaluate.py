@@ -18,13 +18,13 @@ import numpy as np
 from benchmark import atomic
 from benchmark.claim import CellSpec, DataSource, library_version
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import PREDICTIONS_SCHEMA, CaseKey
+from benchmark.data.schema import LABELS, PREDICTIONS_SCHEMA, CaseKey
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.plan import Plan, file_info
 from benchmark.plugins import Registry
 from benchmark.predictions import Lost, PredictionFolder, open_predictions, require_plausible
 from benchmark.preparing import Study
-from benchmark.scoring import LABELS, Judge, make_judge, score_key, score_studies, write_rows
+from benchmark.scoring import Judge, make_judge, score_key, score_studies, write_rows
 from benchmark.store import EVALUATED, RunFolder, bare_record
 
 PRESET = "external"

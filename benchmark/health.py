@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmark.data.schema import LABELS
+
 ENOUGH = 8
 """Log lines below which nothing is said."""
 NOTHING = 1e-6
@@ -81,7 +83,7 @@ def output_findings(predictions: Path) -> list[Finding]:
     import h5py
 
     with h5py.File(predictions, "r") as file:
-        cases = [study for patient in file.values() for study in patient.values()]
+        cases = [study for name, patient in file.items() if name != LABELS for study in patient.values()]
         places = [(case, row) for case in cases for row in range(len(case))]
         step = max(1, math.ceil(len(places) / SLICES))
         chosen = [np.asarray(case[row], np.float64) for case, row in places[::step]]

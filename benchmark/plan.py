@@ -241,13 +241,15 @@ def _cell(
         options=values,
         recipe=asdict(recipe),
         dataset=data.source,
-        profile=profile,
+        profile=model.profile or profile,
         sources={"model": source_sha256(offer.plugin.module), "harness": harness_sha256()},
         libraries={name: library_version(name) for name in NUMERIC_LIBRARIES},
     )
     skip = ""
     if model.target_units and task.target_unit not in model.target_units:
         skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
+    elif model.same_unit and task.source_unit != task.target_unit:
+        skip = f"{model.name} stays within a unit, {task.name} goes from {task.source_unit} to {task.target_unit}"
     elif not data.paired and model.kind != "fixed" and model.pairing == "paired":
         skip = (
             f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"

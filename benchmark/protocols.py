@@ -144,6 +144,32 @@ class TrainingSlices(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Drawn images ``(N, 1, H, W)`` in the target's [-1, 1], and the structures in them ``(N, H, W)``, 0 background."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Sampler(Protocol):
+    """A model of ``output`` ``samples``, beside what its kind asks for; ``translate`` is not needed."""
+
+    def sample(self, count: int, generator: torch.Generator) -> Samples:
+        """Draw ``count`` images. All randomness comes from ``generator``, which lives on the CPU."""
+        ...
+
+
+class Staged(Protocol):
+    """A model of several steps may say what each of them is worth, beside the scores of its translations."""
+
+    def stage_scores(self, source: Tensor, target: Tensor, region: Tensor) -> Mapping[str, Tensor]:
+        """Values of each slice ``(N,)`` by name, NaN where undefined, for ``(N, 1, H, W)`` images in [-1, 1] and their
+        region in {0, 1}. Never used in training; the harness averages slices to patients and patients to a cohort.
+        """
+        ...
+
+
 class FittedModel(Stateful, Protocol):
     """A model that trains itself in one call. Factory: ``factory(options, context) -> FittedModel``."""
 
@@ -232,6 +258,9 @@ class Estimate:
     low: float
     high: float
     n: int
+    _: KW_ONLY
+    bias: float | None = None
+    """How much too high the value is expected to be because ``n`` is finite, where the metric knows."""
 
 
 class DistributionMetric(Protocol):

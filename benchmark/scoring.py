@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmark import atomic
 from benchmark.atomic import sha256_of
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import CaseKey
+from benchmark.data.schema import LABELS, CaseKey
 from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
 from benchmark.plugins import Registry, source_sha256
 from benchmark.preparing import Study, prepared
@@ -29,9 +29,6 @@ from benchmark.score_summary import summarise
 from benchmark.specs import Level, MetricSpec, MetricUse, ProfileSpec
 
 COLUMNS = ("task", "patient", "study", "slice", "model", "seed", "profile", "metric", "value", "state")
-
-LABELS = "@labels"
-"""Group of a predictions file with the structures found in the predictions; no patient can be called so."""
 
 Rows = list[dict[str, Any]]
 

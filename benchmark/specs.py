@@ -63,6 +63,13 @@ class ModelSpec(Component):
     pairing: Literal["paired", "unpaired"] = "paired"
     target_units: tuple[str, ...] = ()
     """The target units the model can work with, e.g. ``("HU",)``; empty: any. Other tasks are skipped."""
+    same_unit: bool = False
+    """Only for tasks whose source and target are in the same unit, as denoisers are. Other tasks are skipped."""
+    output: Literal["translation", "samples"] = "translation"
+    """``samples``: it translates nothing but draws images (:class:`benchmark.protocols.Sampler`), which are scored as
+    a set, under ``profile``."""
+    profile: str = ""
+    """The profile that scores the model, where the task's own cannot; empty: the task's, or what a run asks for."""
     baseline: bool = False
     """Shown apart from the methods: copy-input, mean-image and the like."""
     cost: float = 1.0
@@ -208,6 +215,36 @@ class ImporterSpec(Component):
     ``factory`` is called with (options, output path, report) where ``report`` takes progress lines; the
     options dataclass becomes the command line of ``benchmark data import NAME``.
     """
+
+
+@dataclass(frozen=True)
+class WeightsSpec:
+    """A file of pretrained weights that losses or metrics need: never downloaded unasked, never unpickled.
+
+    :mod:`benchmark.pretrained.weights` finds, checks, reads and fetches it. Plugins that need the same file
+    declare the same record; those of torchvision are in :mod:`benchmark.pretrained.imagenet`.
+
+    Raises:
+        ValueError: the name is not well formed.
+    """
+
+    name: str
+    file: str
+    """Its name at the publisher's, under which it is cached."""
+    _: KW_ONLY
+    title: str
+    url: str
+    sha256: str
+    """The checksum, or as many of its first digits as the publisher states."""
+    parameters: int
+    """How many numbers the tensors that are read hold, by which a file is recognised whatever it is called."""
+    prefix: str = ""
+    """Only tensors whose names begin so are read; it is taken off, and files may lack it."""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise ValueError(f"name {self.name!r}: use lower-case words joined by '-', '_' or '.'")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,25 +71,43 @@ def translate_split(
     maps = info.source_map, info.target_map
     slices, seconds = 0, 0.0
 
-    def write(temporary: Path) -> None:
+    def fill(file: h5py.File) -> None:
         nonlocal slices, seconds
+        for number, case in enumerate(dataset.iterate(split)):
+            if number == 0:
+                translate_volume(model, case.source[:BATCH], *maps, device)
+            began = time.perf_counter()
+            prediction = translate_volume(model, case.source, *maps, device)
+            seconds += time.perf_counter() - began
+            slices += len(prediction)
+            store(file, str(case.key), prediction.astype(np.float32))
+
+    write_predictions(path, dataset, fill, cell=cell, split=split)
+    return Translated(slices, seconds)
+
+
+def write_predictions(
+    path: Path, dataset: Dataset, fill: Callable[[h5py.File], None], *, cell: str, split: str = "test"
+) -> None:
+    """Write a file of predictions atomically: what they are of, then what ``fill`` stores."""
+    info = dataset.info
+
+    def write(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
-            file.attrs.update(schema=PREDICTIONS_SCHEMA, cell=cell, split=split, unit=info.target.unit, dataset=info.content_sha256)
-            for number, case in enumerate(dataset.iterate(split)):
-                if number == 0:
-                    translate_volume(model, case.source[:BATCH], *maps, device)
-                began = time.perf_counter()
-                prediction = translate_volume(model, case.source, *maps, device)
-                seconds += time.perf_counter() - began
-                slices += len(prediction)
-                file.create_dataset(
-                    str(case.key),
-                    data=prediction.astype(np.float32),
-                    chunks=(1, *prediction.shape[1:]),
-                    compression="gzip",
-                    compression_opts=1,
-                    shuffle=True,
-                )
+            file.attrs.update(
+                schema=PREDICTIONS_SCHEMA,
+                cell=cell,
+                split=split,
+                unit=info.target.unit,
+                dataset=info.content_sha256,
+            )
+            fill(file)
 
     atomic.write_with(path, write)
-    return Translated(slices, seconds)
+
+
+def store(file: h5py.File, name: str, array: NDArray[np.generic]) -> None:
+    """Store an array ``(Z, H, W)``, one chunk a slice."""
+    file.create_dataset(
+        name, data=array, chunks=(1, *array.shape[1:]), compression="gzip", compression_opts=1, shuffle=True
+    )

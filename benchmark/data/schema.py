@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "mi2i/1"
 PREDICTIONS_SCHEMA = "mi2i-predictions/1"
+LABELS = "@labels"
+"""Group of a predictions file with the structures found in the predictions; no patient can be called so."""
 SPLITS = ("train", "val", "test")
 ROLES = ("source", "target", "mask", "labels")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark import CheckSpec, GridSpec, ModelSpec, hookimpl
-from benchmark_gans import options
+from benchmark import CheckSpec, GridSpec, ModelSpec, WeightsSpec, hookimpl
+from benchmark.pretrained import imagenet
+from benchmark_gans import baseline_options, mr_ct_options, options
 
 benchmark_api = 1
 
@@ -15,6 +16,8 @@ MEDGAN = (
     "Armanious et al., MedGAN: Medical image translation using GANs, Comput. Med. Imaging Graph. 79 (2020), "
     "arXiv 1806.06397"
 )
+
+GUIBAS = "Guibas, Virdi, Li, Synthetic medical images from dual generative adversarial networks, 2017"
 
 
 @hookimpl
@@ -84,20 +87,58 @@ def benchmark_models() -> Iterable[ModelSpec]:
         cost=6.5,
         source="Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, ICCV 2017",
     )
+    yield from mr_ct_models()
+    yield from baselines()
+
+
+def mr_ct_models() -> Iterable[ModelSpec]:
+    """Models that think of a CT as tissue classes or edges."""
     yield ModelSpec(
         "two-stage",
         "benchmark_gans.two_stage:TwoStage",
         summary="Source to tissue mask, then pix2pix from mask to CT.",
-        options=options.TwoStageOptions,
+        options=mr_ct_options.TwoStageOptions,
         target_units=("HU",),
         cost=2.0,
-        source="after Guibas, Virdi, Li, Synthetic medical images from dual generative adversarial networks, 2017",
+        source=f"after {GUIBAS}",
     )
     yield ModelSpec(
+        "dual-gan",
+        "benchmark_gans.dual_gan:DualGan",
+        summary="Noise to tissue mask to CT: draws images, translates none.",
+        options=mr_ct_options.DualGanOptions,
+        output="samples",
+        profile="generative",
+        target_units=("HU",),
+        cost=2.5,
+        source=GUIBAS,
+    )
+    yield ModelSpec(
+        "pix2pix-gdl",
+        "benchmark_gans.pix2pix_gdl:Pix2pixGdl",
+        summary="pix2pix with the gradient difference loss, and auto-context.",
+        options=mr_ct_options.Pix2pixGdlOptions,
+        cost=1.1,
+        source="Nie et al., Medical image synthesis with context-aware generative adversarial networks, MICCAI 2017",
+    )
+
+
+def baselines() -> Iterable[ModelSpec]:
+    """What a method must at least beat."""
+    yield ModelSpec(
         "unet-l1",
-        "benchmark_gans.unet_l1:UnetL1",
+        "benchmark_gans.unet:UnetL1",
         summary="The shared U-block trained with L1 alone.",
-        options=options.UnetL1Options,
+        options=options.UnetOptions,
+        baseline=True,
+        cost=0.6,
+        source="the generator of " + MEDGAN,
+    )
+    yield ModelSpec(
+        "unet-l2",
+        "benchmark_gans.unet:UnetL2",
+        summary="The shared U-block trained with L2 alone.",
+        options=options.UnetOptions,
         baseline=True,
         cost=0.6,
         source="the generator of " + MEDGAN,
@@ -122,22 +163,54 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "histogram",
         "benchmark_gans.baselines:Histogram",
         summary="The best map from source to target intensity, pixel by pixel.",
-        options=options.HistogramOptions,
+        options=baseline_options.HistogramOptions,
         kind="fitted",
         baseline=True,
         cost=0.0,
+    )
+    yield ModelSpec(
+        "nl-means",
+        "benchmark_gans.denoisers:NlMeans",
+        summary="Non-local means, as strong as suits the training slices.",
+        options=baseline_options.NlMeansOptions,
+        kind="fitted",
+        same_unit=True,
+        baseline=True,
+        cost=0.1,
+        source="Buades, Coll, Morel, A non-local algorithm for image denoising, CVPR 2005; scikit-image",
+    )
+    yield ModelSpec(
+        "wavelet",
+        "benchmark_gans.denoisers:Wavelet",
+        summary="Wavelet shrinkage with cycle spinning, as strong as suits the training slices.",
+        options=baseline_options.WaveletOptions,
+        kind="fitted",
+        same_unit=True,
+        baseline=True,
+        cost=0.1,
+        source="Chang, Yu, Vetterli, Adaptive wavelet thresholding, IEEE TIP 9 (2000); scikit-image",
     )
 
 
 @hookimpl
 def benchmark_grids() -> Iterable[GridSpec]:
-    """The main comparison."""
-    yield GridSpec(
-        "full",
-        "benchmark_gans",
-        "grids/full.toml",
-        summary="MedGAN's comparison on every task, and two-stage on MR to CT.",
-    )
+    """The comparisons of MedGAN's paper, and those that it did not make."""
+    for name, summary in (
+        ("full", "MedGAN's comparison on every task, and two-stage on MR to CT."),
+        ("matched", "The same with every generator a chain of six U-blocks, as MedGAN's own."),
+        ("authors", "Each model with its own authors' networks, losses and recipe."),
+        ("medgan-table1", "MedGAN's Table I: which of its losses gain what, PET to CT."),
+        ("medgan-table2", "MedGAN's Table II: its comparison on three tasks, scored as it was."),
+        ("medgan-fig6", "MedGAN's Fig. 6: 1 to 7 U-blocks under pix2pix's loss, PET to CT."),
+        ("mr-ct", "MR to CT: two-stage, gradient difference loss, CycleGAN, and dual-gan in a table of its own."),
+    ):
+        yield GridSpec(name, "benchmark_gans", f"grids/{name}.toml", summary=summary)
+
+
+@hookimpl
+def benchmark_weights() -> Iterable[WeightsSpec]:
+    """Networks of the style and content losses."""
+    return (imagenet.VGG19, imagenet.VGG16)
 
 
 @hookimpl

@@ -23,19 +23,22 @@ PROTOCOL_OPTIONS = ("blocks", "dropout", "patch", "discriminator_norm", "discrim
 """Options of the shared networks."""
 
 
-def protocol_networks(options: PairedGanOptions, context: ModelContext, *, judged: int = 2) -> dict[str, nn.Module]:
+def protocol_networks(
+    options: PairedGanOptions, context: ModelContext, *, inputs: int = 1, judged: int | None = None
+) -> dict[str, nn.Module]:
     """The generator and discriminator that MedGAN's comparison shares (section 3.2.2), with initial weights.
 
-    The discriminator sees ``judged`` channels.
+    The generator sees ``inputs`` channels, the discriminator ``judged``, by default one more.
     """
     generator = CasNet(
+        inputs=inputs,
         blocks=options.blocks,
         filters=context.recipe.filters,
         depth=depth_for(context.task.image_size),
         dropout=options.dropout,
     )
     discriminator = PatchDiscriminator(
-        judged,
+        judged or inputs + 1,
         filters=context.recipe.discriminator_filters,
         patch=options.patch,
         norm="instance" if options.discriminator_norm else "none",

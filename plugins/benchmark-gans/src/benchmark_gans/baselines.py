@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmark import UsageError
 from benchmark.protocols import ModelContext, TrainingSlices
-from benchmark_gans.options import HistogramOptions
+from benchmark_gans.baseline_options import HistogramOptions
 
 
 class CopyInput:

@@ -80,8 +80,7 @@ class CycleGan(Trainable):
         for network in networks.values():
             network(source)
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         source, target, options = batch.source, batch.target, self.options
         made_target, same_target = self.both(self.generator, source, target)
         made_source, same_source = self.both(self.reverse, target, source)

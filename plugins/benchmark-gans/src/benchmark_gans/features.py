@@ -11,15 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from benchmark.pretrained import backbones, embedded
-from benchmark.pretrained.backbones import Backbone
+from benchmark.pretrained.backbones import IMAGENET_DEVIATION, Backbone, ImagenetColours, check_range
 from benchmark_gans.options import FeatureOptions
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 PER_UNIT = 0.5 / (sum(IMAGENET_DEVIATION) / 3)
 """Size of an ImageNet-normalised image relative to the same image in -1..1."""
 GAINS: Mapping[str, float] = {"unit": 1.0, "imagenet": PER_UNIT, "byte": 127.5}
@@ -27,9 +24,6 @@ GAINS: Mapping[str, float] = {"unit": 1.0, "imagenet": PER_UNIT, "byte": 127.5}
 
 class Extractor(nn.Module):
     """A frozen backbone: ``(N, 1, H, W)`` in [-1, 1] to features, with gradients to the image only."""
-
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(
         self, backbone: Backbone, scales: Mapping[str, float], options: FeatureOptions, gain: float, origin: str
@@ -39,22 +33,22 @@ class Extractor(nn.Module):
         self.scales = {name: gain * scale for name, scale in scales.items()}
         self.activated = options.feature_activation == "after"
         self.origin = origin
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1))
+        self.colours = ImagenetColours() if backbone.inputs == 3 else nn.Identity()
+        self._checked = False
         self.requires_grad_(False).eval()
 
     def forward(self, image: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Features of the named layers.
 
         Raises:
-            ValueError: the image is not one channel.
+            ValueError: the image is not one channel in [-1, 1] (:func:`check_range`). On a GPU the range is looked at in the first call
+                only: reading a value back makes the device wait.
             KeyError: the backbone has no such layer.
         """
-        if image.shape[1] != 1:
-            raise ValueError(f"features are taken of one channel in [-1, 1], not of {image.shape[1]}")
-        if self.backbone.inputs == 3:
-            image = ((image + 1) / 2 - self.mean) / self.deviation
-        found = self.backbone(image, layers, activated=self.activated)
+        if not (self._checked and image.is_cuda):
+            check_range(image)
+            self._checked = True
+        found = self.backbone(self.colours(image), layers, activated=self.activated)
         return [tensor * self.scales[name] for name, tensor in zip(layers, found, strict=True)]
 
 

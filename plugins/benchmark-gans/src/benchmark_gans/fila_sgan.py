@@ -75,8 +75,7 @@ class FilaSgan(ConditionalGan):
         made: Tensor = generator(source, noise)
         return made
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         options = self.options
         made = self.make(self.generator, batch.source)
         wanted = self.wanted_features(batch)

@@ -30,6 +30,7 @@ RELEASED = tuple(name for name in PROTOCOL_OPTIONS if name != "patch")
 class IdCgan(ConditionalGan):
     """Discriminator first, then the generator, on the same made image."""
 
+    capturable = True
     owner = "id-cgan"
     lacking = MappingProxyType({"authors": RELEASED, "authors-journal": PROTOCOL_OPTIONS})
     options: IdCganOptions
@@ -61,8 +62,7 @@ class IdCgan(ConditionalGan):
             PyramidDiscriminator(2, image_size=size, filters=judge_filters),
         )
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         options = self.options
         made = self.generator(batch.source)
         judged = self.teach_discriminator(batch, made)

@@ -30,6 +30,7 @@ class Medgan(ConditionalGan):
     adversary nothing trains that discriminator, so of the perceptual loss the pixel term alone remains.
     """
 
+    capturable = True
     owner = "medgan"
     options: MedganOptions
 
@@ -56,8 +57,7 @@ class Medgan(ConditionalGan):
             normalise_spectrally(networks["discriminator"])
         return networks
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         with self.resting_discriminator():
             with torch.no_grad():
                 wanted_hidden = [batch.target]

@@ -314,8 +314,8 @@ class FilaSganOptions(PairedGanOptions, FeatureOptions):
 
 
 @dataclass(frozen=True)
-class UnetL1Options(GeneratorOptions):
-    """The shared U-block trained with L1 alone."""
+class UnetOptions(GeneratorOptions):
+    """The shared U-block trained without an adversary."""
 
 
 @dataclass(frozen=True)
@@ -343,28 +343,3 @@ class CycleganOptions(AdversaryOptions, ArchitectureOptions):
         0.5, "weight of the identity loss relative to the cycle loss; 0: none", "CycleGAN code: 0.5"
     )
     pool_size: int = option(50, "made images kept to show the discriminators older ones", "CycleGAN section 4")
-
-
-@dataclass(frozen=True)
-class TwoStageOptions:
-    """Source to tissue mask to CT, after Guibas, Virdi, Li 2017."""
-
-    thresholds_hu: tuple[float, ...] = option(
-        (-400.0, 150.0), "limits between tissue classes in HU, rising: air | soft tissue | bone", "not stated"
-    )
-    mask_weight: float = option(
-        10.0,
-        "weight of the cross-entropy of the mask beside its adversarial loss",
-        "none in Guibas et al., whose masks come from noise; here a mask must fit its source",
-    )
-    pixel_weight: float = option(100.0, "weight of stage II's L1 loss", "pix2pix code: lambda 100")
-    patch: Literal[16, 34, 70] = option(
-        16, "pixels that one logit of stage II's discriminator sees", "as the other models"
-    )
-
-
-@dataclass(frozen=True)
-class HistogramOptions:
-    """The tone curve."""
-
-    bins: int = option(128, "bins of the source intensity over [-1, 1]", "this project")

@@ -24,6 +24,7 @@ class Pan(ConditionalGan):
     No pixel loss (MedGAN section 3.2.2).
     """
 
+    capturable = True
     owner = "pan"
     lacking = MappingProxyType({"authors": PROTOCOL_OPTIONS})
     options: PanOptions
@@ -57,8 +58,7 @@ class Pan(ConditionalGan):
         """The image, beside its source if the discriminator is conditional."""
         return super().shown(source, image) if self.options.conditional else image
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         weights = self.options.perceptual_layers
         made = self.generator(batch.source)
 

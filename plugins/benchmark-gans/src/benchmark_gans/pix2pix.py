@@ -20,6 +20,7 @@ from benchmark_gans.training import apply, apply_as_trained, logged, total
 class Pix2pix(ConditionalGan):
     """Discriminator first, then the generator against the updated discriminator, on the same made image."""
 
+    capturable = True
     owner = "pix2pix"
     lacking = MappingProxyType({"authors": ("blocks", "discriminator_norm", "discriminator_norm_first")})
     options: Pix2pixOptions
@@ -40,8 +41,7 @@ class Pix2pix(ConditionalGan):
             PatchDiscriminator(2, filters=recipe.discriminator_filters, patch=options.patch, norm="batch"),
         )
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         made = self.generator(batch.source)
         judged = self.teach_discriminator(batch, made)
         with self.resting_discriminator():

@@ -14,18 +14,20 @@ from benchmark import UsageError
 from benchmark.protocols import ModelContext
 
 
-def check_numbers(owner: str, options: Any) -> None:
+def check_numbers(owner: str, options: Any, *, but: Sequence[str] = ()) -> None:
     """Weights, steps and the like must be finite and not negative, update counts at least 1, dropout below 1.
+
+    Options in ``but`` are left out.
 
     Raises:
         UsageError: one is not.
     """
     for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
+        value = () if field.name in but else getattr(options, field.name)
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, (int, float)) and not (math.isfinite(number) and number >= 0):
                 raise UsageError(f"{owner}.{field.name}: {number:g} is not a finite number from 0 up")
-    for name in ("blocks", "generator_steps"):
+    for name in ("blocks", "generator_steps", "contexts"):
         if getattr(options, name, 1) < 1:
             raise UsageError(f"{owner}.{name}: {getattr(options, name)} is less than 1")
     if getattr(options, "dropout", 0.0) >= 1:

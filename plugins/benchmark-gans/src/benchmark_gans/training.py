@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.optim import SGD, Adam, Optimizer
 
-from benchmark.protocols import ModelContext
+from benchmark.protocols import Batch, ModelContext
 from benchmark_gans.networks.initialise import initialise
+
+DEVICE_SETTINGS = {"lr", "capturable"}
+"""Settings of an optimiser that follow the device, not the checkpoint; the rate is set at each step anyway."""
 
 
 class Trainable:
-    """Networks and optimisers by name. A model adds them in its ``__init__`` and updates them in its step."""
+    """Networks and optimisers by name. A model adds them in its ``__init__`` and updates them in ``update``."""
+
+    capturable: ClassVar[bool] = False
+    """``update`` launches the same work each time; see :class:`benchmark.protocols.CapturableModel`."""
 
     def __init__(self, context: ModelContext) -> None:
         self.context = context
@@ -44,10 +50,13 @@ class Trainable:
         """
         recipe = self.context.recipe
         parameters = [parameter for network in networks for parameter in network.parameters()]
-        learning_rate = recipe.learning_rate * rate
+        learning_rate: float | Tensor = recipe.learning_rate * rate
+        on_gpu = self.context.device.type == "cuda"
+        if on_gpu:  # a captured step reads the rate from the device
+            learning_rate = torch.tensor(learning_rate, device=self.context.device)
         self._rates[name] = rate
         self._optimisers[name] = (
-            Adam(parameters, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+            Adam(parameters, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True, capturable=on_gpu)
             if kind == "adam"
             else SGD(parameters, lr=learning_rate, fused=True)
         )
@@ -65,8 +74,20 @@ class Trainable:
         rate = self.learning_rate()
         for name, optimiser in self._optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = rate * self._rates[name]
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate * self._rates[name])
+                else:
+                    group["lr"] = rate * self._rates[name]
         self.steps_done += 1
+
+    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Update all networks once; the loss terms by name."""
+        self.begin_step()
+        return self.update(batch)
+
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
+        """A step's work on the device."""
+        raise NotImplementedError
 
     def descend(self, name: str, loss: Tensor) -> None:
         """One update of the networks under optimiser ``name``."""
@@ -93,7 +114,10 @@ class Trainable:
         for name, network in self._networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimiser in self._optimisers.items():
+            own = [{key: group[key] for key in DEVICE_SETTINGS & group.keys()} for group in optimiser.param_groups]
             optimiser.load_state_dict(state["optimisers"][name])
+            for group, settings in zip(optimiser.param_groups, own, strict=True):
+                group.update(settings)
 
 
 @contextmanager

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmark import hookimpl
-from benchmark.specs import CheckSpec, MetricSpec, ProfileSpec
+from benchmark.pretrained import imagenet
+from benchmark.specs import CheckSpec, MetricSpec, ProfileSpec, WeightsSpec
 from benchmark_metrics import profiles
 from benchmark_metrics.catalogue import image_metrics
-from benchmark_metrics.options import LpipsOptions
+from benchmark_metrics.drawn_images import drawing_metrics, generative
+from benchmark_metrics.options import FidOptions, KidOptions, LpipsOptions
 
 benchmark_api = 1
 
 
 @hookimpl
 def benchmark_metrics() -> Iterator[MetricSpec]:
-    """Metrics that compare image with image (:mod:`benchmark_metrics.catalogue`), and LPIPS."""
+    """Metrics that compare image with image (:mod:`benchmark_metrics.catalogue`), LPIPS, KID and FID."""
     yield from image_metrics()
+    yield from drawing_metrics()
     yield MetricSpec(
         "lpips",
         "benchmark_metrics.perceptual:LPIPS",
@@ -30,12 +33,41 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
         options=LpipsOptions,
         source="Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018",
     )
+    yield MetricSpec(
+        "kid",
+        "benchmark_metrics.distribution:kid",
+        label="KID",
+        summary="Kernel distance of the features of all predictions and all targets, whichever belong together.",
+        higher_is_better=False,
+        level="distribution",
+        options=KidOptions,
+        digits=4,
+        source="Binkowski, Sutherland, Arbel, Gretton, Demystifying MMD GANs, ICLR 2018",
+    )
+    yield MetricSpec(
+        "fid",
+        "benchmark_metrics.distribution:fid",
+        label="FID",
+        summary="Frechet distance of the features of all predictions and all targets; too high for few slices.",
+        higher_is_better=False,
+        level="distribution",
+        bounds=(0.0, float("inf")),
+        options=FidOptions,
+        source="Heusel et al., GANs trained by a two time-scale update rule, NeurIPS 2017",
+    )
 
 
 @hookimpl
 def benchmark_profiles() -> Iterator[ProfileSpec]:
     """Our own, and copies of published evaluations (:mod:`benchmark_metrics.profiles`)."""
     yield from profiles.every()
+    yield generative()
+
+
+@hookimpl
+def benchmark_weights() -> Iterator[WeightsSpec]:
+    """Networks of LPIPS, KID and FID."""
+    yield from (imagenet.ALEXNET, imagenet.SQUEEZENET, imagenet.VGG16, imagenet.INCEPTION)
 
 
 @hookimpl

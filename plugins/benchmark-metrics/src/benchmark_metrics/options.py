@@ -17,6 +17,37 @@ class LpipsOptions:
 
 
 @dataclass(frozen=True)
+class SetDistanceOptions:
+    """Options of distances between sets."""
+
+    features: Literal["embedded", "alexnet", "squeezenet1_1", "vgg16", "inception_v3"] = field(
+        default="embedded",
+        metadata={"help": "network whose features are compared; embedded: trained on this project's phantoms"},
+    )
+    least_studies: int = field(default=5, metadata={"help": "fewer studies give no value"})
+
+
+@dataclass(frozen=True)
+class KidOptions(SetDistanceOptions):
+    """Options of KID."""
+
+    least_slices: int = field(default=50, metadata={"help": "fewer slices give no value"})
+
+
+@dataclass(frozen=True)
+class FidOptions(SetDistanceOptions):
+    """Options of FID."""
+
+    least_slices_per_value: float = field(
+        default=5.0,
+        metadata={
+            "help": "fewer slices for each value of a feature vector give no value",
+            "source": "the 10,000 images that Heusel et al. ask for, over Inception's 2048 values",
+        },
+    )
+
+
+@dataclass(frozen=True)
 class NrmseOptions:
     """Options of NRMSE."""
 
@@ -106,3 +137,23 @@ class TissueOptions:
 
     low: float = field(default=200.0, metadata={"help": "lowest value of the tissue; the default is bone in HU"})
     high: float = field(default=float("inf"), metadata={"help": "highest value of the tissue"})
+
+
+@dataclass(frozen=True)
+class DivergenceOptions:
+    """Options of the divergence of intensities."""
+
+    bins: int = field(default=64, metadata={"help": "histogram bins over the range"})
+
+
+@dataclass(frozen=True)
+class SegmenterOptions:
+    """Options of what a segmentation network learns from drawn images."""
+
+    thresholds: tuple[float, ...] = field(
+        default=(-400.0, 150.0),
+        metadata={"help": "limits between the tissue classes of real images; the same as those of the drawn masks"},
+    )
+    steps: int = field(default=200, metadata={"help": "training steps of the segmentation network"})
+    batch_size: int = field(default=8, metadata={"help": "slices in a training step"})
+    learning_rate: float = field(default=3e-3, metadata={"help": "learning rate of its Adam"})

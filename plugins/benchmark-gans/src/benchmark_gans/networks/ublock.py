@@ -117,9 +117,13 @@ class CasNet(nn.Module):
 
     receptive_field: int | None = None
 
-    def __init__(self, *, blocks: int = 6, filters: int = 64, depth: int = 8, dropout: float = 0.0) -> None:
+    def __init__(
+        self, *, inputs: int = 1, blocks: int = 6, filters: int = 64, depth: int = 8, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(UBlock(filters=filters, depth=depth, dropout=dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            UBlock(1 if number else inputs, filters=filters, depth=depth, dropout=dropout) for number in range(blocks)
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         for block in self.blocks:
