@@ -189,7 +189,9 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
         rows.append({"patient": None, "study": None, "slice": None, "metric": name, "value": value, "state": state})
     common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": judge.profile.id}
     rows = [{**common, **row} for row in rows]
-    return Scores(rows, summarise(judge.profile, judge.levels, judge.units, rows, estimates, judge.unavailable, judge.provenance))
+    return Scores(
+        rows, summarise(judge.profile, judge.levels, judge.units, rows, estimates, judge.unavailable, judge.provenance)
+    )
 
 
 def _unscored(judge: Judge, state: str) -> Iterator[dict[str, Any]]:
@@ -207,35 +209,45 @@ def _score_study(judge: Judge, study: Study) -> Iterator[dict[str, Any]]:
             "image; import with a mask, or choose another profile"
         )
     for uses, images in prepared(judge.profile, study, judge.window, judge.unit):
+        region = None if isinstance(images, str) else _Region(images)
         for use in uses:
             if use.metric not in judge.metrics:
                 yield {"slice": None, "metric": use.metric, "value": math.nan, "state": "skipped"}
-            elif isinstance(images, str):
+            elif isinstance(images, str) or region is None:
                 yield {"slice": None, "metric": use.metric, "value": math.nan, "state": f"excluded: {images}"}
             elif "labels" in judge.requires[use.metric] and (images.labels is None or images.predicted_labels is None):
                 state = "skipped: no label maps"
                 yield {"slice": None, "metric": use.metric, "value": math.nan, "state": state}
             else:
-                yield from _score_use(judge, use, images)
+                yield from _score_use(judge, use, region)
 
 
-def _score_use(judge: Judge, use: MetricUse, images: Images) -> Iterator[dict[str, Any]]:
+class _Region:
+    """A study's images, and those slices of them that have a region."""
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+        self.filled: NDArray[np.bool_] = np.asarray(images.mask.any(axis=(1, 2)))
+        self.slices = images if self.filled.all() else images.at(self.filled)
+
+
+def _score_use(judge: Judge, use: MetricUse, region: _Region) -> Iterator[dict[str, Any]]:
     metric, level = judge.metrics[use.metric], judge.levels[use.metric]
-    filled: NDArray[np.bool_] = np.asarray(images.mask.any(axis=(1, 2)))
+    filled, some = region.filled, bool(region.filled.any())
     if level == "distribution":
-        if filled.any():
-            metric.update(images)
+        if some:
+            metric.update(region.images)
     elif level == "volume":
-        value = float(metric(images)) if filled.any() else math.nan
-        state = _state(value) if filled.any() else "excluded: empty region"
+        value = float(metric(region.images)) if some else math.nan
+        state = _state(value) if some else "excluded: empty region"
         yield {"slice": None, "metric": use.metric, "value": value, "state": state}
     else:
-        values = np.full(len(images), np.nan)
-        if filled.any():
-            given = np.asarray(metric(images if filled.all() else images.at(filled)), np.float64)
-            if given.shape != (filled.sum(),):
+        values = np.full(len(filled), np.nan)
+        if some:
+            given = np.asarray(metric(region.slices), np.float64)
+            if given.shape != (len(region.slices),):
                 raise PluginError(
-                    f"metric {use.metric} gave shape {given.shape} for {filled.sum()} slices; "
+                    f"metric {use.metric} gave shape {given.shape} for {len(region.slices)} slices; "
                     "a metric of level 'slice' gives one number a slice"
                 )
             values[filled] = given
