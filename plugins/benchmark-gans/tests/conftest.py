@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _make(name: str, size: tuple[int, int] = (32, 32), seed: int = 0, steps: int = 8, **settings: Any) -> Any:
-    recipe_fields = settings.pop("recipe", {})
+    recipe_fields, device = settings.pop("recipe", {}), settings.pop("device", torch.device("cpu"))
     spec = SPECS[name]
     values = options.resolve(name, spec.options, spec.presets.get("smoke", {}), settings)
     recipe = PRESETS["smoke"].recipe.changed({"filters": 4, "discriminator_filters": 4, **recipe_fields})
@@ -41,7 +41,7 @@ def _make(name: str, size: tuple[int, int] = (32, 32), seed: int = 0, steps: int
         "test", "MR", "CT", IntensityMap("a.u.", 0.0, 1000.0), IntensityMap("HU", -1024.0, 2000.0), size, 16
     )
     torch.manual_seed(seed)
-    context = ModelContext(task, recipe, steps, torch.device("cpu"), "smoke")
+    context = ModelContext(task, recipe, steps, device, "smoke")
     return spec.load()(options.build(spec.options, values), context)
 
 
