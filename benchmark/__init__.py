@@ -16,6 +16,7 @@ from benchmark.specs import (
     ModelSpec,
     ProfileSpec,
     TaskSpec,
+    WeightsSpec,
 )
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "TrainingDiverged",
     "Unavailable",
     "UsageError",
+    "WeightsSpec",
     "__version__",
     "from_function",
     "from_torchmetrics",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ModelSpec,
         ProfileSpec,
         TaskSpec,
+        WeightsSpec,
     )
 
 API_VERSION = 1
@@ -93,6 +94,17 @@ def benchmark_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
     @hookimpl
     def benchmark_importers():
         yield ImporterSpec("my-layout", "benchmark_my_layout.importer:run", options=MyLayoutOptions)
+    """
+
+
+@hookspec
+def benchmark_weights() -> Iterable[WeightsSpec]:  # type: ignore[empty-body]
+    """Name the pretrained weights that models or metrics need, for ``benchmark weights status`` and ``fetch``.
+
+    @hookimpl
+    def benchmark_weights():
+        yield WeightsSpec("my-encoder", "my-encoder-0123abcd.pth", title="My encoder", parameters=11_689_512,
+                          url="https://example.org/my-encoder-0123abcd.pth", sha256="0123abcd")
     """
 
 

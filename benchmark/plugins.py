@@ -31,8 +31,11 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "profile": ("benchmark_profiles", specs.ProfileSpec),
     "grid": ("benchmark_grids", specs.GridSpec),
     "importer": ("benchmark_importers", specs.ImporterSpec),
+    "weights": ("benchmark_weights", specs.WeightsSpec),
     "check": ("benchmark_checks", specs.CheckSpec),
 }
+SHARED = {"weights"}
+"""Kinds whose records several plugins may offer, if they agree to the letter."""
 
 S = TypeVar("S")
 
@@ -92,7 +95,8 @@ class Registry:
                 by_name.setdefault(offer.spec.name, []).append(offer)
                 self._qualified[kind][f"{offer.plugin.distribution}:{offer.spec.name}"] = offer
             for name, candidates in sorted(by_name.items()):
-                if len(candidates) == 1:
+                agreed = kind in SHARED and all(each.spec == candidates[0].spec for each in candidates)
+                if len(candidates) == 1 or agreed:
                     self._offers[kind][name] = candidates[0]
                 else:
                     self.clashes.append(Clash(kind, name, tuple(offer.plugin for offer in candidates)))

@@ -68,11 +68,13 @@ def _of_distribution(estimate: Estimate, expected: int) -> dict[str, Any]:
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
+    bias = {} if estimate.bias is None else {"bias": number(estimate.bias)}
     return {
         "state": "scored",
         "level": "distribution",
         "mean": number(estimate.value),
         "interval": [number(estimate.low), number(estimate.high)],
+        **bias,
         "n": estimate.n,
         "patients": {},
         "n_expected": expected,

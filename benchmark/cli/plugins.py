@@ -37,5 +37,7 @@ def plugins(
 
 def _detail(plugin: Plugin) -> str:
     if plugin.state == "loaded":
-        return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in plugin.offers.items())
+        return ", ".join(
+            f"{count} {kind}{'s' if count > 1 and kind != 'weights' else ''}" for kind, count in plugin.offers.items()
+        )
     return plugin.reason

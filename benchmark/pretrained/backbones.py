@@ -7,14 +7,21 @@ Layers of VGGs are called as in the papers: ``conv4_2`` is the second convolutio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.pretrained import weights
+from benchmark.errors import TrainingDiverged, Unavailable
+from benchmark.pretrained import imagenet, weights
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+RANGE_SLACK = 1e-3
+"""How far outside [-1, 1] an image may lie: what rounding and interpolation do, not another unit."""
+WEIGHTS = {each.name: each for each in (imagenet.VGG19, imagenet.VGG16, imagenet.ALEXNET, imagenet.SQUEEZENET)}
 VGG_WIDTHS = (64, 128, 256, 512, 512)
 VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
@@ -123,6 +130,39 @@ def squeezenet() -> Backbone:
     return Backbone(chain, taps)
 
 
+def check_range(image: Tensor) -> None:
+    """Refuse images that are not one channel in [-1, 1]: HU, say, or 0..255.
+
+    Raises:
+        ValueError: the shape is not ``(N, 1, H, W)``, or a value lies outside.
+        TrainingDiverged: a value is not a number, which data never hold: a generator made it.
+    """
+    if image.ndim != 4 or image.shape[1] != 1:
+        raise ValueError(f"features are taken of (N, 1, H, W) in [-1, 1], not of shape {tuple(image.shape)}")
+    low, high = (value.item() for value in image.detach().aminmax())
+    if math.isnan(low) or math.isnan(high):
+        raise TrainingDiverged("features are taken of images in [-1, 1]; these hold NaN")
+    if low < -1 - RANGE_SLACK or high > 1 + RANGE_SLACK:
+        raise ValueError(f"features are taken of images in [-1, 1]; these lie in {low:g}..{high:g}")
+
+
+class ImagenetColours(nn.Module):
+    """One channel in [-1, 1] as three equal ones, normalised as torchvision's networks were trained."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(N, 1, H, W)`` to ``(N, 3, H, W)``."""
+        colours: Tensor = ((image + 1) / 2 - self.mean) / self.deviation
+        return colours
+
+
 def build(name: str) -> Backbone:
     """A backbone without weights."""
     if name in VGG_CONVOLUTIONS:
@@ -136,9 +176,13 @@ def load(name: str) -> tuple[Backbone, weights.Found]:
     Raises:
         Unavailable: the weights are missing or unusable; says what to do.
     """
-    found = weights.require(name)
-    tensors = weights.read(found.path, name)
+    found = weights.require(WEIGHTS[name])
+    tensors = weights.read(found.path, WEIGHTS[name])
     with torch.device("meta"):
         backbone = build(name)
-    backbone.features.load_state_dict(tensors, assign=True)
+    try:
+        backbone.features.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise Unavailable(f"{found.path} does not hold {WEIGHTS[name].title}: {reason}") from None
     return backbone.requires_grad_(False).eval(), found

@@ -16,6 +16,7 @@ import pytest
 
 from benchmark.errors import Unavailable
 from benchmark.pretrained import weights
+from benchmark.pretrained.imagenet import ALEXNET, SQUEEZENET
 from benchmark.protocols import Images
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,7 +43,7 @@ def weights_folder() -> Path:
 def lpips(request: pytest.FixtureRequest) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(weights.VARIABLE, str(weights_folder()))
-        if weights.find({"alex": "alexnet", "squeeze": "squeezenet1_1"}[request.param]) is None:
+        if weights.find({"alex": ALEXNET, "squeeze": SQUEEZENET}[request.param]) is None:
             pytest.skip(f"no LPIPS weights ({request.param}) in ${weights.VARIABLE} or ../shared/weights")
         pytest.importorskip("torchvision", exc_type=Exception)
         from benchmark_metrics.perceptual import LPIPS

@@ -9,4 +9,4 @@ from benchmark_metrics.perceptual import BACKBONES
 
 def weights() -> list[CheckResult]:
     """Which networks LPIPS could use here."""
-    return [check(backbone, f"LPIPS with net={net}") for net, backbone in BACKBONES.items()]
+    return [check(wanted, f"LPIPS with net={net}") for net, wanted in BACKBONES.items()]

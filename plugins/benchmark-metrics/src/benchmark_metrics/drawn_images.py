@@ -56,6 +56,8 @@ def generative() -> ProfileSpec:
         (
             MetricUse("segmenter-dice"),
             MetricUse("segmenter-dice-real"),
+            MetricUse("kid"),
+            MetricUse("fid"),
             MetricUse("intensity-kl"),
         ),
         primary="segmenter-dice",

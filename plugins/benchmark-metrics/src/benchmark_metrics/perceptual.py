@@ -10,21 +10,19 @@ import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import Unavailable
-from benchmark.pretrained import weights
+from benchmark.pretrained import imagenet, weights
 from benchmark.protocols import Images
-
-if TYPE_CHECKING:
-    pass
+from benchmark_metrics.network_input import SMALLEST_SIDE, network_input
 
 Image = NDArray[np.float64]
 
-BACKBONES = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
+BACKBONES = {"alex": imagenet.ALEXNET, "squeeze": imagenet.SQUEEZENET, "vgg": imagenet.VGG16}
 """LPIPS's name of a network -> the pretrained weights it needs."""
 
 
@@ -37,8 +35,6 @@ class LPIPS:
     Raises:
         Unavailable: weights are missing or damaged, or torchvision or lpips cannot be imported.
     """
-
-    SMALLEST_SIDE = 32
 
     def __init__(self, net: str = "alex") -> None:
         if net not in BACKBONES:
@@ -57,15 +53,9 @@ class LPIPS:
         Raises:
             ValueError: values lie outside the range; the profile must clip.
         """
-        if min(images.target.shape[1:]) < self.SMALLEST_SIDE:
+        if min(images.target.shape[1:]) < SMALLEST_SIDE:
             return np.full(len(images), math.nan)
-        low, high = images.data_range
-        slack = 1e-6 * (high - low)
-        pair = (images.prediction, images.target)
-        if min(each.min() for each in pair) < low - slack or max(each.max() for each in pair) > high + slack:
-            raise ValueError(f"LPIPS: values outside {low:g}..{high:g}; use it with clip=True in the profile")
-        scaled = (np.clip(2.0 * (each - low) / (high - low) - 1.0, -1.0, 1.0) for each in pair)
-        colours = (np.repeat(each[:, None], 3, axis=1) for each in scaled)
+        colours = (np.repeat(each[:, None], 3, axis=1) for each in network_input(images, "LPIPS"))
         return np.array([self.distance(*slices) for slices in zip(*colours, strict=True)])
 
     def distance(self, first: Image, second: Image) -> float:
@@ -91,7 +81,7 @@ def _build(net: str, path: Path, provenance: dict[str, str]) -> Any:
         network = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     network.scaling_layer = lpips.ScalingLayer()
     linear = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
-    provenance |= {"lpips": version("lpips"), "linear_sha256": weights.checksum(linear)}
+    provenance |= {"lpips": version("lpips"), "linear_sha256": weights.sha256(linear)}
     state = torch.load(linear, map_location="cpu", weights_only=True)
     features = weights.read(path, BACKBONES[net])
     state |= _features(features, [name for name in network.state_dict() if name.startswith("net.")], path)
