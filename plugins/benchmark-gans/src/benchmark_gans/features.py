@@ -41,8 +41,9 @@ class Extractor(nn.Module):
         """Features of the named layers.
 
         Raises:
-            ValueError: the image is not one channel in [-1, 1] (:func:`check_range`). On a GPU the range is looked at in the first call
+            ValueError: the image is not one channel in [-1, 1]. On a GPU the range is looked at in the first call
                 only: reading a value back makes the device wait.
+            TrainingDiverged: the image holds NaN.
             KeyError: the backbone has no such layer.
         """
         if not (self._checked and image.is_cuda):
