@@ -443,32 +443,6 @@ def test_an_empty_pool_hands_images_straight_back():
     assert ImagePool(0).exchange(image) is image
 
 
-def test_two_stage_classes_follow_the_hu_thresholds(make):
-    model = make("two-stage", thresholds_hu=(-400.0, 150.0))
-    hu = torch.tensor([-1000.0, -401.0, -399.0, 0.0, 149.0, 151.0, 1500.0])
-    target = model.context.task.target.forward(hu.numpy())
-    classes = model.classify(torch.from_numpy(target).view(1, 1, 1, -1))
-    assert classes.flatten().tolist() == [0, 0, 1, 1, 1, 2, 2]
-    mask = model.one_hot(classes)
-    assert mask.shape == (1, 3, 1, 7)
-    assert torch.equal(mask.sum(1), torch.ones(1, 1, 7))
-
-
-@pytest.mark.parametrize("thresholds", [(), (200.0, -300.0), (-3000.0, 150.0), (150.0, 2500.0), (0.0, 0.0)])
-def test_two_stage_refuses_thresholds_that_do_not_rise_inside_the_window(make, thresholds):
-    with pytest.raises(UsageError, match="thresholds_hu"):
-        make("two-stage", thresholds_hu=thresholds)
-
-
-def test_two_stage_translates_through_a_hard_mask(make, batch):
-    model = make("two-stage")
-    seen = []
-    model.image_generator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.translate(batch().source)
-    assert set(seen[0].unique().tolist()) <= {0.0, 1.0}
-    assert torch.equal(seen[0].sum(1), torch.ones(2, 32, 32))
-
-
 @pytest.mark.parametrize("name", ["medgan", "id-cgan", "fila-sgan"])
 def test_provenance_names_the_features(make, name):
     assert make(name).provenance()["features"].startswith("embedded sha256:")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.restoration import cycle_spin, denoise_nl_means, denoise_wavelet, estimate_sigma
+from skimage.restoration import denoise_nl_means, denoise_wavelet, estimate_sigma
 from torch import Tensor
 
 from benchmark import UsageError
@@ -19,6 +19,9 @@ from benchmark.protocols import ModelContext, TrainingSlices
 from benchmark_gans.baseline_options import DenoiserOptions, NlMeansOptions, WaveletOptions
 
 Image = NDArray[np.float32]
+
+NOISELESS = 1e-6
+"""Noise below this, in [-1, 1], is rounding."""
 
 
 class Denoiser:
@@ -54,7 +57,7 @@ class Denoiser:
 
     def _slice(self, image: Image, strength: float) -> Image:
         noise = float(estimate_sigma(image))
-        if not noise > 0:
+        if not noise > NOISELESS:
             return image.copy()
         return np.clip(self.denoise(image, strength * noise), -1.0, 1.0).astype(np.float32)
 
@@ -89,7 +92,9 @@ class Wavelet(Denoiser):
     options: WaveletOptions
 
     def denoise(self, image: Image, noise: float) -> Image:
-        made: Image = cycle_spin(
-            image, func=denoise_wavelet, max_shifts=self.options.spins, num_workers=1, func_kw={"sigma": noise}
-        )
-        return made
+        shifts = [(row, column) for row in range(self.options.spins + 1) for column in range(self.options.spins + 1)]
+        total = np.zeros_like(image, np.float64)
+        for shift in shifts:
+            moved = denoise_wavelet(np.roll(image, shift, (0, 1)), sigma=noise)
+            total += np.roll(moved, (-shift[0], -shift[1]), (0, 1))
+        return (total / len(shifts)).astype(np.float32)
