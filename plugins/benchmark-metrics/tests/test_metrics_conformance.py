@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import benchmark_metrics
 import numpy as np
 import pytest
 
+from benchmark.errors import Unavailable
 from benchmark.testing import MetricTests
 
 SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}
@@ -317,7 +320,28 @@ class TestMSLE(MetricTests):
     scales = False  # 1 is added before the logarithm: it is for images in 0..1
 
 
+@pytest.mark.real_data
+class TestLPIPS(MetricTests):
+    """With real AlexNet features, where they are."""
+
+    spec = SPECS["lpips"]
+    best = 0.0
+    symmetric = True
+    low_outside = True
+    shape = (2, 64, 64)
+    degenerate = {"both the same constant": 0.0}
+
+    @pytest.fixture(autouse=True)
+    def weights(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        beside = Path(__file__).parents[3].parent / "shared" / "weights"
+        monkeypatch.setenv("BENCHMARK_WEIGHTS", os.environ.get("BENCHMARK_WEIGHTS", str(beside)))
+        try:
+            self.make()
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+
+
 def test_every_metric_is_under_the_kit() -> None:
     covered = {item.spec.name for item in globals().values() if isinstance(item, type) and hasattr(item, "spec")}
     distributions = {name for name, spec in SPECS.items() if spec.level == "distribution"}
-    assert set(SPECS) - covered - distributions == {"lpips"}  # those need weights: test_metrics_golden
+    assert set(SPECS) - covered - distributions == set()
