@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-import tomllib
 from importlib.resources import files
 
 import pytest
 from benchmark_gans import benchmark_checks, benchmark_grids, benchmark_models
 
 from benchmark import options
+from benchmark.anatomy import networks
+from benchmark.grid import parse_grid
 from benchmark.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
@@ -19,10 +20,13 @@ SPECS = {spec.name: spec for spec in benchmark_models()}
 
 def test_the_models_of_the_comparison_are_offered():
     methods = {name for name, spec in SPECS.items() if not spec.baseline}
-    assert methods == {"medgan", "pix2pix", "pan", "id-cgan", "fila-sgan", "cyclegan", "two-stage"}
-    assert set(SPECS) - methods == {"unet-l1", "histogram", "mean-image", "copy-input"}
+    protocol = {"medgan", "pix2pix", "pan", "id-cgan", "fila-sgan", "cyclegan"}
+    assert methods == {*protocol, "two-stage", "dual-gan", "pix2pix-gdl"}
+    baselines = {"unet-l1", "unet-l2", "histogram", "mean-image", "copy-input", "nl-means", "wavelet"}
+    assert set(SPECS) - methods == baselines
     assert SPECS["cyclegan"].pairing == "unpaired"
-    assert SPECS["two-stage"].target_units == ("HU",)
+    assert {name for name, spec in SPECS.items() if spec.target_units == ("HU",)} == {"two-stage", "dual-gan"}
+    assert {name for name, spec in SPECS.items() if spec.same_unit} == {"nl-means", "wavelet"}
 
 
 def test_listing_imports_nothing_heavy():
@@ -71,14 +75,62 @@ def test_the_paper_preset_asks_for_vgg19_and_the_smaller_ones_do_not():
         assert chosen == {"smoke": "embedded", "small": "embedded", "medium": "embedded", "paper": "vgg19"}
 
 
-def test_the_grid_names_models_that_are_offered():
-    (grid,) = benchmark_grids()
-    content = tomllib.loads((files(grid.package) / grid.path).read_text(encoding="utf-8"))
-    assert content["name"] == grid.name == "full"
-    cells = {(task, model) for entry in content["entries"] for task in entry["tasks"] for model in entry["models"]}
-    assert {model for _, model in cells} == set(SPECS)
-    assert {task for task, model in cells if model == "two-stage"} == {"mr-ct"}
+def load(name):
+    (spec,) = (grid for grid in benchmark_grids() if grid.name == name)
+    return parse_grid((files(spec.package) / spec.path).read_text(encoding="utf-8"), name)
+
+
+@pytest.mark.parametrize("name", [grid.name for grid in benchmark_grids()])
+def test_a_grids_models_options_and_recipes_are_real(name):
+    grid = load(name)
+    assert grid.name == name
+    listed = set()
+    for tasks, entries, _ in grid.blocks:
+        for entry in entries:
+            spec = SPECS[entry.model]
+            listed |= {(task, entry.name) for task in tasks}
+            for preset, settings in PRESETS.items():
+                options.resolve(entry.model, spec.options, spec.presets.get(preset, {}), entry.options)
+                settings.recipe.changed(entry.recipes.get(preset, {}))
+    for table in grid.published:
+        assert {(table.task, model) for model in table.scores} <= listed
+
+
+def test_the_full_grid_is_the_protocol_of_the_paper_on_all_tasks():
+    cells = {(task, entry.name) for tasks, entries, _ in load("full").blocks for task in tasks for entry in entries}
     assert len(cells) == 41
+    assert {task for task, model in cells if model == "two-stage"} == {"mr-ct"}
+    assert all(not entry.options for _, entries, _ in load("full").blocks for entry in entries)
+
+
+def test_every_generator_of_the_matched_grid_has_the_capacity_of_medgans():
+    (_, entries, _), *more = load("matched").blocks
+    assert not more
+    counts = {}
+    for entry in entries:
+        spec = SPECS[entry.model]
+        if spec.kind != "trained":
+            continue
+        values = options.resolve(entry.model, spec.options, spec.presets.get("paper", {}), entry.options)
+        built = networks(spec, values, PRESETS["paper"])
+        counts[entry.name] = next(network["parameters"] for network in built if network["name"] == "generator")
+    assert len(counts) == 7
+    assert set(counts.values()) == {326_420_742}
+
+
+def test_tables_say_what_medgans_paper_says():
+    """Figures of arXiv 1806.06397v2, Tables I and II and Fig. 6, spot by spot."""
+    table = {name: load(name).published for name in ("medgan-table1", "medgan-table2", "medgan-fig6")}
+    assert table["medgan-table1"][0].scores["medgan-1g"]["uqi"] == 0.9569
+    by_task = {each.task: each.scores for each in table["medgan-table2"]}
+    assert by_task["pet-ct"]["medgan"] == {
+        "ssim": 0.9160, "psnr": 24.62, "mse": 264.6, "vif-p": 0.4464, "uqi": 0.9558, "lpips": 0.2302
+    }  # fmt: skip
+    assert by_task["mr-motion"]["id-cgan"]["mse"] == 289.8
+    assert by_task["pet-denoise"]["fila-sgan"]["vif-p"] == 0.6279
+    assert [table["medgan-fig6"][0].scores[f"pix2pix-{blocks}"]["psnr"] for blocks in range(1, 8)] == [
+        23.93, 24.31, 24.36, 24.36, 24.49, 24.50, 24.46
+    ]  # fmt: skip
 
 
 def test_the_check_loads():
