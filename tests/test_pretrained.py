@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import torch
 from command_line import CommandLine
 from torch import Tensor
 
-from benchmark.errors import BenchmarkError, Unavailable, UsageError
-from benchmark.pretrained import backbones, embedded, weights
+from benchmark.errors import BenchmarkError, TrainingDiverged, Unavailable
+from benchmark.plugins import Offer, Plugin, Registry
+from benchmark.pretrained import backbones, embedded, imagenet, weights
+from benchmark.specs import WeightsSpec
 
 VGG19 = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 """Places of the convolutions in torchvision's ``vgg19.features``."""
@@ -49,14 +52,14 @@ def store(tensors: dict[str, Tensor], path: Path) -> None:
         np.savez(path, **{name: tensor.numpy() for name, tensor in tensors.items()})
 
 
-@pytest.mark.parametrize("name", list(weights.KNOWN))
+@pytest.mark.parametrize("name", list(backbones.WEIGHTS))
 def test_backbones_have_the_published_number_of_weights(name: str) -> None:
     with torch.device("meta"):
         count = sum(weight.numel() for weight in backbones.build(name).parameters())
-    assert count == weights.KNOWN[name].parameters
+    assert count == backbones.WEIGHTS[name].parameters
 
 
-@pytest.mark.parametrize("name", list(weights.KNOWN))
+@pytest.mark.parametrize("name", list(backbones.WEIGHTS))
 def test_backbones_are_torchvisions_own_layer_by_layer(name: str) -> None:
     models = pytest.importorskip("torchvision.models", exc_type=Exception, reason="torchvision is not installed")
     torch.manual_seed(0)
@@ -74,6 +77,45 @@ def test_backbones_are_torchvisions_own_layer_by_layer(name: str) -> None:
                 if place == index + (0 if tap.startswith("fire") else 1):
                     torch.testing.assert_close(found.pop(tap), hidden)
     assert not found
+
+
+@pytest.mark.parametrize("spec", [*backbones.WEIGHTS.values(), imagenet.INCEPTION], ids=lambda spec: spec.name)
+def test_addresses_and_checksums_are_torchvisions(spec: WeightsSpec) -> None:
+    models = pytest.importorskip("torchvision.models", exc_type=Exception, reason="torchvision is not installed")
+    enum = {each.name: each for each in models.get_model_weights(spec.name)}["IMAGENET1K_V1"]
+    assert enum.url == spec.url
+    assert enum.url.endswith(f"-{spec.sha256}.pth")
+
+
+def test_plugins_may_declare_the_same_weights_but_not_others_of_the_same_name() -> None:
+    plugins = [Plugin(name, f"benchmark-{name}", "1", name, "loaded") for name in ("a", "b")]
+    same = Registry(tuple(plugins), {"weights": [Offer(imagenet.VGG16, plugin) for plugin in plugins]})
+    assert same.find("weights", "vgg16").spec is imagenet.VGG16
+    other = replace(imagenet.VGG16, sha256="00000000")
+    apart = [Offer(spec, plugin) for spec, plugin in zip((imagenet.VGG16, other), plugins, strict=True)]
+    clashing = Registry(tuple(plugins), {"weights": apart})
+    assert not clashing.all("weights")
+    assert "weights 'vgg16' is offered by benchmark-a 1 and benchmark-b 1" in str(clashing.clashes[0])
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.full((1, 1, 8, 8), -1024.0), r"in \[-1, 1\]; these lie in -1024\.\.-1024"),
+        (torch.linspace(0, 255, 64).view(1, 1, 8, 8), r"these lie in 0\.\.255"),
+        (torch.zeros(1, 3, 8, 8), r"not of shape \(1, 3, 8, 8\)"),
+        (torch.zeros(8, 8), r"not of shape \(8, 8\)"),
+    ],
+)
+def test_images_of_another_range_or_shape_are_refused(image: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        backbones.check_range(image)
+
+
+def test_images_may_miss_the_range_by_rounding_but_not_hold_nan() -> None:
+    backbones.check_range(torch.tensor([-1.0005, 1.0005]).view(1, 1, 1, 2))
+    with pytest.raises(TrainingDiverged, match="hold NaN"):
+        backbones.check_range(torch.tensor([0.0, float("nan")]).view(1, 1, 1, 2))
 
 
 def test_vgg_layers_are_called_as_in_the_papers() -> None:
@@ -125,17 +167,17 @@ def test_the_named_folder_comes_before_torchs_cache_and_other_networks_are_not_t
     cached = folder.parent / "torch" / "hub" / "checkpoints" / "vgg19-dcbb9e9d.pth"
     cached.write_bytes(b"cached")
     (folder / "vgg19_bn-c79401a0.pth").write_bytes(b"another network")
-    assert weights.find("vgg19") == cached
+    assert weights.find(imagenet.VGG19) == cached
     named = folder / "vgg19.safetensors"
     named.write_bytes(b"named")
-    assert weights.find("vgg19") == named
-    assert weights.find("vgg16") is None
+    assert weights.find(imagenet.VGG19) == named
+    assert weights.find(imagenet.VGG16) is None
 
 
 def test_a_file_that_breaks_its_promised_checksum_is_refused(folder: Path) -> None:
     (folder / "alexnet-owt-7be5be79.pth").write_bytes(b"half a download")
     with pytest.raises(Unavailable, match="weights damaged"):
-        weights.require("alexnet")
+        weights.require(imagenet.ALEXNET)
 
 
 @pytest.mark.parametrize("content", [b"not weights", {"features.0.weight": torch.zeros(64, 3, 3, 3)}])
@@ -163,31 +205,77 @@ def test_weights_are_never_unpickled(folder: Path) -> None:
     assert not (folder / "trace").exists()
 
 
-def test_fetching_without_a_network_says_where_to_put_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torchvision", exc_type=Exception, reason="torchvision is not installed")
+class TestFetching:
+    """With the publisher in a folder of this machine: what torch's downloader does with a URL it does here too."""
 
-    def unreachable(*_: Any, **__: Any) -> None:
-        raise OSError("no network")
+    @pytest.fixture
+    def published(self, tmp_path: Path) -> WeightsSpec:
+        content = tmp_path / "published" / "tiny-1.pth"
+        content.parent.mkdir()
+        torch.save({"features.0.weight": torch.ones(3), "head.weight": torch.ones(5)}, content)
+        digest = hashlib.sha256(content.read_bytes()).hexdigest()
+        return WeightsSpec(
+            "tiny",
+            "tiny-1.pth",
+            title="Tiny",
+            url=content.as_uri(),
+            sha256=digest[:8],
+            parameters=3,
+            prefix="features.",
+        )
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
-    with pytest.raises(BenchmarkError, match=rf"could not be fetched \(no network\).*{folder}"):
-        weights.fetch("vgg16")
-    with pytest.raises(UsageError, match="vgg19"):
-        weights.fetch("vgg-19")
+    def test_the_file_is_checked_and_kept(self, folder: Path, published: WeightsSpec) -> None:
+        folder.rmdir()
+        found = weights.fetch(published)
+        assert found.path == folder / "tiny-1.pth"
+        assert found.sha256.startswith(published.sha256)
+        assert list(weights.read(found.path, published)) == ["0.weight"]
+        again = replace(published, url="file:///nowhere")
+        assert weights.fetch(again) == found
+
+    def test_a_damaged_file_is_replaced(self, folder: Path, published: WeightsSpec) -> None:
+        (folder / "tiny-1.pth").write_bytes(b"half a download")
+        with pytest.raises(Unavailable, match=r"weights damaged.*then: benchmark weights fetch tiny"):
+            weights.require(published)
+        assert weights.fetch(published).sha256.startswith(published.sha256)
+
+    def test_a_wrong_checksum_leaves_nothing_behind(self, folder: Path, published: WeightsSpec) -> None:
+        with pytest.raises(BenchmarkError, match=r"could not be fetched.*invalid hash"):
+            weights.fetch(replace(published, sha256="00000000"))
+        assert list(folder.iterdir()) == []
+
+    def test_nothing_is_unpickled(self, folder: Path, published: WeightsSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("loaded"))
+        assert weights.fetch(published).path.parent == folder
+
+    def test_without_a_network_the_place_for_the_file_is_said(self, folder: Path, published: WeightsSpec) -> None:
+        with pytest.raises(BenchmarkError, match=rf"tiny-1\.pth could not be .*put the file into {folder}"):
+            weights.fetch(replace(published, url="file:///nowhere/tiny-1.pth"))
 
 
-def test_status_shows_what_is_here(toy: CommandLine, tmp_path: Path) -> None:
-    store(made_up("squeezenet1_1"), tmp_path / "squeezenet1_1.npz")
-    places = {"BENCHMARK_WEIGHTS": str(tmp_path), "TORCH_HOME": str(tmp_path / "torch")}
+def test_status_shows_what_is_here_and_fetch_says_what_went_wrong(toy: CommandLine, folder: Path) -> None:
+    places = {"BENCHMARK_WEIGHTS": str(folder), "TORCH_HOME": str(folder.parent / "torch")}
+    (folder / "toy-eyes-e3b0c442.pth").write_bytes(b"")  # whose SHA-256 begins so
     done = toy("weights", "status", "--json", **places)
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)["weights"]}
-    assert rows["squeezenet1_1"]["state"] == "ok"
-    missing = rows["vgg19"]
-    assert (missing["state"], missing["file"]) == ("missing", "vgg19-dcbb9e9d.pth")
-    assert missing["advice"] == "benchmark weights fetch vgg19"
-    assert "squeezenet1_1.npz" in toy("weights", "status", **places).stdout
-    assert toy("weights", "fetch", "vgg20").returncode == 2
+    assert rows["toy-eyes"]["state"] == "ok"
+    assert rows["toy-eyes"]["sha256"] == hashlib.sha256(b"").hexdigest()
+    assert (rows["toy-ears"]["state"], rows["toy-ears"]["file"]) == ("missing", "toy-ears-0123abcd.pth")
+    assert rows["toy-ears"]["advice"] == "benchmark weights fetch toy-ears"
+    (folder / "toy-ears.npz").write_bytes(b"")
+    (folder / "toy-eyes-e3b0c442.pth").write_bytes(b"cut short")
+    shown = toy("weights", "status", **places).stdout
+    assert "toy-ears.npz" in shown
+    assert "weights damaged" in shown
+
+    there = toy("weights", "fetch", "toy-ears", **places)
+    assert there.returncode == 1
+    assert "could not be fetched" in there.stderr
+    assert f"put the file into {folder}" in there.stderr
+    unknown = toy("weights", "fetch", "toy-nose")
+    assert unknown.returncode == 2
+    assert "Did you mean 'toy-e" in unknown.stderr
 
 
 @pytest.mark.real_data
@@ -195,7 +283,7 @@ def test_status_shows_what_is_here(toy: CommandLine, tmp_path: Path) -> None:
 def test_real_imagenet_features_are_loaded_and_alive(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = os.environ.get("BENCHMARK_WEIGHTS") or Path(__file__).parents[2] / "shared" / "weights"
     monkeypatch.setenv("BENCHMARK_WEIGHTS", str(place))
-    if weights.find(name) is None:
+    if weights.find(backbones.WEIGHTS[name]) is None:
         pytest.skip(f"no {name} weights in $BENCHMARK_WEIGHTS or ../shared/weights")
     backbone, _ = backbones.load(name)
     edges = torch.zeros(1, 3, 64, 64)

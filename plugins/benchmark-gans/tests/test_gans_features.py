@@ -105,6 +105,16 @@ def test_gradients_reach_the_image_and_no_weight():
     assert all(parameter.grad is None for parameter in extractor.parameters())
 
 
-def test_an_image_of_several_channels_is_refused():
-    with pytest.raises(ValueError, match="one channel"):
-        build_extractor(EMBEDDED, "unit")(torch.rand(1, 3, 32, 32), FIRST)
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.rand(1, 3, 32, 32), r"not of shape \(1, 3, 32, 32\)"),
+        (255 * torch.eye(32).view(1, 1, 32, 32), r"these lie in 0\.\.255"),
+        (torch.full((1, 1, 32, 32), -1000.0), "these lie in -1000"),
+    ],
+)
+def test_images_of_another_range_are_refused_in_every_call(image, message):
+    extractor = build_extractor(EMBEDDED, "byte")
+    extractor(torch.zeros(1, 1, 32, 32), FIRST)
+    with pytest.raises(ValueError, match=message):
+        extractor(image, FIRST)

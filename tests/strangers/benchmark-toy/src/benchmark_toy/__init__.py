@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from benchmark import GridSpec, MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec, hookimpl
+from benchmark import GridSpec, MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec, WeightsSpec, hookimpl
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,16 @@ def benchmark_profiles() -> Iterator[ProfileSpec]:
 @hookimpl
 def benchmark_grids() -> Iterator[GridSpec]:
     yield GridSpec("toy", "benchmark_toy", "grids/toy.toml", summary="The toy models on the toy task.")
+
+
+@hookimpl
+def benchmark_weights() -> Iterator[WeightsSpec]:
+    for name, first in (("toy-eyes", "e3b0c442"), ("toy-ears", "0123abcd")):
+        yield WeightsSpec(
+            name,
+            f"{name}-{first}.pth",
+            title=name.capitalize(),
+            url=f"file:///nowhere/{name}-{first}.pth",
+            sha256=first,
+            parameters=3,
+        )
