@@ -104,14 +104,18 @@ def _kernel_diagonal(vectors: Vectors) -> Vectors:
 
 
 def _frechet(first: Vectors, second: Vectors) -> float:
-    means = first.mean(axis=0), second.mean(axis=0)
-    roots = [
-        np.linalg.qr((each - mean) / math.sqrt(len(each) - 1), mode="r")
-        for each, mean in zip((first, second), means, strict=True)
-    ]
-    covariances = sum(float(np.square(root).sum()) for root in roots)
+    roots = _covariance_root(first), _covariance_root(second)
+    shift = float(np.square(first.mean(axis=0) - second.mean(axis=0)).sum())
+    variances = sum(float(np.square(root).sum()) for root in roots)
     overlap = float(np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum())
-    return max(0.0, float(np.square(means[0] - means[1]).sum()) + covariances - 2 * overlap)
+    return max(0.0, shift + variances - 2 * overlap)
+
+
+def _covariance_root(vectors: Vectors) -> Vectors:
+    """R with RᵀR the sample covariance."""
+    centred = (vectors - vectors.mean(axis=0)) / math.sqrt(len(vectors) - 1)
+    root: Vectors = np.linalg.qr(centred, mode="r")
+    return root
 
 
 def _jackknife(value: float, without: Sequence[float]) -> Jackknifed:

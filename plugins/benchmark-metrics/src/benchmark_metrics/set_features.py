@@ -55,7 +55,7 @@ class SliceFeatures:
     def __call__(self, slices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Vectors in float64; the network runs in float32."""
         with torch.inference_mode():
-            batches = torch.from_numpy(slices.astype(np.float32))[:, None].split(BATCH)
+            batches = torch.split(torch.from_numpy(slices.astype(np.float32))[:, None], BATCH)
             return torch.cat([self._network(batch) for batch in batches]).double().numpy()
 
 
