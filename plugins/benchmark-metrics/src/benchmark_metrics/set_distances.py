@@ -114,7 +114,7 @@ def _frechet(first: Vectors, second: Vectors) -> float:
 def _covariance_root(vectors: Vectors) -> Vectors:
     """R with RᵀR the sample covariance."""
     centred = (vectors - vectors.mean(axis=0)) / math.sqrt(len(vectors) - 1)
-    root: Vectors = np.linalg.qr(centred, mode="r")
+    root: Vectors = np.linalg.qr(centred).R
     return root
 
 
