@@ -14,7 +14,7 @@ from benchmark.leaderboard.overall import over_tables
 from benchmark.leaderboard.published import reproductions
 from benchmark.leaderboard.tables import Column, Leaderboard, Problem, Row, Score, Table
 from benchmark.specs import MetricSpec, TaskSpec
-from benchmark.statistics.intervals import patient_means, t_interval
+from benchmark.statistics.intervals import Interval, patient_means, t_interval
 from benchmark.statistics.paired import Comparison, compare_all
 from benchmark.statistics.ranks import competition_ranks, rank_ranges, separated, tiers
 
@@ -125,7 +125,8 @@ def _columns(
             columns.append(Column(name, name, "", None, 4))
         else:
             scored = {"target": unit, "target^2": f"{unit}²" if unit else ""}.get(spec.unit, spec.unit)
-            shown = next((unit for r in done if (unit := r["scores"].get(name, {}).get("unit")) is not None), scored)
+            stated = (record["scores"].get(name, {}).get("unit") for record in done)
+            shown = next((each for each in stated if each is not None), scored)
             columns.append(Column(name, spec.label, shown, spec.higher_is_better, spec.digits))
     return tuple(columns)
 
@@ -171,15 +172,18 @@ def _patient_tables(cells: Sequence[Record], metric: str) -> list[Mapping[str, f
 
 
 def _score(done: Sequence[Record], metric: str) -> Score:
-    tables = _patient_tables(done, metric)
-    values = patient_means(tables)
-    expected = max((len(table) for table in tables), default=0)
-    means = [fmean(per_seed.values()) for table in tables if (per_seed := patient_means([table]))]
     reasons = [
         score.get("reason", "not scored")
         for cell in done
         if (score := cell["scores"].get(metric, {"reason": "not scored"})).get("state") != "scored"
     ]
+    scored = [score for cell in done if (score := cell["scores"].get(metric, {})).get("state") == "scored"]
+    if any(score.get("level") == "distribution" for score in scored):
+        return _score_of_sets(scored, reasons)
+    tables = _patient_tables(done, metric)
+    values = patient_means(tables)
+    expected = max((len(table) for table in tables), default=0)
+    means = [fmean(per_seed.values()) for table in tables if (per_seed := patient_means([table]))]
     infinite = {patient for cell in done for patient in cell["scores"].get(metric, {}).get("infinite", ())}
     if infinite:
         reasons.append(f"perfect on {len(infinite)} of {expected} patients, who are left out of the mean")
@@ -190,6 +194,26 @@ def _score(done: Sequence[Record], metric: str) -> Score:
         expected=expected,
         seed_sd=stdev(means) if len(means) > 1 else math.nan,
         reason="; ".join(dict.fromkeys(reasons)),
+    )
+
+
+def _score_of_sets(scored: Sequence[Record], reasons: Sequence[str]) -> Score:
+    """The mean over seeds. Seeds share their patients, so their intervals are averaged and get no narrower."""
+    known = [score for score in scored if score["mean"] is not None]
+    limits = [score["interval"] for score in known]
+    low, high = (
+        fmean(each[side] for each in limits) if limits and all(each[side] is not None for each in limits) else math.nan
+        for side in (0, 1)
+    )
+    means = [score["mean"] for score in known]
+    expected = max((score["n_expected"] for score in scored), default=0)
+    return Score(
+        interval=Interval(fmean(means) if means else math.nan, low, high, expected if means else 0),
+        expected=expected,
+        seed_sd=stdev(means) if len(means) > 1 else math.nan,
+        reason="; ".join(dict.fromkeys([*reasons, *(["undefined"] if len(known) < len(scored) else [])])),
+        of_set=True,
+        bias=_mean([score.get("bias") for score in known]),
     )
 
 

@@ -14,7 +14,7 @@ ENOUGH_SEEDS = 3
 
 def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
     """All notes of a table. ``mixed_sources``: its rows were scored by different versions of the metrics."""
-    notes = [*_tests(table), *_seeds(table), *_missing(table)]
+    notes = [*_tests(table), *_sets(table), *_seeds(table), *_missing(table)]
     if mixed_sources:
         notes.append("Rows were scored by different versions of the metrics; the next 'benchmark run' mends it.")
     if len(table.hardware) > 1:
@@ -32,7 +32,10 @@ def _tests(table: Table) -> Iterator[str]:
         return
     label = next(column.label for column in table.columns if column.name == table.primary)
     unit = next(column.unit for column in table.columns if column.name == table.primary)
-    yield f"Ranked by mean {label}. ±: 95 % interval of the mean over patients (Student's t)."
+    of_set = any(row.scores[table.primary].of_set for row in ranked)
+    yield f"Ranked by {'' if of_set else 'mean '}{label}. ±: 95 % interval of the mean over patients (Student's t)."
+    if of_set:
+        yield f"{label} has no values of patients to test with: the order is not tested."
     if not pairs:
         return
     patients = max(comparison.patients for comparison in table.comparisons)
@@ -53,6 +56,20 @@ def _tests(table: Table) -> Iterator[str]:
             f"Smallest detectable difference (80 % power, strictest Holm step, median pair of models): "
             f"{smallest:.2g} {unit}".rstrip()
             + "."
+        )
+
+
+def _sets(table: Table) -> Iterator[str]:
+    """Which columns are about all images at once, and how much too high they are for having few."""
+    for column in table.columns:
+        scores = [row.scores[column.name] for row in table.rows if row.scores and row.scores[column.name].of_set]
+        if not scores:
+            continue
+        biases = [score.bias for score in scores if score.bias is not None]
+        high = max(biases, default=0.0)
+        yield (
+            f"{column.label}: of all predictions against all targets; ± is the metric's own 95 % interval."
+            + (f" Few images make it too high, by up to about {high:.2g}." if high > 0 else "")
         )
 
 

@@ -36,6 +36,10 @@ class Score:
     expected: int
     seed_sd: float
     reason: str = ""
+    of_set: bool = False
+    """One value of all predictions and all targets: the interval is the metric's own, of the mean over seeds."""
+    bias: float | None = None
+    """How much too high a value of a set is because it is small, where the metric says."""
 
     @property
     def known(self) -> bool:
