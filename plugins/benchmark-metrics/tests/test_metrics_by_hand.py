@@ -335,6 +335,19 @@ class TestStructures:
         assert TissueDice().score(Images(prediction, target, mask, (-1024.0, 3071.0))) == 1.0
 
 
+@pytest.mark.parametrize("name", sorted({*IMAGE_METRICS} - {"msle", "psnr-target-range", "ssim-sagittal"}))
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_the_type_of_the_arrays_does_not_matter(name: str, dtype: Any) -> None:
+    """The harness gives float64; somebody else may not. (The copies of BraTS see images scaled to 0..1 only.)"""
+    images = study((2, 48, 44))
+    pair = [np.round(250 * image) for image in (images.prediction, images.target)]
+    options = {"ms-ssim": {"levels": 2}, "tissue-dice": {"low": 130.0}, "tissue-hd95": {"low": 130.0}}
+    metric = SPECS[name].load()(**options.get(name, {}))
+    exact = replace(images, prediction=pair[0], target=pair[1], data_range=(0.0, 255.0))
+    stored = replace(exact, prediction=pair[0].astype(dtype), target=pair[1].astype(dtype))
+    assert metric.score(stored) == pytest.approx(metric.score(exact), rel=1e-12)
+
+
 class TestWhatIsNotANumber:
     @pytest.mark.parametrize("name", IMAGE_METRICS)
     def test_an_empty_region_is_undefined(self, name: str) -> None:

@@ -51,7 +51,7 @@ class TestReflectedSSIM(MetricTests):
 
 class TestReflectedSSIMOfVolumes(TestReflectedSSIM):
     volume = True
-    shape = (12, 30, 28)
+    shape = (11, 20, 18)
 
 
 class TestMSSSIMOfTwoLevels(MetricTests):

@@ -35,7 +35,8 @@ def correlation(prediction: Values, target: Values) -> float:
         return math.nan
     if np.ptp(prediction) == 0.0 or np.ptp(target) == 0.0:
         return 1.0 if np.array_equal(prediction, target) else 0.0
-    x, y = prediction - prediction.mean(), target - target.mean()
+    x, y = (np.asarray(values, np.float64) for values in (prediction, target))
+    x, y = x - x.mean(), y - y.mean()
     size = math.sqrt(float(x @ x)) * math.sqrt(float(y @ y))
     if size == 0.0:  # deviations too small to square
         return 1.0 if np.array_equal(prediction, target) else 0.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.protocols import Images
 from benchmark_metrics.ssim import Similarity, StructuralSimilarity
-from benchmark_metrics.windows import Array, Mask, sum_in_mask
+from benchmark_metrics.windows import Array, Mask, counted_from, sum_in_mask
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five levels, finest first (Wang 2003, section 3.2)."""
@@ -56,7 +56,7 @@ class MSSSIM:
         if min(target.shape) < self.smallest_side or not finite:
             return math.nan
         low, high = data_range
-        x, y = prediction - low, target - low
+        x, y = counted_from(low, prediction), counted_from(low, target)
         product = 1.0
         for level, weight in enumerate(self._weights):
             if level:

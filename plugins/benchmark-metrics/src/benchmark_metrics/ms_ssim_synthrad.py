@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmark.protocols import Images
 from benchmark_metrics.ms_ssim import WEIGHTS
-from benchmark_metrics.windows import Array, Mask, Window, sum_in_mask, uniform_taps
+from benchmark_metrics.windows import Array, Mask, Window, counted_from, sum_in_mask, uniform_taps
 
 
 class SynthradMSSSIM:
@@ -47,8 +47,8 @@ class SynthradMSSSIM:
         for size in images.target.shape:
             missing = max(0, self.SMALLEST_SIDE - size)
             pads.append((missing // 2, missing - missing // 2))
-        x: Array = np.pad(images.prediction - low, pads, mode="edge")
-        y: Array = np.pad(images.target - low, pads, mode="edge")
+        x: Array = np.pad(counted_from(low, images.prediction), pads, mode="edge")
+        y: Array = np.pad(counted_from(low, images.target), pads, mode="edge")
         mask: Mask = np.pad(images.mask, pads, mode="edge")
         product = 1.0
         for level, weight in enumerate(WEIGHTS):

@@ -22,7 +22,7 @@ Range = tuple[float, float]
 
 def inside(values: Array, mask: Mask) -> Array:
     """Values of the region, flat."""
-    return values.ravel() if mask.all() else values[mask]
+    return np.asarray(values.ravel() if mask.all() else values[mask], np.float64)
 
 
 def mean_square(errors: Array) -> float:
@@ -44,7 +44,7 @@ class _Pointwise:
 
     def _over(self, prediction: Array, target: Array, mask: Mask, data_range: Range) -> float:
         with np.errstate(invalid="ignore"):  # infinities outside the region
-            errors = inside(prediction - target, mask)
+            errors = inside(np.subtract(prediction, target, dtype=np.float64), mask)
         return self._of(errors, target, mask, data_range) if errors.size else math.nan
 
     def _of(self, errors: Array, target: Array, mask: Mask, data_range: Range) -> float:

@@ -86,7 +86,7 @@ def _gradients(image: Array, inner: Mask, spacing: tuple[float, ...]) -> Array:
         after, before = list(middle), list(middle)
         after[axis], before[axis] = slice(2, None), slice(None, -2)
         with np.errstate(invalid="ignore"):  # infinities outside the region
-            difference = image[tuple(after)] - image[tuple(before)]
+            difference = np.subtract(image[tuple(after)], image[tuple(before)], dtype=np.float64)
         vectors[axis] = difference[inner[middle]] / (2.0 * step)
     return vectors
 

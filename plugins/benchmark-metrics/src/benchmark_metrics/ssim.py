@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.protocols import Images
-from benchmark_metrics.windows import Array, Mask, Window, gaussian_taps, mean_in_mask, sum_in_mask, uniform_taps
+from benchmark_metrics.windows import (
+    Array,
+    Mask,
+    Window,
+    counted_from,
+    gaussian_taps,
+    mean_in_mask,
+    sum_in_mask,
+    uniform_taps,
+)
 
 
 class Similarity(NamedTuple):
@@ -129,7 +138,7 @@ class SSIM:
         if not self._computable(prediction, target):
             return math.nan
         low, high = data_range
-        x, y, region = self._bordered(prediction - low, target - low, mask)
+        x, y, region = self._bordered(counted_from(low, prediction), counted_from(low, target), mask)
         return mean_in_mask(self._index.of_image(x, y, high - low).ssim, region, self._index.window.before)
 
     def score_volume(self, images: Images) -> float:
@@ -137,7 +146,8 @@ class SSIM:
         if not self._computable(images.prediction, images.target):
             return math.nan
         low, high = images.data_range
-        x, y, region = self._bordered(images.prediction - low, images.target - low, images.mask)
+        pair = counted_from(low, images.prediction), counted_from(low, images.target)
+        x, y, region = self._bordered(*pair, images.mask)
         before, total, count = self._index.window.before, 0.0, 0
         for z, similarity in enumerate(self._index.of_volume(x, y, high - low), start=before):
             rows, columns = similarity.ssim.shape

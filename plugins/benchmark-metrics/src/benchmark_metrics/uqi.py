@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.protocols import Images
-from benchmark_metrics.windows import Array, Mask, mean_in_mask
+from benchmark_metrics.windows import Array, Mask, counted_from, mean_in_mask
 
 
 class UQI:
@@ -35,7 +35,7 @@ class UQI:
     def _mean(self, prediction: Array, target: Array, mask: Mask, low: float) -> float:
         if min(target.shape) < self.SIDE or not (np.isfinite(prediction).all() and np.isfinite(target).all()):
             return math.nan
-        return mean_in_mask(self.map(prediction - low, target - low), mask, self.SIDE // 2)
+        return mean_in_mask(self.map(counted_from(low, prediction), counted_from(low, target)), mask, self.SIDE // 2)
 
     def map(self, x: Array, y: Array) -> Array:
         """The index of every block fully inside."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.protocols import Images
-from benchmark_metrics.windows import Array, Window, gaussian_taps
+from benchmark_metrics.windows import Array, Window, counted_from, gaussian_taps
 
 
 class VIFP:
@@ -52,7 +52,7 @@ class VIFP:
             return _without_reference(prediction, target)
         low, high = data_range
         factor = 255.0 / (high - low) if self._rescales else 1.0
-        pair = np.stack([(target - low) * factor, (prediction - low) * factor], axis=1)
+        pair = np.stack([counted_from(low, image) * factor for image in (target, prediction)], axis=1)
         kept = total = 0.0
         for scale, window in enumerate(self._windows):
             if scale:

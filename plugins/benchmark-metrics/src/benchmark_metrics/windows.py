@@ -32,6 +32,11 @@ def uniform_taps(size: int) -> Array:
     return np.full(size, 1.0 / size)
 
 
+def counted_from(low: float, image: Array) -> Array:
+    """The image in float64, counted from the lower end of the range."""
+    return np.subtract(image, low, dtype=np.float64)
+
+
 class Window:
     """A separable window: the same taps along every axis.
 
