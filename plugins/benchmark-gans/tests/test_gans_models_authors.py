@@ -57,6 +57,8 @@ def build(make):
 
     def built(system, **settings):
         name, architecture, size = SYSTEMS[system]
+        if name == "medgan":
+            settings = {"blocks": 2, **settings}
         return make(name, size, architecture=architecture, **settings)
 
     return built
@@ -203,6 +205,14 @@ def test_the_adversary_can_be_left_out(build, pair, system):
     assert not any("discriminator" in name for name in model.networks())
     terms = model.training_step(pair(system))
     assert not any("discriminator" in term or "adversarial" in term for term in terms)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_step_under_bf16_autocast_is_finite(build, pair, system):
+    model = build(system)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = model.training_step(pair(system))
+    assert all(torch.isfinite(value) for value in terms.values())
 
 
 # -- defaults that follow the architecture
