@@ -245,6 +245,15 @@ def test_published_weights_and_update_rules_are_the_authors_defaults():
     assert (resolved("cyclegan", "authors")["patch"], resolved("cyclegan", "protocol")["patch"]) == (70, 16)
 
 
+def test_the_dataclasses_own_defaults_agree_with_their_architecture():
+    """Whoever builds options without the harness gets the same system."""
+    for spec in benchmark_models():
+        if spec.options is not None:
+            assert options.resolve(spec.name, spec.options) == {
+                name: options.plain(value) for name, value in vars(spec.options()).items()
+            }
+
+
 @pytest.mark.parametrize("name", ["medgan", "pix2pix", "pan", "id-cgan", "fila-sgan"])
 def test_the_protocol_is_the_default_of_the_comparison_and_shares_its_networks(make, name):
     model = make(name)

@@ -333,10 +333,10 @@ class CycleganOptions(AdversaryOptions, ArchitectureOptions):
         0, "residual blocks of a generator; 0: six up to 128 pixels, nine above; authors only", "CycleGAN section 7.2"
     )
     patch: Literal[16, 34, 70] = option(
-        16,
+        70,
         "pixels that one logit of a discriminator sees",
-        "MedGAN section 2.4.3",
-        authors=(70, "CycleGAN section 7.2"),
+        "CycleGAN section 7.2",
+        protocol=(16, "MedGAN section 2.4.3"),
     )
     cycle_weight: float = option(10.0, "weight of the cycle loss", "CycleGAN section 4: lambda 10")
     identity: float = option(
