@@ -19,6 +19,7 @@ def summarise(
     profile: ProfileSpec,
     levels: Mapping[str, Level],
     units: Mapping[str, str],
+    lost: Mapping[str, bool],
     rows: Iterable[Row],
     estimates: Mapping[str, Estimate | str],
     unavailable: Mapping[str, str],
@@ -26,25 +27,23 @@ def summarise(
 ) -> dict[str, dict[str, Any]]:
     """By metric: state, level, unit, patient values, mean, and how many patients were expected, scored and failed.
 
+    ``lost`` has all patients in their order, and whether a study of theirs is missing or failed.
     A patient's value is the mean of its slices (or studies) as the profile orders; slices without a defined
     value are left out and counted. A patient with a study that is missing or failed has no value: the mean of
     the rest would be about something else.
     """
     by_metric: dict[str, list[Row]] = {use.metric: [] for use in profile.metrics}
-    patients: dict[str, None] = {}
     for row in rows:
         by_metric[row["metric"]].append(row)
-        if row["patient"] is not None:
-            patients[row["patient"]] = None
     summary: dict[str, dict[str, Any]] = {}
     for name, of_metric in by_metric.items():
         skipped = unavailable.get(name) or _skipped(of_metric) or _refused(estimates.get(name))
         if skipped:
             summary[name] = {"state": "skipped", "reason": skipped}
         elif isinstance(estimate := estimates.get(name), Estimate):
-            summary[name] = _of_distribution(estimate, len(patients))
+            summary[name] = _of_distribution(estimate, lost)
         else:
-            summary[name] = _of_patients(of_metric, list(patients), levels[name], "study" in profile.averaging)
+            summary[name] = _of_patients(of_metric, list(lost), levels[name], "study" in profile.averaging)
         if not skipped:
             summary[name]["unit"] = units[name]
         if name in provenance and not skipped:
@@ -64,7 +63,7 @@ def _refused(estimate: Estimate | str | None) -> str:
     return estimate if isinstance(estimate, str) else ""
 
 
-def _of_distribution(estimate: Estimate, expected: int) -> dict[str, Any]:
+def _of_distribution(estimate: Estimate, lost: Mapping[str, bool]) -> dict[str, Any]:
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
@@ -77,9 +76,9 @@ def _of_distribution(estimate: Estimate, expected: int) -> dict[str, Any]:
         **bias,
         "n": estimate.n,
         "patients": {},
-        "n_expected": expected,
-        "n_scored": 0,
-        "n_failed": 0,
+        "n_expected": len(lost),
+        "n_scored": len(lost) - sum(lost.values()),
+        "n_failed": sum(lost.values()),
         "slices_excluded": 0,
     }
 

@@ -173,7 +173,9 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
     sets = {name: metric for name, metric in judge.metrics.items() if judge.levels[name] == "distribution"}
     for metric in sets.values():
         metric.reset()
+    lost: dict[str, bool] = {}
     for key, study in studies:
+        lost[key.patient] = lost.get(key.patient, False) or isinstance(study, str)
         where = {"patient": key.patient, "study": key.study}
         found = _unscored(judge, study) if isinstance(study, str) else _score_study(judge, study)
         rows.extend({**where, **row} for row in found)
@@ -189,9 +191,10 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
         rows.append({"patient": None, "study": None, "slice": None, "metric": name, "value": value, "state": state})
     common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": judge.profile.id}
     rows = [{**common, **row} for row in rows]
-    return Scores(
-        rows, summarise(judge.profile, judge.levels, judge.units, rows, estimates, judge.unavailable, judge.provenance)
+    summary = summarise(
+        judge.profile, judge.levels, judge.units, lost, rows, estimates, judge.unavailable, judge.provenance
     )
+    return Scores(rows, summary)
 
 
 def _unscored(judge: Judge, state: str) -> Iterator[dict[str, Any]]:

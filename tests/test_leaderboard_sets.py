@@ -69,12 +69,12 @@ def test_seeds_are_averaged_but_share_their_patients() -> None:
 
 
 def test_models_are_ranked_but_not_tested_and_the_bias_is_said() -> None:
-    made = table({("a", 0): of_set(0.5, bias=0.06), ("b", 0): of_set(0.3, bias=0.01), ("c", 0): of_set(0.9)})
+    made = table({("a", 0): of_set(0.5, bias=0.26), ("b", 0): of_set(0.3, bias=0.05), ("c", 0): of_set(0.9)})
     assert [(row.name, row.rank) for row in made.rows] == [("b", 1), ("a", 2), ("c", 3)]
     notes = " ".join(made.notes)
     assert "KID has no values of patients to test with: the order is not tested." in notes
     assert "of all predictions against all targets" in notes
-    assert "by up to about 0.06" in notes
+    assert "by up to about 0.26" in notes
     assert "Wilcoxon" not in notes
     board = leaderboard.Leaderboard((made,), None, ())
     assert "0.30 ±0.10" in leaderboard.to_text(board, 140)

@@ -60,12 +60,12 @@ def _tests(table: Table) -> Iterator[str]:
 
 
 def _sets(table: Table) -> Iterator[str]:
-    """Which columns are about all images at once, and how much too high they are for having few."""
+    """Which columns are about all images at once, and how much too high they are for having few, if that matters."""
     for column in table.columns:
         scores = [row.scores[column.name] for row in table.rows if row.scores and row.scores[column.name].of_set]
         if not scores:
             continue
-        biases = [score.bias for score in scores if score.bias is not None]
+        biases = [score.bias for score in scores if score.bias is not None and score.bias > score.interval.half_width]
         high = max(biases, default=0.0)
         yield (
             f"{column.label}: of all predictions against all targets; ± is the metric's own 95 % interval."

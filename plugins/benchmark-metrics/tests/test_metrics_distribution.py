@@ -276,10 +276,13 @@ def test_records_hold_interval_bias_and_features(tmp_path: Path) -> None:
             estimates[name] = str(reason)
     provenance = {name: metric.provenance() for name, metric in metrics.items()}
     levels: dict[str, Any] = dict.fromkeys(metrics, "distribution")
-    found = summarise(profile, levels, dict.fromkeys(metrics, ""), [], estimates, {}, provenance)
+    found = summarise(
+        profile, levels, dict.fromkeys(metrics, ""), {"p": False, "q": True}, [], estimates, {}, provenance
+    )
     found = json.loads(json.dumps(found))
     assert found["kid"]["interval"][0] < found["kid"]["mean"] < found["kid"]["interval"][1]
     assert found["kid"]["bias"] is not None
+    assert [found["kid"][name] for name in ("n_expected", "n_scored", "n_failed")] == [2, 1, 1]
     assert found["kid"]["provenance"]["features"].startswith("embedded")
     assert found["fid"]["state"] == "skipped"
     assert "needs 320 from 5" in found["fid"]["reason"]
