@@ -205,10 +205,8 @@ def _score_and_commit(job: CellJob, registry: Registry, dataset: Dataset, record
         "score_s": round(time.perf_counter() - began, 3),
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
     }
-    unscored = [
-        name for name, result in scores.summary.items() if result["state"] == "scored" and not result["n_scored"]
-    ]
-    if judge.profile.primary in unscored:
+    primary = scores.summary[judge.profile.primary]
+    if primary["state"] == "scored" and primary["mean"] is None and not primary.get("infinite"):
         raise BenchmarkError(f"{judge.profile.primary} is undefined on every test patient; see scores.parquet")
     record["files"] = job.folder.hashes()
     job.folder.write(record)

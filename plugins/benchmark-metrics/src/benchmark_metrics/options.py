@@ -154,6 +154,6 @@ class SegmenterOptions:
         default=(-400.0, 150.0),
         metadata={"help": "limits between the tissue classes of real images; the same as those of the drawn masks"},
     )
-    steps: int = field(default=200, metadata={"help": "training steps of the segmentation network"})
-    batch_size: int = field(default=8, metadata={"help": "slices in a training step"})
+    steps: int = field(default=150, metadata={"help": "training steps of the segmentation network"})
+    batch_size: int = field(default=4, metadata={"help": "slices in a training step"})
     learning_rate: float = field(default=3e-3, metadata={"help": "learning rate of its Adam"})

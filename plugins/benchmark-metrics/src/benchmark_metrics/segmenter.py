@@ -27,8 +27,8 @@ WIDTHS = (8, 16, 32)
 LEAST_SLICES = 16
 LEAST_STUDIES = 4
 
-Study = tuple[Tensor, Tensor]
-"""Images ``(Z, 1, H, W)`` in [-1, 1] and classes ``(Z, H, W)``, -1 outside the region."""
+Study = tuple[Tensor, Tensor, Tensor]
+"""Images ``(Z, 1, H, W)`` in [-1, 1], classes ``(Z, H, W)`` of the whole slice, and the region where Dice is taken."""
 
 
 class SegmenterDice:
@@ -42,8 +42,8 @@ class SegmenterDice:
         self,
         train_on: Literal["samples", "real"] = "samples",
         thresholds: Sequence[float] = (-400.0, 150.0),
-        steps: int = 200,
-        batch_size: int = 8,
+        steps: int = 150,
+        batch_size: int = 4,
         learning_rate: float = 3e-3,
     ) -> None:
         self.train_on = train_on
@@ -64,11 +64,12 @@ class SegmenterDice:
             scaled = np.clip(2.0 * (array - low) / (high - low) - 1.0, -1.0, 1.0)
             return torch.from_numpy(scaled.astype(np.float32))[:, None]
 
+        region = torch.from_numpy(np.array(images.mask))
         classes = np.digitize(images.target, self.thresholds).astype(np.int64)
-        self._real.append((network(images.target), torch.from_numpy(np.where(images.mask, classes, -1))))
+        self._real.append((network(images.target), torch.from_numpy(classes), region))
         if images.predicted_labels is not None:
             drawn = torch.from_numpy(images.predicted_labels.astype(np.int64))
-            self._drawn.append((network(images.prediction), drawn))
+            self._drawn.append((network(images.prediction), drawn, region))
 
     def compute(self) -> Estimate:
         """Train and test.
@@ -76,42 +77,46 @@ class SegmenterDice:
         Raises:
             Unavailable: there are no masks with the images, unknown classes in them, or too few to train on.
         """
-        slices = sum(len(images) for images, _ in self._real)
+        slices = sum(len(images) for images, _, _ in self._real)
         if slices < LEAST_SLICES or len(self._real) < LEAST_STUDIES:
             raise Unavailable(f"{slices} slices of {len(self._real)} studies; needs {LEAST_SLICES} of {LEAST_STUDIES}")
         with _deterministic():
-            found = self._dice_after_drawn() if self.train_on == "samples" else self._dice_after_real()
+            found = self._dice_by_study()
         known = [value for value in found if math.isfinite(value)]
         interval = t_interval(known)
         return Estimate(interval.mean, interval.low, interval.high, len(known))
 
-    def _dice_after_drawn(self) -> list[float]:
+    def _taught(self) -> list[Study]:
+        """The pairs to train on, one study for each real one."""
+        if self.train_on == "real":
+            return self._real
         if len(self._drawn) != len(self._real):
             raise Unavailable("the predictions come without masks; only models that draw images give them")
-        most = max(int(classes.max()) for _, classes in self._drawn)
+        most = max(int(classes.max()) for _, classes, _ in self._drawn)
         if most > len(self.thresholds):
-            raise Unavailable(
-                f"the drawn masks have class {most}, the thresholds give {len(self.thresholds) + 1} classes"
-            )
-        network = self._train(self._drawn)
-        return [self._dice(network, study) for study in self._real]
+            classes = len(self.thresholds) + 1
+            raise Unavailable(f"the drawn masks have class {most}, the thresholds give {classes} classes")
+        return self._drawn
 
-    def _dice_after_real(self) -> list[float]:
-        halves = [self._real[0::2], self._real[1::2]]
-        found = []
-        for taught, tested in (halves, halves[::-1]):
-            network = self._train(taught)
-            found += [self._dice(network, study) for study in tested]
+    def _dice_by_study(self) -> list[float]:
+        """Two halves: real studies of one are segmented by the network that was taught by the other's pairs.
+
+        Drawn pairs are halved in the same way, so that both networks see as many slices and are asked the same.
+        """
+        taught, found = self._taught(), []
+        for half in (0, 1):
+            network = self._train(taught[half::2])
+            found += [self._dice(network, study) for study in self._real[1 - half :: 2]]
         return found
 
     def _train(self, studies: Sequence[Study]) -> nn.Module:
-        images, classes = (torch.cat(parts) for parts in zip(*studies, strict=True))
+        images, classes = (torch.cat([study[part] for study in studies]) for part in (0, 1))
         network = _UNet(len(self.thresholds) + 1)
         optimiser = torch.optim.Adam(network.parameters(), self.learning_rate)
         random = torch.Generator().manual_seed(SEED)
         for _ in range(self.steps):
             chosen = torch.randint(len(images), (self.batch_size,), generator=random)
-            loss = F.cross_entropy(network(images[chosen]), classes[chosen], ignore_index=-1)
+            loss = F.cross_entropy(network(images[chosen]), classes[chosen])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -119,12 +124,11 @@ class SegmenterDice:
 
     @torch.no_grad()
     def _dice(self, network: nn.Module, study: Study) -> float:
-        images, true = study
+        images, true, inside = study
         found = torch.cat([network(images[start : start + 16]).argmax(1) for start in range(0, len(images), 16)])
-        inside = true >= 0
         values = []
         for number in range(len(self.thresholds) + 1):
-            ours, theirs = (found == number) & inside, true == number
+            ours, theirs = (found == number) & inside, (true == number) & inside
             size = int(ours.sum()) + int(theirs.sum())
             if size:
                 values.append(2 * int((ours & theirs).sum()) / size)
@@ -132,7 +136,7 @@ class SegmenterDice:
 
 
 class _UNet(nn.Module):
-    """Three levels, two 3x3 convolutions each, instance norm; sides need not be even."""
+    """Three levels, two 3x3 convolutions each, batch norm, which keeps HU apart; sides need not be even."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -159,7 +163,7 @@ class _UNet(nn.Module):
 def _double(before: int, after: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs in (before, after):
-        layers += [nn.Conv2d(inputs, after, 3, 1, 1), nn.InstanceNorm2d(after), nn.ReLU()]
+        layers += [nn.Conv2d(inputs, after, 3, 1, 1), nn.BatchNorm2d(after), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
