@@ -122,7 +122,7 @@ def _columns(
     for name in names:
         spec = metrics.get(name)
         if spec is None:
-            columns.append(Column(name, name, "", None, 4))
+            columns.append(Column(name, name, "", None, 4, described=False))
         else:
             scored = {"target": unit, "target^2": f"{unit}²" if unit else ""}.get(spec.unit, spec.unit)
             stated = (record["scores"].get(name, {}).get("unit") for record in done)

@@ -97,5 +97,5 @@ def _missing(table: Table) -> Iterator[str]:
         for reason, names in reasons.items():
             whose = "" if len(names) == scored else f" of {', '.join(names)}"
             yield f"{column.label}{whose}: {reason}"
-        if column.higher_is_better is None:
+        if not column.described:
             yield f"{column.label}: no installed plugin describes this metric"

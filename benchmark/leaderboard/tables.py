@@ -15,13 +15,15 @@ LEADING = "a"
 
 @dataclass(frozen=True)
 class Column:
-    """A metric as a column; ``higher_is_better`` is ``None`` when its plugin is no longer installed."""
+    """A metric as a column; ``higher_is_better`` is ``None`` when it has no better, or is not described."""
 
     name: str
     label: str
     unit: str
     higher_is_better: bool | None
     digits: int
+    described: bool = True
+    """Whether its plugin is still installed."""
 
 
 @dataclass(frozen=True)
