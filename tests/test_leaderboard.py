@@ -164,29 +164,21 @@ def test_order_of_records_does_not_matter(order: random.Random) -> None:
     assert everything(shuffled) == everything(records)
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 2), min_size=2))
-def test_a_dominated_model_does_not_change_the_order_of_the_others(steps: dict[str, float]) -> None:
-    before = only(ladder(steps))
-    after = only(ladder({**steps, "worst": -10.0}))
-    assert names(after) == [*names(before), "worst"]
-    assert [row.rank for row in after.rows[:-1]] == [row.rank for row in before.rows]
-
-
 def test_seeds_are_averaged_by_patient() -> None:
     table = only([record("m", [1.0, 5.0], seed=0), record("m", [3.0, 5.0], seed=1), record("m", [5.0, None], seed=2)])
     (row,) = table.rows
     assert row.seeds == (0, 1, 2)
     assert (row.scores["psnr"].interval.mean, row.scores["psnr"].interval.n) == (4.0, 2)
     assert row.scores["psnr"].seed_sd == pytest.approx(1.0)
-    assert not any("seed" in note for note in table.notes)
+    assert not any("seeds:" in note for note in table.notes)
+    assert "PSNR: 1 of 6 values missing (3 seeds x 2 patients)" in table.notes
     single = only([record("m", [1.0, 5.0])])
-    assert any(note.startswith("Single seed") for note in single.notes)
+    assert any(note.startswith("‡ Single seed") for note in single.notes)
     assert math.isnan(single.rows[0].scores["psnr"].seed_sd)
     mixed = only([record("m", [1.0, 5.0], seed=s) for s in (0, 1)] + [record("n", [1.0, 5.0])])
-    assert any(note.startswith("Fewer than 3 seeds: ") for note in mixed.notes)
+    assert any(note.startswith("‡ Fewer than 3 seeds: ") for note in mixed.notes)
     one_short = only([record("m", [1.0, 5.0], seed=s) for s in range(3)] + [record("n", [1.0, 5.0])])
-    assert any(note.startswith("Fewer than 3 seeds (n): ") for note in one_short.notes)
+    assert any(note.startswith("‡ Fewer than 3 seeds (n): ") for note in one_short.notes)
 
 
 @pytest.mark.parametrize("state", ["planned", "running", "failed", "timeout", "skipped"])
@@ -360,7 +352,7 @@ def test_hostile_names_and_reasons_stay_text() -> None:
         assert "\x1b" not in shown
     assert len({line.count("|") - line.count(r"\|") for line in markdown.splitlines() if line.startswith("|")}) == 1
     assert "<b>" not in markdown.replace(r"\<", "")
-    assert r"\textbf{" not in latex
+    assert r"\textbf{$" not in latex
     rows = list(csv.DictReader(io.StringIO(table)))
     assert {row["model"] for row in rows} >= {"'=cmd()"}
     assert {row["state"] for row in rows} == {"done", "failed"}
@@ -384,7 +376,7 @@ def test_csv_has_a_row_for_each_task_model_and_metric() -> None:
 def test_json_holds_no_nan() -> None:
     data = everything([record("a", [20.0]), record("b", [None])])[4]
     parsed = json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert parsed["schema"] == 1
+    assert parsed["schema"] == 2
     interval = parsed["tables"][0]["rows"][0]["scores"]["psnr"]["interval"]
     assert (interval["mean"], interval["low"]) == (20.0, None)
 
@@ -395,7 +387,7 @@ def test_text_fits_the_terminal(width: int) -> None:
     records = [record(name, [20.0, 22.0], scores=scores) for name in ("a-model-with-a-name", "b")]
     text = leaderboard.to_text(build(records), width)
     assert max(map(len, text.splitlines())) <= width
-    assert text.count("a-model-with-a-name") == (1 if width >= 120 else 2)
+    assert text.count("a-model-with-a-name") == {80: 3, 100: 2, 120: 1, 160: 1}[width]
 
 
 def test_a_stream_without_unicode_gets_ascii() -> None:
@@ -413,7 +405,7 @@ def test_a_column_shows_at_least_two_digits_of_its_interval(mean: float, spread:
     records = [record("a", [1.0, 2.0], scores={"mae": scored([mean, mean * (1 + spread)])})]
     markdown = everything(records)[1]
     row = next(line for line in markdown.splitlines() if line.startswith("| 1"))
-    cell = row.split(" | ")[3]
+    cell = row.split(" | ")[4].strip("*")
     value, half = cell.split(" ±")
     decimals = len(value.partition(".")[2])
     assert decimals <= METRICS["mae"].digits
@@ -424,7 +416,7 @@ def test_a_column_shows_at_least_two_digits_of_its_interval(mean: float, spread:
 def test_imports_nothing_heavy() -> None:
     code = (
         "import benchmark.leaderboard, sys;"
-        "print([m for m in ('numpy', 'scipy', 'pandas', 'torch', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('scipy', 'pandas', 'torch', 'h5py', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -11,9 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_leaderboard import METRICS, record
 
+from benchmark import leaderboard
+from benchmark.specs import MetricSpec
+from benchmark.statistics.comparisons import compare_all, difference_of
 from benchmark.statistics.intervals import t_interval
-from benchmark.statistics.paired import compare_all, differences, holm, signed_rank, smallest_p
+from benchmark.statistics.paired import differences, holm, signed_rank
+from benchmark.statistics.power import smallest_p
 from benchmark.statistics.ranks import competition_ranks, mean_ranks
 
 GOLDEN = Path(__file__).parents[1] / "plugins" / "benchmark-metrics" / "tests" / "golden"
@@ -23,10 +28,7 @@ def entries() -> list[dict[str, Any]]:
     return [
         entry
         for entry in json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
-        if entry["case"].startswith("stats_")
-        and entry["use"] == "match"
-        and entry["metric"] != "median"  # the harness reports none
-        and entry["settings"].get("zero_method") != "pratt"  # zeros kept: another convention
+        if entry["case"].startswith("stats_") and entry["use"] == "match"
     ]
 
 
@@ -42,11 +44,12 @@ def compute(entry: dict[str, Any]) -> Any:
     higher = settings.get("better") == "higher"
     if "pair" in settings:
         values = differences(*(columns[model] for model in settings["pair"].split("-")))
+        zeros = "rank" if settings.get("zero_method") == "pratt" else "drop"
     match entry["metric"]:
         case "wilcoxon_p":
-            return signed_rank(values).p
+            return signed_rank(values, zeros).p
         case "wilcoxon_Wplus":
-            return signed_rank(values).w_plus
+            return signed_rank(values, zeros).w_plus
         case "mean_difference":
             return fmean(values)
         case "t_interval_95_of_mean_difference":
@@ -72,10 +75,17 @@ def compute(entry: dict[str, Any]) -> Any:
         case "mean":
             return [t_interval(values).mean for values in columns.values()]
         case "sd":
-            zeros = dict.fromkeys(map(str, range(len(scores))), 0.0)
-            models = {m: dict(zip(zeros, column, strict=True)) for m, column in columns.items()}
-            return [compare_all({"a": model, "b": zeros})[0].sd for model in models.values()]
+            zero = np.zeros(len(scores))
+            return [difference_of(column, zero, higher_is_better=True).sd for column in scores.T]
+        case "median":
+            return [_median(column.tolist()) for column in scores.T]
     raise AssertionError(entry["metric"])
+
+
+def _median(column: list[float]) -> float:
+    """As a leaderboard reports it."""
+    board = leaderboard.build([record("m", column)], METRICS)
+    return board.tables[0].rows[0].scores["psnr"].median
 
 
 @pytest.mark.parametrize(
@@ -91,14 +101,22 @@ def test_matches(entry: dict[str, Any]) -> None:
 
 
 def test_every_kind_of_entry_is_there() -> None:
-    assert len(entries()) == 113
-    assert len(Counter(entry["metric"] for entry in entries())) == 13
+    assert len(entries()) == 119
+    assert len(Counter(entry["metric"] for entry in entries())) == 14
 
 
 def test_compare_all_gives_the_table_of_the_readme() -> None:
-    scores = table("stats_a")
-    models = {f"m{i}": {f"p{row}": value for row, value in enumerate(scores[:, i])} for i in range(4)}
-    found = {(c.first, c.second): (c.p, c.adjusted_p) for c in compare_all(models)}
+    scores = table("stats_a").T
+    compared = compare_all(["m0", "m1", "m2", "m3"], {"score": scores}, {"score": False}, "score")
+    found = {(c.first, c.second): (c.p, c.adjusted_p) for c in compared}
     assert found[("m0", "m1")] == pytest.approx((0.01953125, 0.05859375))
     assert found[("m2", "m3")] == pytest.approx((0.00195312, 0.01171875), abs=1e-8)
     assert len(found) == 6
+
+
+@pytest.mark.parametrize(("case", "direction", "order"), [("stats_a", False, "2103"), ("stats_b", True, "210")])
+def test_a_leaderboard_of_a_table_has_its_order(case: str, direction: bool, order: str) -> None:
+    spec = MetricSpec("psnr", "x:y", label="score", higher_is_better=direction)
+    columns = table(case).T
+    board = leaderboard.build([record(f"m{i}", values.tolist()) for i, values in enumerate(columns)], {"psnr": spec})
+    assert [row.name for row in board.tables[0].rows] == [f"m{i}" for i in order]

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.statistics.intervals import detectable_difference, patient_means, t_interval
-from benchmark.statistics.paired import (
-    Comparison,
-    compare_all,
-    differences,
-    holm,
+from benchmark.statistics.comparisons import compare_all, difference_of, tied_with_best
+from benchmark.statistics.effects import effect_size
+from benchmark.statistics.intervals import t_interval
+from benchmark.statistics.paired import combined_differences, differences, holm, signed_rank
+from benchmark.statistics.power import detectable_difference, patients_needed, smallest_p
+from benchmark.statistics.ranks import (
+    competition_ranks,
+    mean_ranks,
     middle_ranks,
-    patients_needed,
-    signed_rank,
-    smallest_p,
+    open_ranks,
+    tiers,
 )
-from benchmark.statistics.ranks import competition_ranks, mean_ranks, rank_ranges, separated, tiers
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 small_differences = st.lists(st.integers(-6, 6).map(float), min_size=1, max_size=10)
@@ -67,7 +67,7 @@ def test_signed_rank_ignores_order_and_mirrors(values: list[float], random: obje
 def test_signed_rank_equals_full_enumeration(values: list[float]) -> None:
     result = signed_rank(values)
     nonzero = [value for value in values if value]
-    ranks = middle_ranks([abs(value) for value in nonzero])
+    ranks = middle_ranks([abs(value) for value in nonzero]).tolist()
     middle = sum(ranks) / 2
     sums = [sum(itertools.compress(ranks, signs)) for signs in itertools.product((0, 1), repeat=len(nonzero))]
     extreme = sum(abs(w - middle) >= abs(result.w_plus - middle) for w in sums)
@@ -96,9 +96,9 @@ def test_no_difference_is_no_evidence() -> None:
 def test_differences_keep_decimal_ties() -> None:
     assert 0.49 - 0.45 != 0.58 - 0.54
     assert len(set(differences([0.49, 0.58], [0.45, 0.54]))) == 1
-    assert differences([0.0], [0.0]) == [0.0]
-    assert differences([1e-9], [0.0]) == [1e-9]
-    with pytest.raises(ValueError, match="shorter"):
+    assert differences([0.0], [0.0]).tolist() == [0.0]
+    assert differences([1e-9], [0.0]).tolist() == [1e-9]
+    with pytest.raises(ValueError, match="shapes"):
         differences([1.0, 2.0], [1.0])
 
 
@@ -156,12 +156,6 @@ def test_ties_share_ranks() -> None:
     assert mean_ranks([{"a": 1.0, "b": 1.0}, {"b": 1.0}], higher_is_better=True) == {"a": 1.5, "b": 1.25}
 
 
-def test_repeated_measurements_become_one_value_per_patient() -> None:
-    nan, infinite = float("nan"), float("inf")
-    tables = [{"p1": 1.0, "p2": None, "p3": 4.0}, {"p1": 3.0, "p2": nan, "p3": infinite}]
-    assert patient_means(tables) == {"p1": 2.0, "p3": 4.0}
-
-
 def apart(*pairs: str) -> set[frozenset[str]]:
     return {frozenset(pair) for pair in pairs}
 
@@ -174,37 +168,71 @@ def test_tiers_hold_what_is_not_separated_from_their_best() -> None:
     assert (letters["25"], letters["26"], letters["29"]) == ("z", "aa", "ad")
 
 
-def test_rank_ranges_are_what_the_tests_leave_open() -> None:
-    means = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
-    ranges = rank_ranges(means, apart("ac", "ad", "bd"), higher_is_better=True)
+def test_open_ranks_are_what_the_tests_leave_open() -> None:
+    ranges = open_ranks("abcd", apart("ac", "ad", "bd"))
     assert ranges == {"a": (1, 2), "b": (1, 3), "c": (2, 4), "d": (3, 4)}
-    assert rank_ranges(means, set(), higher_is_better=True)["d"] == (1, 4)
-    turned = rank_ranges(means, apart("ac", "ad", "bd"), higher_is_better=False)
-    assert turned["d"] == (1, 2)
+    assert open_ranks("abcd", set())["d"] == (1, 4)
 
 
-@given(st.integers(2, 5), st.integers(1, 9), st.integers(0, 50))
-@settings(deadline=None, max_examples=30)
-def test_every_rank_lies_in_its_range(models: int, patients: int, seed: int) -> None:
-    table = np.random.default_rng(seed).normal(np.arange(models)[:, None], 0.7, (models, patients))
-    scores = {f"m{i}": {f"p{j}": float(v) for j, v in enumerate(row)} for i, row in enumerate(table)}
-    verdict = separated(compare_all(scores))
-    means = {model: float(np.mean(list(values.values()))) for model, values in scores.items()}
-    ranges = rank_ranges(means, verdict, higher_is_better=True)
-    for model, rank in competition_ranks(means, higher_is_better=True).items():
-        assert ranges[model][0] <= rank <= ranges[model][1]
-    if patients < patients_needed(models * (models - 1) // 2):
-        assert not verdict
-
-
-def test_comparisons_use_the_shared_patients() -> None:
-    (comparison,) = compare_all({"b": {"p1": 1.0, "p2": 2.0}, "a": {"p2": 5.0, "p3": 0.0}})
+def test_comparisons_use_the_shared_patients_and_count_the_others_as_lost() -> None:
+    nan = math.nan
+    scores = np.array([[nan, 5.0, 0.0], [1.0, 2.0, nan]])
+    (comparison,) = compare_all(["a", "b"], {"x": scores}, {"x": True}, "x")
     assert (comparison.first, comparison.second, comparison.patients) == ("a", "b", 1)
-    assert comparison.mean == 3.0
-    (nothing,) = compare_all({"a": {"p1": 1.0}, "b": {"p2": 1.0}})
+    assert comparison.difference.interval.mean == 3.0
+    assert comparison.ahead == 1.0  # won 5 against 2 (rank 1) and one patient (2.5), lost one (2.5)
+    (nothing,) = compare_all(["a", "b"], {"x": np.array([[1.0, nan], [nan, 1.0]])}, {"x": True}, "x")
     assert (nothing.patients, nothing.p) == (0, 1.0)
-    assert math.isnan(nothing.mean)
-    assert separated([Comparison("a", "b", 9, 1.0, 1.0, 0.01, 0.05)]) == apart("ab")
+    assert math.isnan(nothing.difference.interval.mean)
+    missing = np.array([np.full(8, nan), np.arange(8.0)])
+    (lost,) = compare_all(["a", "b"], {"x": missing}, {"x": False}, "x")
+    assert lost.p == smallest_p(8)
+    assert lost.ahead < 0
+
+
+@given(small_differences)
+@settings(deadline=None)
+def test_one_metric_combined_is_that_metric(values: list[float]) -> None:
+    assert signed_rank(combined_differences([np.array(values)])).p == signed_rank(values).p
+    assert signed_rank(combined_differences([np.array(values)] * 3)).p == signed_rank(values).p
+
+
+def test_metrics_that_disagree_cancel() -> None:
+    values = np.arange(1.0, 11.0)
+    assert signed_rank(combined_differences([values, -values])).p == 1.0
+    assert signed_rank(combined_differences([values, 1e6 * values])).p == smallest_p(10)
+
+
+def test_difference_of_two_models() -> None:
+    first, second = np.array([3.0, 4.0, 5.0, math.nan]), np.array([1.0, 3.0, 2.0, 9.0])
+    found = difference_of(first, second, higher_is_better=True)
+    assert (found.interval.mean, found.interval.n) == (2.0, 3)
+    assert found.sd == pytest.approx(1.0)
+    assert found.effect.size == pytest.approx(2.0)
+    assert found.effect.low < 2.0 < found.effect.high
+    assert difference_of(second, first, higher_is_better=True).interval.mean == -2.0
+
+
+def test_ties_with_the_best_of_a_column() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(0, 1, 12)
+    values = np.array([base, base + rng.normal(0, 0.1, 12), base - 3.0])
+    assert tied_with_best(values, 0, higher_is_better=True) == [0, 1]
+    assert tied_with_best(-values, 0, higher_is_better=False) == [0, 1]
+    assert tied_with_best(values[:1], 0, higher_is_better=True) == [0]
+
+
+@pytest.mark.parametrize(("n", "true"), [(5, 0.0), (12, 0.8)])
+def test_effect_size_interval_covers(n: int, true: float) -> None:
+    samples = np.random.default_rng(1).normal(true, 1.0, (600, n))
+    found = [effect_size(float(row.mean()), float(row.std(ddof=1)), n) for row in samples]
+    assert np.mean([each.low <= true <= each.high for each in found]) == pytest.approx(0.95, abs=0.03)
+
+
+def test_effect_size_of_degenerate_differences() -> None:
+    assert math.isnan(effect_size(1.0, math.nan, 1).size)
+    assert effect_size(0.0, 0.0, 5).size == 0.0
+    assert effect_size(-1.0, 0.0, 5).size == -math.inf
 
 
 def test_detectable_difference_has_the_power_it_claims() -> None:
@@ -222,18 +250,7 @@ def test_detectable_difference_has_the_power_it_claims() -> None:
 
 def test_statistics_import_nothing_heavy() -> None:
     code = (
-        "import benchmark.statistics.intervals, benchmark.statistics.paired, benchmark.statistics.ranks, sys;"
-        "print([m for m in ('numpy', 'scipy', 'pandas', 'torch') if m in sys.modules])"
+        "import benchmark.statistics.bootstrap, benchmark.statistics.comparisons, benchmark.statistics.agreement, sys;"
+        "print([m for m in ('scipy', 'pandas', 'torch') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
-
-
-def test_models_that_do_not_differ_are_rarely_separated() -> None:
-    """Three equal models, 8 patients with their own level: a false claim in at most 5 % of studies."""
-    rng = np.random.default_rng(0)
-    claims = 0
-    for _ in range(600):
-        table = rng.normal(0, 3, 8) + rng.normal(0, 1, (3, 8))
-        scores = {f"m{i}": {f"p{j}": float(v) for j, v in enumerate(row)} for i, row in enumerate(table)}
-        claims += bool(separated(compare_all(scores)))
-    assert 0 < claims / 600 <= 0.06

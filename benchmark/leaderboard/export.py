@@ -12,17 +12,17 @@ from typing import Any
 
 from benchmark.leaderboard.tables import Leaderboard, Row, Table
 
-SCHEMA = 1
+SCHEMA = 2
 CSV_COLUMNS = (
     "task", "dataset", "content_sha256", "simulated", "profile", "preset", "model", "baseline", "state", "reason",
-    "metric", "unit", "higher_is_better", "primary", "mean", "low95", "high95", "patients", "patients_expected",
-    "seeds", "seed_sd", "rank", "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice",
-    "peak_memory_mb",
+    "metric", "level", "unit", "higher_is_better", "primary", "ranks", "mean", "low95", "high95", "median", "patients",
+    "patients_expected", "patients_failed", "patients_infinite", "seeds", "seed_sd", "best", "rank", "mean_rank",
+    "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice", "peak_memory_mb",
 )  # fmt: skip
 
 
 def to_csv(board: Leaderboard) -> str:
-    """One row for each task, model and metric, and one for each cell that is not done.
+    """One row for each task, model and metric, and one for each cell that is not done or cannot be read.
 
     Text that a spreadsheet would take for a formula is preceded by an apostrophe.
     """
@@ -33,6 +33,8 @@ def to_csv(board: Leaderboard) -> str:
         for row in table.rows:
             for values in _records(table, row):
                 writer.writerow({name: _field(value) for name, value in values.items()})
+    for cell in board.unreadable:
+        writer.writerow({"state": "unreadable", "reason": _field(f"cell {cell.cell}: {cell.reason}")})
     return stream.getvalue()
 
 
@@ -54,17 +56,24 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "state": "done",
             "reason": score.reason,
             "metric": column.name,
+            "level": column.level,
             "unit": column.unit,
             "higher_is_better": column.higher_is_better,
             "primary": column.name == table.primary,
+            "ranks": column.name in table.ranked_by,
             "mean": score.interval.mean,
             "low95": score.interval.low,
             "high95": score.interval.high,
+            "median": score.median,
             "patients": score.interval.n,
             "patients_expected": score.expected,
+            "patients_failed": score.failed,
+            "patients_infinite": score.perfect,
             "seeds": len(row.seeds),
             "seed_sd": score.seed_sd,
+            "best": row.best.get(column.name, ""),
             "rank": row.rank,
+            "mean_rank": row.mean_rank,
             "rank_low": low,
             "rank_high": high,
             "tier": row.tier,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmark.leaderboard.layout import Sheet, pages
 from benchmark.leaderboard.tables import Leaderboard
 
@@ -9,38 +11,72 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "–": "--", "²": r"\textsuperscript{2}",
+    "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "‡": r"\ddag{}", "–": "--",
+    "²": r"\textsuperscript{2}",
 }  # fmt: skip
+MARKS = {"best": r"\textbf{{{}}}", "tied": r"\underline{{{}}}"}
+LAST_WITH_A_GLYPH = "\u024f"
+"""Last letter of Latin Extended-B: pdfLaTeX stops at characters beyond what its fonts have."""
 
 
 def to_latex(board: Leaderboard) -> str:
-    """All tables; needs ``\\usepackage{booktabs}`` and ``\\usepackage[T1]{fontenc}``."""
+    """All tables, the best of each column bold, what is not separated from it underlined.
+
+    Needs ``\\usepackage{booktabs}``, ``\\usepackage{graphicx}`` and ``\\usepackage[T1]{fontenc}``.
+    """
     return "\n".join(_page(page) for page in pages(board))
 
 
 def _page(page: Sheet) -> str:
+    caption = ". ".join(escape(text) for text in (page.heading, page.about) if text)
+    notes = [f"{name}: {fate}" for name, fate in page.problems] + list(page.notes)
+    if page.marks:
+        notes.append("Bold: best of the column; underlined: not separated from it.")
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}.}}",
+            *_tabular(page),
+            *(rf"\par\footnotesize {escape(note)}" for note in notes),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _tabular(page: Sheet) -> list[str]:
+    if not page.body:
+        return []
     titles = [f"{name} [{unit}]" if unit else name for name, unit in zip(page.header, page.units, strict=True)]
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{escape(page.heading)}. {escape(page.about)}. {escape(' '.join(page.notes))}}}",
+    return [
+        r"\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{{'l' * page.keys}{'r' * (len(titles) - page.keys)}}}",
         r"\toprule",
         _line(titles),
         r"\midrule",
-        *(_line(row) for row in page.body),
+        *(
+            _line(row, [page.marks.get((at, place), "") for place in range(len(row))])
+            for at, row in enumerate(page.body)
+        ),
         r"\bottomrule",
-        r"\end{tabular}",
-        *(rf"\par\footnotesize {escape(name)}: {escape(fate)}" for name, fate in page.problems),
-        r"\end{table}",
+        r"\end{tabular}}",
     ]
-    return "\n".join(lines) + "\n"
 
 
-def _line(cells: list[str] | tuple[str, ...]) -> str:
-    return " & ".join(escape(cell) for cell in cells) + r" \\"
+def _line(cells: Sequence[str], marks: Sequence[str] = ()) -> str:
+    escaped = [escape(cell) for cell in cells]
+    if marks:
+        escaped = [MARKS.get(mark, "{}").format(cell) for cell, mark in zip(escaped, marks, strict=True)]
+    return " & ".join(escaped) + r" \\"
 
 
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return "".join(SPECIAL.get(char, char if char.isprintable() else " ") for char in text)
+    return "".join(SPECIAL.get(char) or _glyph(char) for char in text)
+
+
+def _glyph(char: str) -> str:
+    if not char.isprintable():
+        return " "
+    return char if char <= LAST_WITH_A_GLYPH else "?"

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from benchmark.leaderboard.tables import LEADING, Column, Leaderboard, Overall, Reproduction, Row, Table
+from benchmark.leaderboard.tables import (
+    LEADING,
+    Column,
+    Leaderboard,
+    Overall,
+    Reproduction,
+    Row,
+    Stages,
+    Table,
+    Unreadable,
+)
+from benchmark.statistics.intervals import Interval
 
 DASH = "–"
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
@@ -14,7 +25,10 @@ DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real da
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table as text. The first ``keys`` columns identify a row; ``problems`` are rows that have no scores."""
+    """A table as text. The first ``keys`` columns identify a row; ``problems`` are rows that have no scores.
+
+    ``marks`` says of cells of ``body``, by (row, column), that they are the ``best`` of their column or ``tied``.
+    """
 
     heading: str
     about: str
@@ -24,16 +38,56 @@ class Sheet:
     problems: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     keys: int = 2
+    marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: tables, each with what was published beside it, then all tasks."""
+    """Every sheet of a leaderboard in reading order: tables, each with its stages and what was published beside it,
+    then all tasks, then cells that cannot be read.
+    """
     found = []
     for table in board.tables:
-        found += [sheet(table), *(published_sheet(table, beside) for beside in table.published)]
+        found.append(sheet(table))
+        if table.stages:
+            found.append(stages_sheet(table, table.stages))
+        found += [published_sheet(table, beside) for beside in table.published]
     if board.overall:
         found.append(overall_sheet(board.overall))
+    if board.unreadable:
+        found.append(unreadable_sheet(board.unreadable))
     return found
+
+
+def stages_sheet(table: Table, stages: Stages) -> Sheet:
+    """What each step of models of several steps is worth."""
+    header, cells = ["model"], [list(stages.rows)]
+    for measure in stages.measures:
+        header.append(measure)
+        intervals = [row.get(measure, Interval(math.nan, math.nan, math.nan, 0)) for row in stages.rows.values()]
+        cells.append(_with_intervals(intervals, 4))
+    return Sheet(
+        heading=f"{table.task}: models of several stages, stage by stage",
+        about=DATA[table.simulated] if table.simulated is not None else "",
+        header=tuple(header),
+        units=("",) * len(header),
+        body=tuple(zip(*cells, strict=True)),
+        problems=(),
+        notes=("Means over test patients, ± half the 95 % interval (Student's t). Not part of the ranking.",),
+        keys=1,
+    )
+
+
+def unreadable_sheet(cells: Sequence[Unreadable]) -> Sheet:
+    """Cells of which nothing is known, not even which table they belong to."""
+    return Sheet(
+        heading="Cells that cannot be read",
+        about="",
+        header=(),
+        units=(),
+        body=(),
+        problems=tuple((each.cell, each.reason) for each in cells),
+        notes=("'benchmark run' makes planned cells anew.",),
+    )
 
 
 def published_sheet(table: Table, beside: Reproduction) -> Sheet:
@@ -77,8 +131,16 @@ def sheet(table: Table) -> Sheet:
     """A task's table as text."""
     done = [row for row in table.rows if row.scores]
     header, units = ["rank", "model"], ["", ""]
-    cells = [[_rank(row, done) for row in done], [row.name + _mark(row.baseline) for row in done]]
+    cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
+    marks: dict[tuple[int, int], str] = {}
+    if len(table.ranked_by) > 1:
+        header.append("mean rank")
+        units.append("")
+        cells.append([DASH if row.mean_rank is None else f"{row.mean_rank:.2f}" for row in done])
     for column in table.columns:
+        for place, row in enumerate(done):
+            if mark := row.best.get(column.name):
+                marks[place, len(cells)] = mark
         header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
         units.append(column.unit)
         cells.append(_scores(column, done))
@@ -99,6 +161,7 @@ def sheet(table: Table) -> Sheet:
         body=tuple(zip(*cells, strict=True)),
         problems=tuple(_problems(table.rows)),
         notes=table.notes,
+        marks=marks,
     )
 
 
@@ -106,11 +169,12 @@ def overall_sheet(overall: Overall) -> Sheet:
     """The table over all tasks as text."""
     body = []
     for row in overall.rows:
-        rank = DASH if row.rank is None else str(row.rank)
+        equal = "=" if sum(other.rank == row.rank for other in overall.rows) > 1 else ""
+        rank = DASH if row.rank is None else f"{row.rank}{equal}{_range(row.rank_interval)}"
         mean = f"{row.mean_rank:.2f}"
         counts = (f"{row.ranked_in}/{len(overall.tables)}", str(row.wins), str(row.leading))
         ranks = (str(row.ranks.get(key, DASH)) for key in overall.tables)
-        body.append((rank, row.name + _mark(row.baseline), mean, *counts, *ranks))
+        body.append((rank, row.name + (" †" if row.baseline else ""), mean, *counts, *ranks))
     header = ("rank", "model", "mean rank", "tables", "wins", "leading", *overall.headings)
     marks = ("† baseline",) if any(row.baseline for row in overall.rows) else ()
     return Sheet(
@@ -142,24 +206,40 @@ def _about(table: Table) -> str:
 
 
 def _rank(row: Row, rows: Sequence[Row]) -> str:
-    """``2* (1-3)``: second by the mean, in the leading group, anything from first to third. ``=``: equal means."""
-    if row.rank is None or row.rank_range is None:
+    """``2* (1-3)``: second, in the leading group, anything from first to third. ``=``: a tie."""
+    if row.rank is None:
         return DASH
-    low, high = row.rank_range
     equal = "=" if sum(other.rank == row.rank for other in rows) > 1 else ""
     leading = "*" if row.tier == LEADING else ""
-    return f"{row.rank}{equal}{leading} ({low}{f'-{high}' if high > low else ''})"
+    return f"{row.rank}{equal}{leading}{_range(row.rank_range)}"
 
 
-def _mark(baseline: bool) -> str:
-    return " †" if baseline else ""
+def _range(limits: tuple[int, int] | None) -> str:
+    if limits is None:
+        return ""
+    low, high = limits
+    return f" ({low}{f'-{high}' if high > low else ''})"
+
+
+def _mark(row: Row) -> str:
+    """Dagger: baseline. Double dagger: too few seeds."""
+    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "")
 
 
 def _scores(column: Column, rows: Sequence[Row]) -> list[str]:
-    """A metric's column, all with the same number of decimals: two digits of the narrowest interval."""
-    intervals = [row.scores[column.name].interval for row in rows]
+    """A metric's column; where patients are missing, how many were scored stands behind the number."""
+    scores = [row.scores[column.name] for row in rows]
+    texts = _with_intervals([score.interval for score in scores], column.digits)
+    return [
+        f"{text} [{score.interval.n}/{score.expected}]" if score.known and score.interval.n < score.expected else text
+        for text, score in zip(texts, scores, strict=True)
+    ]
+
+
+def _with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
+    """``26.77 ±0.31``, all with the same number of decimals: two digits of the narrowest interval."""
     decimals = _decimals(
-        column.digits,
+        digits,
         [i.half_width for i in intervals if i.half_width > 0],
         [abs(i.mean) for i in intervals if i.n and i.mean],
     )
@@ -211,5 +291,5 @@ def _problems(rows: Sequence[Row]) -> list[tuple[str, str]]:
             by_fate.setdefault((problem.state, problem.reason), []).append(problem.seed)
         for (state, reason), seeds in by_fate.items():
             which = f"seed {', '.join(map(str, seeds))} " if row.seeds or len(by_fate) > 1 else ""
-            found.append((row.name + _mark(row.baseline), f"{which}{state}{f': {reason}' if reason else ''}"))
+            found.append((row.name + _mark(row), f"{which}{state}{f': {reason}' if reason else ''}"))
     return found

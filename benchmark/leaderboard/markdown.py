@@ -7,6 +7,8 @@ import re
 from benchmark.leaderboard.layout import Sheet, pages
 from benchmark.leaderboard.tables import Leaderboard
 
+MARKED = "Bold: best of the column; italic: not separated from it (paired Wilcoxon tests with the best, Holm)."
+
 
 def to_markdown(board: Leaderboard) -> str:
     """All tables as GitHub-flavoured Markdown; names and reasons are escaped."""
@@ -20,13 +22,21 @@ def _page(page: Sheet) -> str:
     if page.body:
         titles = [f"{name} [{unit}]" if unit else name for name, unit in zip(page.header, page.units, strict=True)]
         rule = ["---" if place < page.keys else "---:" for place in range(len(titles))]
-        rows = [[escape(title) for title in titles], rule, *([escape(cell) for cell in row] for row in page.body)]
+        body = [
+            [_marked(cell, page.marks.get((at, to), "")) for to, cell in enumerate(r)] for at, r in enumerate(page.body)
+        ]
+        rows = [[escape(title) for title in titles], rule, *body]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     if page.problems:
         parts.append("\n".join(f"* {escape(name)}: {escape(fate)}" for name, fate in page.problems))
-    if page.notes:
-        parts.append("  \n".join(escape(note) for note in page.notes))
-    return "\n\n".join(parts)
+    notes = [*page.notes, *([MARKED] if page.marks else [])]
+    if notes:
+        parts.append("  \n".join(escape(note) for note in notes))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _marked(cell: str, mark: str) -> str:
+    return {"best": "**{}**", "tied": "_{}_"}.get(mark, "{}").format(escape(cell))
 
 
 def escape(text: str) -> str:

@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmark.statistics.agreement import Agreement
+from benchmark.statistics.comparisons import Comparison
 from benchmark.statistics.intervals import Interval
-from benchmark.statistics.paired import Comparison
 
 LEADING = "a"
 """The tier of the best."""
+ENOUGH_SEEDS = 3
+"""A trained model with fewer is marked."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A metric as a column; ``higher_is_better`` is ``None`` when it has no better, or is not described."""
+    """A metric as a column; ``higher_is_better`` is ``None`` when there is no better, or nobody says which way it is.
+
+    ``level`` ``distribution``: one number for the whole test split, with an interval of its own.
+    """
 
     name: str
     label: str
     unit: str
     higher_is_better: bool | None
     digits: int
+    level: str = "slice"
     described: bool = True
-    """Whether its plugin is still installed."""
+    """Whether an installed plugin describes the metric."""
 
 
 @dataclass(frozen=True)
 class Score:
     """A model under one metric: mean and 95 % interval over patients, each patient averaged over seeds.
 
+    Of a metric of level ``distribution``: the value averaged over seeds, with the averages of its own limits.
     ``seed_sd`` is the standard deviation of the seeds' means (NaN for one seed). ``reason`` says why there is
     no value, or which patients are missing from it.
     """
 
     interval: Interval
     expected: int
+    """Patients that should have been scored."""
+    failed: int
+    """Patients without a usable translation, in the seed that has most of them."""
+    missing: float
+    """Patients without a value, averaged over seeds; whatever the reason."""
+    perfect: int
+    """Patients with an infinite score; they are left out of the mean."""
+    bias: float | None
+    """How much too high a metric of level ``distribution`` is for having few images, where it says."""
+    median: float
     seed_sd: float
     reason: str = ""
-    of_set: bool = False
-    """One value of all predictions and all targets: the interval is the metric's own, of the mean over seeds."""
-    bias: float | None = None
-    """How much too high a value of a set is because it is small, where the metric says."""
 
     @property
     def known(self) -> bool:
@@ -60,8 +73,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Row:
-    """A model in a table. ``rank`` is by the mean of the primary metric; ``rank_range`` holds the ranks that
-    the tests leave open; models that share a ``tier`` are not separated from the best of that tier.
+    """A model in a table.
+
+    ``rank`` is by ``mean_rank``, the mean of its ranks under the metrics that rank. ``rank_range`` holds the ranks
+    that resampling and the tests leave open, ``rank_interval`` those of resampling alone. Models that share a
+    ``tier`` are not separated from the best of that tier. Where the profile ranks by a metric of level
+    ``distribution``, ``rank`` is by its value and the others are absent.
     """
 
     name: str
@@ -76,8 +93,37 @@ class Row:
     inference_ms: float | None = None
     peak_memory_mb: float | None = None
     rank: int | None = None
+    mean_rank: float | None = None
     rank_range: tuple[int, int] | None = None
+    rank_interval: tuple[int, int] | None = None
     tier: str = ""
+    unranked: str = ""
+    """Why a model with scores has no rank."""
+    best: Mapping[str, str] = field(default_factory=dict)
+    """By metric: ``best`` for the best mean, ``tied`` for those that a test does not separate from it."""
+
+    @property
+    def few_seeds(self) -> bool:
+        """Trained too few times to know what chance does; a baseline has little to do with that."""
+        return bool(self.seeds) and not self.baseline and len(self.seeds) < ENOUGH_SEEDS
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Kendall's tau between the order of a table and those of its resamples: median and 95 % range."""
+
+    median: float
+    low: float
+    high: float
+    resamples: int
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What each step of models of several steps is worth: intervals of the mean over patients, by model and measure."""
+
+    measures: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, Interval]]
 
 
 @dataclass(frozen=True)
@@ -114,10 +160,14 @@ class Table:
     patients: int
     hardware: tuple[str, ...]
     primary: str
+    ranked_by: tuple[str, ...]
+    """The metrics whose ranks are averaged; empty where no metric can rank."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
+    stability: Stability | None
     notes: tuple[str, ...]
+    stages: Stages | None = None
     published: tuple[Reproduction, ...] = ()
 
     @property
@@ -133,18 +183,21 @@ class OverallRow:
     name: str
     baseline: bool
     rank: int | None
+    rank_interval: tuple[int, int] | None
+    """The ranks it takes in 95 % of the resamples of the tables' patients and seeds."""
     mean_rank: float
+    """Over tables, of the mean ranks over metrics in each."""
     ranked_in: int
     wins: int
     leading: int
     """In how many tables it shares the tier of the best."""
     ranks: Mapping[str, int]
-    """By the key of the table."""
+    """In each table, by its key."""
 
 
 @dataclass(frozen=True)
 class Overall:
-    """Mean ranks over the tables of a leaderboard; ``simulated`` is ``None`` when they differ in that."""
+    """Mean ranks over metrics and tables; ``simulated`` is ``None`` when the tables differ in that."""
 
     simulated: bool | None
     tables: tuple[str, ...]
@@ -154,9 +207,18 @@ class Overall:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A cell whose record cannot be read, or makes no sense."""
+
+    cell: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Leaderboard:
     """All tables of a run; ``overall`` needs at least two."""
 
     tables: tuple[Table, ...]
     overall: Overall | None
     notes: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
@@ -12,14 +13,28 @@ from benchmark.leaderboard.layout import Sheet, pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import printable
 
-ASCII = str.maketrans({"±": "~", "↑": "^", "↓": "v", "†": "*", "–": "-", "²": "2"})
+ASCII = str.maketrans({"±": "~", "↑": "^", "↓": "v", "†": "+", "‡": "#", "–": "-", "²": "2"})
 GAP = "  "
+STYLES = {"heading": "\x1b[1m", "best": "\x1b[1;32m", "tied": "\x1b[32m"}
+RESET = "\x1b[0m"
+
+
+class Text(str):
+    """What stands in a cell, and how it is marked."""
+
+    mark: str
+
+    def __new__(cls, text: str, mark: str = "") -> Text:
+        made = super().__new__(cls, text)
+        made.mark = mark
+        return made
 
 
 def print_terminal(board: Leaderboard, stream: TextIO | None = None) -> None:
-    """Print all tables; to a stream that cannot show them, signs like ± become ASCII."""
+    """Print all tables, on a terminal with colour; to a stream that cannot show them, signs like ± become ASCII."""
     stream = stream or sys.stdout
-    text = to_text(board, shutil.get_terminal_size((140, 24)).columns)
+    colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    text = to_text(board, shutil.get_terminal_size((140, 24)).columns, colour=colour)
     encoding = stream.encoding or "ascii"
     try:
         text.encode(encoding)
@@ -28,20 +43,24 @@ def print_terminal(board: Leaderboard, stream: TextIO | None = None) -> None:
     print(text, file=stream)
 
 
-def to_text(board: Leaderboard, width: int = 140) -> str:
-    """All tables as plain text, none wider than ``width`` unless a single column is."""
-    blocks = ["\n".join(_lines(each, width)) for each in pages(board)] or ["nothing to rank yet"]
+def to_text(board: Leaderboard, width: int = 140, *, colour: bool = False) -> str:
+    """All tables as plain text, none wider than ``width`` unless a single column is.
+
+    With ``colour`` the best of a column is bold and green, what is not separated from it green.
+    """
+    blocks = ["\n".join(_lines(each, width, colour)) for each in pages(board)] or ["nothing to rank yet"]
     return "\n\n".join([*blocks, *(printable(note) for note in board.notes)])
 
 
-def _lines(page: Sheet, width: int) -> list[str]:
-    lines = [printable(page.heading), *_wrapped(page.about, width)]
+def _lines(page: Sheet, width: int, colour: bool) -> list[str]:
+    lines = [_styled(printable(page.heading), "heading", colour), *_wrapped(page.about, width)]
     if page.body:
         columns = [
-            [printable(cell) for cell in column] for column in zip(page.header, page.units, *page.body, strict=True)
+            [Text(printable(cell), page.marks.get((row - 2, place), "")) for row, cell in enumerate(column)]
+            for place, column in enumerate(zip(page.header, page.units, *page.body, strict=True))
         ]
         for chosen in _blocks(columns, page.keys, width):
-            lines += ["", *_aligned(chosen, page.keys)]
+            lines += ["", *_aligned(chosen, page.keys, colour)]
     if page.problems:
         names = max(len(printable(name)) for name, _ in page.problems)
         lines.append("")
@@ -50,10 +69,16 @@ def _lines(page: Sheet, width: int) -> list[str]:
     if page.notes:
         lines.append("")
         lines += [line for note in page.notes for line in _wrapped(note, width)]
+        if colour and page.marks:
+            lines += _wrapped("Green: not separated from the best of the column, which is bold.", width)
     return lines
 
 
-def _blocks(columns: Sequence[Sequence[str]], keys: int, width: int) -> list[list[Sequence[str]]]:
+def _styled(text: str, style: str, colour: bool) -> str:
+    return f"{STYLES[style]}{text}{RESET}" if colour and style in STYLES else text
+
+
+def _blocks(columns: Sequence[Sequence[Text]], keys: int, width: int) -> list[list[Sequence[Text]]]:
     """Columns packed into as few blocks as fit, about equally wide; each block repeats the key columns."""
     head, rest = list(columns[:keys]), list(columns[keys:])
     room = width - _width(head)
@@ -63,9 +88,9 @@ def _blocks(columns: Sequence[Sequence[str]], keys: int, width: int) -> list[lis
     return [head + block for block in _packed(rest, narrowest)]
 
 
-def _packed(columns: Sequence[Sequence[str]], room: int) -> list[list[Sequence[str]]]:
+def _packed(columns: Sequence[Sequence[Text]], room: int) -> list[list[Sequence[Text]]]:
     """Columns put into blocks of a width, in order; a column that is wider has a block of its own."""
-    blocks: list[list[Sequence[str]]] = [[]]
+    blocks: list[list[Sequence[Text]]] = [[]]
     for column in columns:
         if blocks[-1] and _width([*blocks[-1], column]) > room:
             blocks.append([])
@@ -73,11 +98,11 @@ def _packed(columns: Sequence[Sequence[str]], room: int) -> list[list[Sequence[s
     return blocks
 
 
-def _width(columns: Sequence[Sequence[str]]) -> int:
+def _width(columns: Sequence[Sequence[Text]]) -> int:
     return sum(len(GAP) + max(map(len, column)) for column in columns)
 
 
-def _aligned(columns: Sequence[Sequence[str]], keys: int) -> list[str]:
+def _aligned(columns: Sequence[Sequence[Text]], keys: int, colour: bool) -> list[str]:
     """Lines: header, units where there are any, a rule, the rows. Key columns left, numbers right."""
     widths = [max(map(len, column)) for column in columns]
     with_units = any(column[1] for column in columns)
@@ -86,7 +111,7 @@ def _aligned(columns: Sequence[Sequence[str]], keys: int) -> list[str]:
         if index == 1 and not with_units:
             continue
         cells = [
-            cell.ljust(width) if place < keys else cell.rjust(width)
+            _styled(cell.ljust(width) if place < keys else cell.rjust(width), cell.mark, colour)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append((GAP + GAP.join(cells)).rstrip())

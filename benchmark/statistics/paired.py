@@ -1,12 +1,19 @@
-"""Paired comparisons of models on the same patients: exact signed-rank tests, and Holm over all pairs."""
+"""Paired comparisons on the same patients: exact signed-rank tests over one or several metrics, Holm over pairs."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from benchmark.statistics.ranks import middle_ranks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 EXACT_UP_TO = 50
 """Non-zero differences up to which the null distribution is counted out; more take the normal approximation."""
@@ -21,85 +28,84 @@ class SignedRank:
     n: int
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two models on the patients both were scored on; ``mean`` and ``sd`` are of first minus second."""
+def differences(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """``first - second`` along the last axis, rounded to twelve digits of the largest value there.
 
-    first: str
-    second: str
-    patients: int
-    mean: float
-    sd: float
-    p: float
-    adjusted_p: float
+    Without it ``0.49 - 0.45`` and ``0.58 - 0.54`` differ in binary, and ties are split by rounding error. A
+    value that is missing (NaN) on one side only counts as worse than any: the difference is infinite (Lachin
+    1999, worst-rank scores). Missing or infinite on both sides: no difference. Higher values must be better for
+    that.
 
-
-def differences(first: Iterable[float], second: Iterable[float]) -> list[float]:
-    """Differences, rounded to twelve digits of the largest value.
-
-    Without it ``0.49 - 0.45`` and ``0.58 - 0.54`` differ in binary, and ties are split by rounding error.
+    Raises:
+        ValueError: the shapes differ.
     """
-    pairs = list(zip(first, second, strict=True))
-    largest = max((abs(value) for pair in pairs for value in pair), default=0.0)
-    if largest == 0.0:
-        return [0.0] * len(pairs)
-    decimals = 11 - math.floor(math.log10(largest))
-    return [round(a - b, decimals) for a, b in pairs]
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"paired differences of shapes {a.shape} and {b.shape}")
+    a, b = (np.where(np.isnan(side), -np.inf, side) for side in (a, b))
+    with np.errstate(invalid="ignore"):
+        raw = np.where(a == b, 0.0, a - b)
+    sizes = np.maximum(np.where(np.isfinite(a), np.abs(a), 0.0), np.where(np.isfinite(b), np.abs(b), 0.0))
+    largest = sizes.max(axis=-1, initial=0.0, keepdims=True)
+    digits = 11 - np.floor(np.log10(np.where(largest > 0, largest, 1.0)))
+    factor = 10.0 ** np.clip(digits, -290, 290)
+    # divided, not multiplied: whole steps that are equal stay equal, and print as the decimals they stand for
+    return np.where(np.isfinite(raw), np.rint(np.where(np.isfinite(raw), raw, 0.0) * factor) / factor, raw)
 
 
-def signed_rank(values: Iterable[float]) -> SignedRank:
-    """Two-sided Wilcoxon signed-rank test of differences: zeros dropped, ties share the middle rank.
+def signed_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rank of each difference by size along the last axis, with its sign; zeros dropped (0), ties in the middle."""
+    zeros = np.count_nonzero(values == 0.0, axis=-1, keepdims=True)
+    ranks = np.maximum(middle_ranks(np.abs(values)) - zeros, 0.0)
+    return np.asarray(np.sign(values) * ranks)
 
+
+def signed_rank(values: ArrayLike, zeros: Literal["drop", "rank"] = "drop") -> SignedRank:
+    """Two-sided Wilcoxon signed-rank test of differences; ties share the middle rank.
+
+    Zeros are dropped (Wilcoxon), or ranked with the others and then left out of the sum (``rank``, Pratt 1959).
     The p value is exact (all sign patterns counted, ties included) up to :data:`EXACT_UP_TO` differences,
     beyond that from the normal approximation with its correction for ties. Without differences it is 1.
     """
-    nonzero = [float(value) for value in values if value != 0.0]
-    n = len(nonzero)
+    array = np.asarray(values, np.float64)
+    signed = signed_ranks(array) if zeros == "drop" else np.sign(array) * middle_ranks(np.abs(array))
+    used = signed[array != 0.0]
+    return SignedRank(float(used[used > 0].sum()), _p_of_signed(used), len(used))
+
+
+def combined_differences(metrics: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """One difference per patient from the differences under several metrics: the sum of their signed ranks.
+
+    Signed ranks have no unit, so metrics weigh the same (as O'Brien 1984 did with rank sums). If two models are
+    exchangeable the result is symmetric about 0, however the metrics depend on each other, and the signed-rank
+    test of it is exact; for a single metric it is that metric's own test.
+    """
+    return np.sum([signed_ranks(values) for values in metrics], axis=0)  # type: ignore[no-any-return]
+
+
+def _p_of_signed(signed: NDArray[np.float64]) -> float:
+    """Two-sided p of signed ranks without zeros."""
+    n = len(signed)
     if n == 0:
-        return SignedRank(0.0, 1.0, 0)
-    ranks = middle_ranks([abs(value) for value in nonzero])
-    w_plus = sum(rank for rank, value in zip(ranks, nonzero, strict=True) if value > 0)
-    p = _exact_p(ranks, w_plus) if n <= EXACT_UP_TO else _normal_p(ranks, w_plus)
-    return SignedRank(w_plus, p, n)
+        return 1.0
+    if n > EXACT_UP_TO:
+        variance = float(np.sum(signed**2)) / 4
+        return math.erfc(abs(float(np.sum(signed))) / 2 / math.sqrt(2 * variance))
+    doubled = np.sort(np.rint(2 * np.abs(signed)).astype(np.int64))  # middle ranks are halves
+    positive = round(2 * float(signed[signed > 0].sum()))
+    tails = _tails(tuple(doubled.tolist()))
+    return float(min(1.0, tails[min(positive, len(tails) - 1 - positive)]))
 
 
-def middle_ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, smallest first; ties share the mean of the ranks they cover."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    for _, tied in itertools.groupby(enumerate(order, 1), key=lambda place: values[place[1]]):
-        places = list(tied)
-        middle = (places[0][0] + places[-1][0]) / 2
-        for _, index in places:
-            ranks[index] = middle
-    return ranks
-
-
-def _exact_p(ranks: Sequence[float], w_plus: float) -> float:
-    """Share of the 2^n sign patterns whose positive ranks sum to at least as far from the middle."""
-    doubled = [round(2 * rank) for rank in ranks]  # middle ranks are halves
+@lru_cache(maxsize=512)
+def _tails(doubled: tuple[int, ...]) -> NDArray[np.float64]:
+    """Twice the share of the 2^n sign patterns whose positive ranks sum to at most each value."""
     total = sum(doubled)
-    patterns = [1] + [0] * total
+    patterns = np.zeros(total + 1)
+    patterns[0] = 1.0
     for rank in doubled:
-        for reached in range(total, rank - 1, -1):
-            patterns[reached] += patterns[reached - rank]
-    tail = min(round(2 * w_plus), total - round(2 * w_plus))
-    return min(1.0, sum(patterns[: tail + 1]) / 2.0 ** (len(ranks) - 1))
-
-
-def _normal_p(ranks: Sequence[float], w_plus: float) -> float:
-    mean, variance = sum(ranks) / 2, sum(rank * rank for rank in ranks) / 4
-    return math.erfc(abs(w_plus - mean) / math.sqrt(2 * variance))
-
-
-def smallest_p(n: int, tests: int = 1) -> float:
-    """The smallest p that a two-sided signed-rank test of ``n`` patients can reach, times ``tests`` (Holm)."""
-    return min(1.0, tests * float(2.0 ** (1 - n))) if n > 0 else 1.0
-
-
-def patients_needed(tests: int, alpha: float = 0.05) -> int:
-    """Fewest patients with which the strictest step of Holm over ``tests`` pairs can reject at all."""
-    return next(n for n in itertools.count(1) if smallest_p(n, tests) <= alpha)
+        patterns[rank:] = patterns[rank:] + patterns[: total + 1 - rank]
+    return np.asarray(np.cumsum(patterns) / 2.0 ** (len(doubled) - 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -116,28 +122,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - step) * p_values[index]))
         adjusted[index] = largest
     return adjusted
-
-
-def compare_all(scores: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
-    """Compare every pair of models on the patients they share, with Holm over all pairs.
-
-    ``scores`` holds one value per patient and model.
-    """
-    pairs = []
-    for first, second in itertools.combinations(sorted(scores), 2):
-        shared = sorted(scores[first].keys() & scores[second].keys())
-        values = differences(*([scores[model][patient] for patient in shared] for model in (first, second)))
-        pairs.append((first, second, values))
-    tests = [signed_rank(values).p for _, _, values in pairs]
-    return [
-        Comparison(
-            first,
-            second,
-            patients=len(values),
-            mean=fmean(values) if values else math.nan,
-            sd=stdev(values) if len(values) > 1 else math.nan,
-            p=p,
-            adjusted_p=adjusted,
-        )
-        for (first, second, values), p, adjusted in zip(pairs, tests, holm(tests), strict=True)
-    ]

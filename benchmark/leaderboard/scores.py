@@ -1,0 +1,196 @@
+"""Columns and rows of a table: what each model scored under each metric, averaged over its seeds patient by patient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmark.leaderboard.collect import Cell, Group, MetricOfCell
+from benchmark.leaderboard.tables import Column, Problem, Row, Score, Stages
+from benchmark.specs import MetricSpec
+from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmark.statistics.bootstrap import Resamples
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of a table: all its cells, and the done one of each seed."""
+
+    name: str
+    cells: Sequence[Cell]
+    done: Sequence[Cell]
+
+    def values(self, group: Group, metric: str) -> NDArray[np.float64]:
+        """Patient values ``(seeds, patients)`` of the seeds that have any; NaN missing, infinite perfect."""
+        found = [
+            group.matrix(scored.values)
+            for cell in self.done
+            if (scored := cell.metrics.get(metric)) is not None and not scored.reason and scored.estimate is None
+        ]
+        return np.array(found) if found else np.empty((0, len(group.patients)))
+
+
+def entries(group: Group) -> list[Entry]:
+    """The models of a group by name; of several done cells of one seed the first counts."""
+    by_name: dict[str, list[Cell]] = {}
+    for cell in group.cells:
+        by_name.setdefault(cell.name, []).append(cell)
+    found = []
+    for name, cells in by_name.items():
+        by_seed: dict[int, Cell] = {}
+        for cell in cells:
+            if cell.state == "done":
+                by_seed.setdefault(cell.seed, cell)
+        found.append(Entry(name, cells, [by_seed[seed] for seed in sorted(by_seed)]))
+    return found
+
+
+def columns(group: Group, metrics: Mapping[str, MetricSpec], unit: str) -> tuple[Column, ...]:
+    """The profile's metrics, the primary one first."""
+    done = [cell for cell in group.cells if cell.state == "done"]
+    names = list(dict.fromkeys(name for cell in done for name in cell.metrics))
+    listed = [use["metric"] for use in group.definition.get("metrics", ())]
+    order = {name: at for at, name in enumerate(dict.fromkeys([group.definition.get("primary"), *listed]))}
+    names.sort(key=lambda name: (order.get(name, len(order)), name))
+    found = []
+    for name in names:
+        scored = [cell.metrics[name] for cell in done if name in cell.metrics and not cell.metrics[name].reason]
+        spec = metrics.get(name)
+        level = scored[0].level if scored else spec.level if spec else "slice"
+        shown = next((metric.unit for metric in scored if metric.unit is not None), None)
+        if spec is None:
+            found.append(Column(name, name, shown or "", None, 4, level, described=False))
+            continue
+        declared = {"target": unit, "target^2": f"{unit}²" if unit else ""}.get(spec.unit, spec.unit)
+        unit_shown = declared if shown is None else shown
+        found.append(Column(name, spec.label, unit_shown, spec.higher_is_better, spec.digits, level))
+    return tuple(found)
+
+
+def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resamples | None) -> Row:
+    """One model: all its seeds."""
+    done = entry.done
+    first = entry.cells[0]
+    memory = [cell.peak_memory_mb for cell in done if cell.peak_memory_mb is not None]
+    return Row(
+        name=entry.name,
+        model=first.model,
+        baseline=first.baseline,
+        seeds=tuple(cell.seed for cell in done),
+        scores={column.name: score(entry, group, column, resamples) for column in listed} if done else {},
+        problems=tuple(Problem(cell.seed, cell.state, cell.reason) for cell in entry.cells if cell.state != "done"),
+        parameters=next((cell.parameters for cell in done if cell.parameters), None),
+        train_s=_mean(cell.train_s for cell in done),
+        inference_ms=_mean(cell.inference_ms for cell in done),
+        peak_memory_mb=max(memory) if memory else None,
+    )
+
+
+def score(entry: Entry, group: Group, column: Column, resamples: Resamples | None) -> Score:
+    """A model under one metric."""
+    scored = [cell.metrics.get(column.name) for cell in entry.done]
+    reasons = [metric.reason if metric else "not scored" for metric in scored if metric is None or metric.reason]
+    if column.level == "distribution":
+        return _of_estimates([metric for metric in scored if metric and metric.estimate], reasons)
+    table = entry.values(group, column.name)
+    known = patient_values(table)
+    finite = known[np.isfinite(known)]
+    perfect = int(np.count_nonzero(np.isinf(known)))
+    gaps = int(np.count_nonzero(np.isnan(table)))
+    expected = len(group.patients) if len(table) else 0
+    failed = max((metric.failed for metric in scored if metric and not metric.reason), default=0)
+    if perfect:
+        reasons.append(f"perfect on {perfect} of {expected} patients, who are left out of the mean")
+    if gaps:
+        reasons.append(_gaps(table, failed, expected))
+    means = [fmean(of_seed) for values in table if len(of_seed := values[np.isfinite(values)])]
+    if resamples is not None and len(finite) == resamples.n >= BCA_FROM:
+        interval = bca_interval(finite, resamples.means(finite[:, None])[:, 0])
+    else:
+        interval = t_interval(finite)
+    return Score(
+        interval=interval,
+        expected=expected,
+        failed=failed,
+        missing=gaps / len(table) if len(table) else 0.0,
+        perfect=perfect,
+        bias=None,
+        median=float(np.median(finite)) if len(finite) else math.nan,
+        seed_sd=stdev(means) if len(means) > 1 else math.nan,
+        reason="; ".join(dict.fromkeys(reasons)),
+    )
+
+
+def patient_values(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean by patient over the seeds ``(seeds, patients)`` that have a value; NaN without any, infinite where one is.
+
+    Summed exactly, so that equal scores in another order stay equal.
+    """
+    if len(table) == 1:
+        return np.asarray(table[0])
+    known = [column[~np.isnan(column)] for column in table.T]
+    return np.array(
+        [math.nan if not len(v) else math.inf if np.isinf(v).any() else fmean(v) for v in known], np.float64
+    )
+
+
+def _gaps(table: NDArray[np.float64], failed: int, expected: int) -> str:
+    """How many values are missing, and how many of them because there was nothing to score."""
+    seeds, gaps = len(table), int(np.count_nonzero(np.isnan(table)))
+    if seeds > 1:
+        return f"{gaps} of {seeds * expected} values missing ({seeds} seeds x {expected} patients)"
+    undefined = gaps - min(failed, gaps)
+    parts = [f"failed on {failed}"] if failed else []
+    parts += [f"undefined on {undefined}"] if undefined else []
+    return f"{' and '.join(parts)} of {expected} patients"
+
+
+def _of_estimates(scored: Sequence[MetricOfCell], reasons: Sequence[str]) -> Score:
+    """A metric of level ``distribution`` over seeds: the means of values and of limits, which do not shrink with
+    seeds because these share the patients.
+    """
+    known = [(metric, metric.estimate) for metric in scored if metric.estimate and not metric.reason]
+    values = [estimate for _, estimate in known]
+    value, low, high = (
+        fmean(getattr(each, side) for each in values) if values else math.nan for side in ("mean", "low", "high")
+    )
+    failed = max((metric.failed for metric in scored), default=0)
+    return Score(
+        interval=Interval(value, low, high, min((each.n for each in values), default=0)),
+        expected=max((metric.expected for metric in scored), default=0),
+        failed=failed,
+        missing=fmean(metric.failed for metric, _ in known) if known else 0.0,
+        perfect=0,
+        bias=_mean(metric.bias for metric, _ in known),
+        median=math.nan,
+        seed_sd=stdev(each.mean for each in values) if len(values) > 1 else math.nan,
+        reason="; ".join(dict.fromkeys([*reasons, *([f"{failed} patients failed"] if failed else [])])),
+    )
+
+
+def stages(found: Sequence[Entry]) -> Stages | None:
+    """What each step of models of several steps is worth; ``None`` when there are no such models."""
+    rows: dict[str, dict[str, Interval]] = {}
+    for entry in found:
+        for name in dict.fromkeys(name for cell in entry.done for name in cell.stages):
+            tables = [np.array(cell.stages[name]) for cell in entry.done if name in cell.stages]
+            longest = max(map(len, tables))
+            table = np.array([np.pad(each, (0, longest - len(each)), constant_values=math.nan) for each in tables])
+            values = patient_values(table)
+            rows.setdefault(entry.name, {})[name] = t_interval(values[np.isfinite(values)])
+    measures = tuple(dict.fromkeys(name for measured in rows.values() for name in measured))
+    return Stages(measures, rows) if rows else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
