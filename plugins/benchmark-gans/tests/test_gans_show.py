@@ -1,0 +1,49 @@
+"""``benchmark show model`` says of every network what it is made of, without weights and without training."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from benchmark_gans import benchmark_models
+
+from benchmark import options
+from benchmark.anatomy import networks
+from benchmark.presets import PRESETS
+
+SPECS = {spec.name: spec for spec in benchmark_models()}
+TRAINED = [name for name, spec in SPECS.items() if spec.kind == "trained"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_network_states_layers_parameters_and_receptive_field(name, preset):
+    spec = SPECS[name]
+    values = options.resolve(name, spec.options, spec.presets.get(preset, {}))
+    found = networks(spec, values, PRESETS[preset])
+    assert found
+    for network in found:
+        assert network["parameters"] == sum(layer["parameters"] for layer in network["layers"]) > 0
+        assert network["receptive_field"] is None or network["receptive_field"] > 1
+        assert all(layer["kind"] and layer["weights"] for layer in network["layers"])
+
+
+def test_the_command_needs_no_pretrained_weights_and_gives_sources(tmp_path):
+    places = {**os.environ, "BENCHMARK_WEIGHTS": str(tmp_path), "TORCH_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "benchmark", "show", "model", "medgan", "--preset", "paper", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=places, check=True)
+    facts = json.loads(done.stdout)
+    by_name = {network["name"]: network for network in facts["networks"]}
+    assert by_name["generator"]["parameters"] == 326_420_742
+    assert by_name["discriminator"]["receptive_field"] == 16
+    assert by_name["discriminator"]["layers"][0]["kind"] == "Conv2d"
+    assert by_name["discriminator"]["layers"][0]["weights"]["weight"] == [64, 2, 4, 4]
+    assert all(option["source"] for option in facts["options"])
+    assert {"epochs": 200, "batch_size": 1, "learning_rate": 2e-4}.items() <= facts["recipe"].items()
+
+
+def test_a_model_without_networks_shows_none():
+    assert networks(SPECS["copy-input"], {}, PRESETS["small"]) == []
