@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmark.atomic import sha256_of
+from benchmark.atomic import sha256_file, sha256_of
 
 NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
 """Libraries whose version belongs to the claim, because it can change numbers."""
@@ -30,6 +30,8 @@ HARNESS_SOURCES = (
     "data/intensity",
 )
 """Modules of the harness whose source belongs to the claim."""
+PRETRAINED = ("backbones.py", "embedded.py", "embedded_features.safetensors")
+"""What in ``pretrained/`` makes the features of losses and metrics."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,14 @@ def library_version(name: str) -> str:
 def harness_sha256() -> str:
     """Hash of the harness's own modules that can change what is trained and translated."""
     root = Path(__file__).parent
-    return sha256_of({name: (root / f"{name}.py").read_text(encoding="utf-8") for name in HARNESS_SOURCES})
+    sources = {name: (root / f"{name}.py").read_text(encoding="utf-8") for name in HARNESS_SOURCES}
+    return sha256_of({**sources, "pretrained": pretrained_sha256()})
+
+
+@cache
+def pretrained_sha256() -> str:
+    """Hash of the backbones and of the embedded one's weights."""
+    return sha256_of({name: sha256_file(Path(__file__).parent / "pretrained" / name) for name in PRETRAINED})
 
 
 def environment() -> dict[str, Any]:

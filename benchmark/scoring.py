@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmark import atomic
 from benchmark.atomic import sha256_of
+from benchmark.claim import pretrained_sha256
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import LABELS, CaseKey
 from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
@@ -124,6 +125,7 @@ def score_key(registry: Registry, profile: str) -> str:
             "profile": profile_definition(spec, (0.0, 0.0), ""),
             "metrics": {name: source_sha256(module) for name, module in modules.items()},
             "harness": [atomic.sha256_file(here / f"{name}.py") for name in ("scoring", "preparing", "score_summary")],
+            "pretrained": pretrained_sha256(),
         }
     )
 
