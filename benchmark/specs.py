@@ -164,7 +164,10 @@ class ProfileSpec:
     metrics: tuple[MetricUse, ...]
     _: KW_ONLY
     primary: str
-    """The metric that ranks."""
+    """The metric that stands first, and in whose unit differences are given."""
+    ranked_by: tuple[str, ...] = ()
+    """The metrics whose ranks a leaderboard averages; empty: all that have a direction. Name some where others say
+    the same again (MSE, RMSE and PSNR order a slice alike)."""
     summary: str = ""
     data_range: tuple[float, float] | Literal["window", "target-maximum", "source-percentiles"] = "window"
     """A fixed interval in the target's unit; ``window``: the one that the data set declares for its target;
@@ -190,6 +193,8 @@ class ProfileSpec:
             raise ValueError(f"profile {self.name}: a metric is listed twice")
         if self.primary not in names:
             raise ValueError(f"profile {self.name}: primary metric {self.primary!r} is not among its metrics")
+        if unknown := sorted(set(self.ranked_by) - set(names)):
+            raise ValueError(f"profile {self.name}: ranked by {unknown[0]!r}, which is not among its metrics")
 
     @property
     def id(self) -> str:

@@ -6,11 +6,13 @@ import itertools
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_leaderboard import METRICS, record, scored
 
 from benchmark import leaderboard
+from benchmark.specs import MetricUse, ProfileSpec
 
 PATIENTS = 7
 Scores = dict[str, dict[str, list[float | None]]]
@@ -154,3 +156,10 @@ def test_perfect_is_best_when_higher_is_and_lost_when_it_is_an_error() -> None:
         record("b", [1.0] * 3, scores={"mae": finite}, profile_definition=by_mae),
     ]
     assert [row.name for row in leaderboard.build(made, METRICS).tables[0].rows] == ["b", "a"]
+
+
+def test_a_profile_ranks_by_metrics_that_it_has() -> None:
+    uses = (MetricUse("mae"), MetricUse("psnr"))
+    assert ProfileSpec("p", 1, uses, primary="mae", ranked_by=("psnr",)).ranked_by == ("psnr",)
+    with pytest.raises(ValueError, match="ranked by 'ssim'"):
+        ProfileSpec("p", 1, uses, primary="mae", ranked_by=("psnr", "ssim"))

@@ -28,6 +28,7 @@ def own() -> list[ProfileSpec]:
                 MetricUse("lpips", outside="low"),
             ),
             primary="psnr",
+            ranked_by=("psnr", "mae", "ssim"),
             summary="Errors in the target's unit inside the region; similarities over the data set's window.",
         ),
         ProfileSpec(
@@ -105,6 +106,7 @@ def magnetic_resonance() -> list[ProfileSpec]:
                 MetricUse("mse", dimension="volume", clip=False),
             ),
             primary="ssim",
+            ranked_by=("ssim", "psnr", "nmse"),
             summary="fastMRI: NMSE, PSNR, SSIM of studies, the peak being the largest value of the target.",
             data_range="target-maximum",
             region="image",
@@ -126,6 +128,7 @@ def magnetic_resonance() -> list[ProfileSpec]:
                 MetricUse("msle", dimension="volume", scale="0..1"),
             ),
             primary="ssim-sagittal",
+            ranked_by=("ssim-sagittal", "psnr", "mse"),
             summary="BraTS local inpainting: inside the mask, scaled by percentiles of the source to 0..1.",
             data_range="source-percentiles",
             percentiles=(0.5, 99.5),
