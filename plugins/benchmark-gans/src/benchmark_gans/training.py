@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Optimizer, RMSprop
 
 from benchmark.protocols import Batch, ModelContext
+from benchmark_gans.adam import LayoutAdam
 from benchmark_gans.networks.initialise import initialise
 
 DEVICE_SETTINGS = {"lr", "capturable"}
@@ -44,7 +45,7 @@ class Trainable:
     def optimise(
         self, name: str, *networks: nn.Module, kind: Literal["adam", "sgd"] = "adam", rate: float = 1.0
     ) -> None:
-        """One optimiser over the networks, with the recipe's settings: Adam, or SGD without momentum.
+        """One optimiser over the networks, with the recipe's settings: Adam, SGD without momentum, or RMSprop.
 
         ``rate`` is its learning rate relative to the recipe's.
         """
@@ -55,11 +56,7 @@ class Trainable:
         if on_gpu:  # a captured step reads the rate from the device
             learning_rate = torch.tensor(learning_rate, device=self.context.device)
         self._rates[name] = rate
-        self._optimisers[name] = (
-            Adam(parameters, lr=learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True, capturable=on_gpu)
-            if kind == "adam"
-            else SGD(parameters, lr=learning_rate, fused=True)
-        )
+        self._optimisers[name] = _optimiser(kind, parameters, learning_rate, (recipe.beta1, recipe.beta2), on_gpu)
 
     def learning_rate(self) -> float:
         """The recipe's rate; after ``decay_from`` of the budget it falls linearly, to zero at its end."""
@@ -118,6 +115,20 @@ class Trainable:
             optimiser.load_state_dict(state["optimisers"][name])
             for group, settings in zip(optimiser.param_groups, own, strict=True):
                 group.update(settings)
+
+
+def _optimiser(
+    kind: Literal["adam", "sgd", "rmsprop"],
+    parameters: list[nn.Parameter],
+    learning_rate: float | Tensor,
+    betas: tuple[float, float],
+    capturable: bool,
+) -> Optimizer:
+    if kind == "adam":
+        return LayoutAdam(parameters, lr=learning_rate, betas=betas, fused=True, capturable=capturable)
+    if kind == "rmsprop":  # Keras' memory of 0.9
+        return RMSprop(parameters, lr=learning_rate, alpha=0.9, capturable=capturable)  # type: ignore[arg-type]
+    return SGD(parameters, lr=learning_rate, fused=True)
 
 
 @contextmanager

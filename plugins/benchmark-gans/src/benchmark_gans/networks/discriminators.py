@@ -61,7 +61,7 @@ class PatchDiscriminator(nn.Module):
         features: list[Tensor] = []
         hidden = image
         for convolution, norm in zip(self.hidden, self.norms, strict=True):
-            hidden = F.leaky_relu(norm(convolution(hidden)), 0.2)
+            hidden = F.leaky_relu(norm(convolution(hidden)), 0.2, inplace=True)
             features.append(hidden)
         return Verdict(self.output(hidden), tuple(features))
 
@@ -96,7 +96,7 @@ class ImageDiscriminator(nn.Module):
         features: list[Tensor] = []
         hidden = image
         for convolution, norm in zip(self.hidden, self.norms, strict=True):
-            hidden = F.leaky_relu(norm(convolution(hidden)), 0.2)
+            hidden = F.leaky_relu(norm(convolution(hidden)), 0.2, inplace=True)
             features.append(hidden)
         return Verdict(self.output(hidden.flatten(1)), tuple(features))
 

@@ -93,18 +93,18 @@ class UBlock(nn.Module):
         self.tanh = tanh
 
     def forward(self, image: Tensor) -> Tensor:
-        skips: list[Tensor] = []
+        skips: list[Tensor] = []  # activated by the layer below, in place: ReLU comes to the same on either
         hidden = image
         for level, (convolution, norm) in enumerate(zip(self.down, self.down_norm, strict=True)):
-            hidden = norm(convolution(hidden if level == 0 else F.leaky_relu(hidden, 0.2)))
+            hidden = norm(convolution(hidden if level == 0 else F.leaky_relu(hidden, 0.2, inplace=True)))
             skips.append(hidden)
         hidden = skips.pop()
         for level, norm in enumerate(self.up_norm):
-            hidden = norm(self.up[level](F.relu(hidden)))
+            hidden = norm(self.up[level](F.relu(hidden, inplace=True)))
             if self.dropout and level < 3:
                 hidden = F.dropout(hidden, self.dropout, self.training)
             hidden = torch.cat([skips.pop(), hidden], 1)
-        image = self.up[-1](F.relu(hidden))
+        image = self.up[-1](F.relu(hidden, inplace=True))
         return torch.tanh(image) if self.tanh else image
 
 
