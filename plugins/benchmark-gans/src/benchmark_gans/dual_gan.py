@@ -13,15 +13,11 @@ from torch import Tensor, nn
 
 from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext, Samples
-from benchmark_gans.losses import judged_fake, judged_real
-from benchmark_gans.mask_to_image import MaskToImage
+from benchmark_gans.mask_to_image import MaskToImage, mask_judge, second_stage
 from benchmark_gans.mr_ct_options import DualGanOptions
 from benchmark_gans.networks.dcgan import NOISE, NoiseGenerator
-from benchmark_gans.networks.discriminators import ImageDiscriminator, PatchDiscriminator
 from benchmark_gans.networks.initialise import initialise
-from benchmark_gans.networks.ublock import UBlock, depth_for
-from benchmark_gans.refusals import check_numbers
-from benchmark_gans.training import apply, frozen, logged
+from benchmark_gans.training import apply, logged, total
 
 
 class DualGan(MaskToImage):
@@ -31,54 +27,48 @@ class DualGan(MaskToImage):
         UsageError: batches of one, whose batch statistics would be of one mask.
     """
 
+    owner = "dual-gan"
+
     def __init__(self, options: DualGanOptions, context: ModelContext) -> None:
-        check_numbers("dual-gan", options, but=("thresholds_hu",))
-        if context.recipe.batch_size < 2:
+        if context.training and context.recipe.batch_size < 2:
             raise UsageError("dual-gan: its DCGAN has batch norm and needs batches of 2 or more")
-        super().__init__("dual-gan", options, context)
-        self.generator_steps = options.generator_steps
-        self.mask_generator = self.networks()["generator_mask"]
-        self.mask_judge = self.networks()["discriminator_mask"]
+        super().__init__(options, context)
 
     @staticmethod
     def build_networks(options: DualGanOptions, context: ModelContext) -> dict[str, nn.Module]:
-        """DCGAN for the masks, U-Net and patch discriminator for the images, with initial weights."""
+        """DCGAN for the masks, pix2pix for the images."""
         classes = len(options.thresholds_hu) + 1
-        size, recipe = context.task.image_size, context.recipe
         networks: dict[str, nn.Module] = {
-            "generator_mask": NoiseGenerator(classes, image_size=size, filters=recipe.filters, tanh=False),
-            "generator_image": UBlock(classes, 1, filters=recipe.filters, depth=depth_for(size)),
-            "discriminator_mask": ImageDiscriminator(classes, size, filters=recipe.discriminator_filters),
-            "discriminator_image": PatchDiscriminator(
-                classes + 1, filters=recipe.discriminator_filters, patch=options.patch
+            "generator_mask": NoiseGenerator(
+                classes, image_size=context.task.image_size, filters=context.recipe.filters, tanh=False
             ),
+            "discriminator_mask": mask_judge(options, context, classes),
+            **second_stage(options, context, classes),
         }
         for network in networks.values():
             initialise(network)
         return networks
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
+        networks["discriminator_mask"](networks["generator_mask"](source.new_empty(len(source), NOISE)))
+        super().pass_once(networks, source)
+
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         mask = self.classes.one_hot(self.classes.of(batch.target))
-        return {**self._mask_step(mask), **self.image_step(mask, batch.target)}
+        return {**self._mask_update(mask), **self.image_update(mask, batch.target)}
 
-    def _mask_step(self, mask: Tensor) -> Mapping[str, Tensor]:
-        """Stage I: one update of the discriminator, ``generator_steps`` of the generator, each from new noise."""
-        made = self._draw(len(mask))
-        fake = judged_fake(self.mask_judge(made.detach()).logits)
-        real = judged_real(self.mask_judge(mask).logits)
-        self.descend("discriminator_mask", 0.5 * (fake + real))
-
-        with frozen(self.mask_judge):
+    def _mask_update(self, mask: Tensor) -> dict[str, Tensor]:
+        """Stage I: its discriminator once, its generator ``generator_steps`` times, all from the same noise."""
+        noise = torch.randn(len(mask), NOISE, device=mask.device)
+        made = self._soft(noise)
+        judged = self.teach("mask", mask, made, halved=not self.authors)
+        with self.resting("mask"):
             for turn in range(self.generator_steps):
-                made = made if turn == 0 else self._draw(len(mask))
-                adversarial = judged_real(self.mask_judge(made).logits)
-                self.descend("generator_mask", adversarial)
-        return logged(mask_adversarial=adversarial, mask_discriminator_real=real, mask_discriminator_fake=fake)
+                terms = self.adversarial("mask", self._soft(noise) if turn else made)
+                self.descend("generator_mask", total(terms))
+        return logged(**terms, **judged)
 
-    def _draw(self, count: int) -> Tensor:
-        """Soft masks ``(count, classes, H, W)`` from noise."""
-        noise = torch.randn(count, NOISE, device=self.context.device)
+    def _soft(self, noise: Tensor) -> Tensor:
         made: Tensor = self.mask_generator(noise).softmax(1)
         return made
 

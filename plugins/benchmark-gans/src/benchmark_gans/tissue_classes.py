@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark import UsageError
@@ -21,7 +20,9 @@ class TissueClasses:
         UsageError: the thresholds do not rise, or lie outside the window.
     """
 
-    def __init__(self, owner: str, thresholds_hu: Sequence[float], window: IntensityMap) -> None:
+    def __init__(
+        self, owner: str, thresholds_hu: Sequence[float], window: IntensityMap, device: torch.device | None = None
+    ) -> None:
         if not thresholds_hu or any(
             low >= high for low, high in zip((window.low, *thresholds_hu), (*thresholds_hu, window.high), strict=True)
         ):
@@ -29,17 +30,18 @@ class TissueClasses:
                 f"{owner}.thresholds_hu: {tuple(thresholds_hu)} must rise inside the target's window "
                 f"{window.low:g}..{window.high:g} HU"
             )
-        self.limits = torch.from_numpy(window.forward(tuple(thresholds_hu)))
+        self.limits = torch.from_numpy(window.forward(tuple(thresholds_hu))).to(device)
         self.count = len(thresholds_hu) + 1
+        self._numbers = torch.arange(self.count, device=device).view(1, -1, 1, 1)
         self.names = NAMES.get(self.count, tuple(f"class {number}" for number in range(self.count)))
 
     def of(self, target: Tensor) -> Tensor:
         """Class ``(N, H, W)`` of each pixel of a target ``(N, 1, H, W)`` in [-1, 1]: the thresholds that it reaches."""
-        return torch.bucketize(target[:, 0].contiguous(), self.limits.to(target.device), right=True)
+        return torch.bucketize(target[:, 0].contiguous(), self.limits, right=True)
 
     def one_hot(self, classes: Tensor) -> Tensor:
         """Mask ``(N, classes, H, W)`` in {0, 1}."""
-        return F.one_hot(classes, self.count).movedim(-1, 1).float()
+        return (classes[:, None] == self._numbers).float()
 
 
 def dice(found: Tensor, true: Tensor, region: Tensor) -> Tensor:

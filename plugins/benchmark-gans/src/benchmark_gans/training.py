@@ -43,7 +43,7 @@ class Trainable:
         self._networks[name] = network.to(self.context.device)
 
     def optimise(
-        self, name: str, *networks: nn.Module, kind: Literal["adam", "sgd"] = "adam", rate: float = 1.0
+        self, name: str, *networks: nn.Module, kind: Literal["adam", "sgd", "rmsprop"] = "adam", rate: float = 1.0
     ) -> None:
         """One optimiser over the networks, with the recipe's settings: Adam, SGD without momentum, or RMSprop.
 

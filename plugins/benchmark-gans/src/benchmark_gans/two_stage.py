@@ -1,7 +1,7 @@
 """Two-stage MR to CT: source to tissue mask, mask to CT (after Guibas, Virdi, Li 2017).
 
 There, stage I draws masks from noise (:mod:`benchmark_gans.dual_gan`) and stage II is pix2pix from mask to image.
-For translation stage I is conditional: a U-block gives each pixel's tissue class, a DCGAN discriminator judges
+For translation stage I is conditional: a generator gives each pixel's tissue class, a DCGAN discriminator judges
 source and mask, and cross-entropy ties the mask to its source. Both stages are independent given the true mask, so
 every training step updates both, and the budget is the same as everybody's.
 """
@@ -15,67 +15,75 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.protocols import Batch, ModelContext
-from benchmark_gans.losses import judged_fake, judged_real
-from benchmark_gans.mask_to_image import MaskToImage
+from benchmark_gans.mask_to_image import MaskToImage, mask_judge, second_stage
 from benchmark_gans.mr_ct_options import TwoStageOptions
-from benchmark_gans.networks.discriminators import ImageDiscriminator, PatchDiscriminator
+from benchmark_gans.networks.dcgan import SourceToMask
 from benchmark_gans.networks.initialise import initialise
 from benchmark_gans.networks.ublock import UBlock, depth_for
-from benchmark_gans.refusals import check_numbers
+from benchmark_gans.refusals import check_something_left
 from benchmark_gans.tissue_classes import dice
-from benchmark_gans.training import apply, frozen, logged
+from benchmark_gans.training import apply, logged, total
 
 
 class TwoStage(MaskToImage):
-    """Masks are ``(N, classes, H, W)``, one-hot; class limits are HU thresholds of the target."""
+    """Masks are one-hot; class limits are HU thresholds of the target."""
+
+    owner = "two-stage"
 
     def __init__(self, options: TwoStageOptions, context: ModelContext) -> None:
-        check_numbers("two-stage", options, but=("thresholds_hu",))
-        super().__init__("two-stage", options, context)
+        for own in ("mask_weight", "pixel_weight"):
+            check_something_left(self.owner, options, ("adversarial_weight", own))
+        super().__init__(options, context)
+        self.adversarial_weight = options.adversarial_weight
         self.mask_weight = options.mask_weight
-        self.mask_generator = self.networks()["generator_mask"]
-        self.mask_judge = self.networks()["discriminator_mask"]
 
     @staticmethod
     def build_networks(options: TwoStageOptions, context: ModelContext) -> dict[str, nn.Module]:
-        """Stage I's and stage II's generator and discriminator, with initial weights."""
+        """Stage I's and stage II's networks; without ``adversarial_weight`` no discriminators."""
         classes = len(options.thresholds_hu) + 1
-        size, recipe = context.task.image_size, context.recipe
-        depth = depth_for(size)
+        size, filters = context.task.image_size, context.recipe.filters
         networks: dict[str, nn.Module] = {
-            "generator_mask": UBlock(1, classes, filters=recipe.filters, depth=depth, tanh=False),
-            "generator_image": UBlock(classes, 1, filters=recipe.filters, depth=depth),
-            "discriminator_mask": ImageDiscriminator(1 + classes, size, filters=recipe.discriminator_filters),
-            "discriminator_image": PatchDiscriminator(
-                classes + 1, filters=recipe.discriminator_filters, patch=options.patch
-            ),
+            "generator_mask": SourceToMask(1, classes, image_size=size, filters=filters)
+            if options.architecture == "authors"
+            else UBlock(1, classes, filters=filters, depth=depth_for(size), tanh=False),
+            "discriminator_mask": mask_judge(options, context, 1 + classes),
+            **second_stage(options, context, classes),
         }
-        for network in networks.values():
+        wanted = {
+            name: network
+            for name, network in networks.items()
+            if options.adversarial_weight or name.startswith("generator")
+        }
+        for network in wanted.values():
             initialise(network)
-        return networks
+        return wanted
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        self.begin_step()
+    def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
+        made = networks["generator_mask"](source)
+        if "discriminator_mask" in networks:
+            networks["discriminator_mask"](torch.cat([source, made], 1))
+        super().pass_once(networks, source)
+
+    def update(self, batch: Batch) -> Mapping[str, Tensor]:
         classes = self.classes.of(batch.target)
         mask = self.classes.one_hot(classes)
-        return {**self._mask_step(batch.source, mask, classes), **self.image_step(mask, batch.target)}
+        return {**self._mask_update(batch.source, mask, classes), **self.image_update(mask, batch.target)}
 
-    def _mask_step(self, source: Tensor, mask: Tensor, classes: Tensor) -> Mapping[str, Tensor]:
-        """Stage I: source to mask."""
+    def _mask_update(self, source: Tensor, mask: Tensor, classes: Tensor) -> dict[str, Tensor]:
+        """Stage I, source to mask: its discriminator once, its generator ``generator_steps`` times."""
         logits = self.mask_generator(source)
-        made = logits.softmax(1)
-
-        fake = judged_fake(self.mask_judge(torch.cat([source, made.detach()], 1)).logits)
-        real = judged_real(self.mask_judge(torch.cat([source, mask], 1)).logits)
-        self.descend("discriminator_mask", 0.5 * (fake + real))
-
-        with frozen(self.mask_judge):
-            adversarial = judged_real(self.mask_judge(torch.cat([source, made], 1)).logits)
-            fit = self.mask_weight * F.cross_entropy(logits, classes)
-            self.descend("generator_mask", adversarial + fit)
-        return logged(
-            mask_adversarial=adversarial, mask=fit, mask_discriminator_real=real, mask_discriminator_fake=fake
-        )
+        shown = torch.cat([source, logits.softmax(1)], 1)
+        judged = self.teach("mask", torch.cat([source, mask], 1), shown, halved=not self.authors)
+        with self.resting("mask"):
+            for turn in range(self.generator_steps):
+                if turn:
+                    logits = self.mask_generator(source)
+                    shown = torch.cat([source, logits.softmax(1)], 1)
+                terms = self.adversarial("mask", shown)
+                if self.mask_weight:
+                    terms["mask"] = self.mask_weight * F.cross_entropy(logits, classes)
+                self.descend("generator_mask", total(terms))
+        return logged(**terms, **judged)
 
     def translate(self, source: Tensor) -> Tensor:
         """Source to the likeliest mask to target, both ends ``(N, 1, H, W)`` in [-1, 1]."""

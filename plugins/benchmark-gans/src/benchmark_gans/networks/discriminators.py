@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -69,8 +69,8 @@ class PatchDiscriminator(nn.Module):
 class ImageDiscriminator(nn.Module):
     """DCGAN's discriminator in the widths of Guibas et al. stage I: four 5x5 stride-2 layers, then one logit.
 
-    Instance norm (affine) stands in for batch norm, so that batches of one work. 4,313,345 parameters for
-    one 64x64 channel and 64 filters.
+    Affine instance norm stands in for DCGAN's batch norm (``norm``), so that batches of one work. 4,313,345
+    parameters for one 64x64 channel and 64 filters.
 
     Raises:
         UsageError: a side of the image is not a multiple of 16.
@@ -78,7 +78,14 @@ class ImageDiscriminator(nn.Module):
 
     receptive_field: int | None = None
 
-    def __init__(self, inputs: int, image_size: tuple[int, int], *, filters: int = 64) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        image_size: tuple[int, int],
+        *,
+        filters: int = 64,
+        norm: Literal["instance", "batch"] = "instance",
+    ) -> None:
         super().__init__()
         height, width = image_size
         if height % 16 or width % 16:
@@ -88,7 +95,10 @@ class ImageDiscriminator(nn.Module):
             nn.Conv2d(before, after, 5, 2, 2) for before, after in zip([inputs, *widths], widths, strict=False)
         )
         self.norms = nn.ModuleList(
-            nn.InstanceNorm2d(width, affine=True) if level else nn.Identity() for level, width in enumerate(widths)
+            (nn.BatchNorm2d(width) if norm == "batch" else nn.InstanceNorm2d(width, affine=True))
+            if level
+            else nn.Identity()
+            for level, width in enumerate(widths)
         )
         self.output = nn.Linear(widths[-1] * (height // 16) * (width // 16), 1)
 
