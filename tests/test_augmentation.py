@@ -49,7 +49,9 @@ def test_what_is_cut_is_a_part_of_the_enlarged_image() -> None:
     pair, mask = images(count=1, size=64)
     large = F.interpolate(pair, (72, 72), mode="bilinear", align_corners=False)
     changed, _ = Augmentation(jitter=72 / 64).apply(np.random.default_rng(3), pair, mask)
-    places = [(r, c) for r in range(9) for c in range(9) if torch.allclose(large[:, :, r : r + 64, c : c + 64], changed)]
+    places = [
+        (r, c) for r in range(9) for c in range(9) if torch.allclose(large[:, :, r : r + 64, c : c + 64], changed)
+    ]
     assert len(places) == 1
 
 
