@@ -81,7 +81,7 @@ def prepare(profile: ProfileSpec, use: MetricUse, study: Study, data_range: Rang
     """Both images as one use of a metric wants them: clipped, low outside the region, scaled."""
     case = study.case
     low, high = data_range
-    mask = case.mask if profile.region == "mask" else np.ones_like(case.mask)
+    mask = case.mask if profile.region == "mask" else whole_slices(case.mask)
     prediction, target = study.prediction.astype(np.float64), case.target.astype(np.float64)
     for image in (prediction, target):  # copies of our own
         if use.clip:
@@ -103,6 +103,12 @@ def prepare(profile: ProfileSpec, use: MetricUse, study: Study, data_range: Rang
         labels=case.labels,
         predicted_labels=study.predicted_labels,
     )
+
+
+def whole_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Everything, but for slices without a region: nobody trains on them, no profile scores them."""
+    filled = mask.any(axis=(1, 2), keepdims=True)
+    return np.repeat(np.repeat(filled, mask.shape[1], axis=1), mask.shape[2], axis=2)
 
 
 _TOP = {"0..1": 1.0, "0..255": 255.0}

@@ -24,7 +24,7 @@ from benchmark.data.reader import Dataset
 from benchmark.data.schema import LABELS, CaseKey
 from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
 from benchmark.plugins import Registry, source_sha256
-from benchmark.preparing import Study, prepared
+from benchmark.preparing import Study, prepared, whole_slices
 from benchmark.protocols import Estimate, Images
 from benchmark.score_summary import summarise
 from benchmark.specs import Level, MetricSpec, MetricUse, ProfileSpec
@@ -208,7 +208,7 @@ def _unscored(judge: Judge, state: str) -> Iterator[dict[str, Any]]:
 
 def _score_study(judge: Judge, study: Study) -> Iterator[dict[str, Any]]:
     """Rows of one study: slice (none for a volume), metric, value, state."""
-    if judge.profile.needs_mask and study.case.mask.all():
+    if judge.profile.needs_mask and np.array_equal(study.case.mask, whole_slices(study.case.mask)):
         raise UsageError(
             f"profile {judge.profile.id} scores inside a body mask, and the mask of case {study.case.key} is the whole "
             "image; import with a mask, or choose another profile"

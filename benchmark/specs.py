@@ -175,7 +175,7 @@ class ProfileSpec:
     :attr:`percentiles` of the study's source, the lower not below 0."""
     percentiles: tuple[float, float] = (0.5, 99.5)
     region: Literal["mask", "image"] = "mask"
-    """Which voxels count: the data set's mask, or all."""
+    """Which voxels count: the data set's mask, or all of the slices in which it is not empty."""
     needs_mask: bool = False
     """Refuse studies whose mask is the whole image: nobody said there where the body is."""
     crop: Literal["", "square"] = ""

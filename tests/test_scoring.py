@@ -263,6 +263,12 @@ class TestPreparing:
         assert not self.images(MetricUse("error")).mask.all()
         assert self.images(MetricUse("error"), region="image").mask.all()
 
+    def test_slices_without_a_region_count_under_no_profile(self) -> None:
+        spec = replace(self.PROFILE, region="image")
+        images = prepare(spec, MetricUse("error"), study(10.0, empty=1), (0.0, 200.0), "HU")
+        assert images.mask.all(axis=(1, 2)).tolist() == [False, True, True]
+        assert not images.mask[0].any()
+
     def test_the_study_is_left_as_it_is(self) -> None:
         each = study(10.0)
         before = each.prediction.copy(), each.case.target.copy()

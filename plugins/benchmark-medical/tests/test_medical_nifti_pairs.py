@@ -15,9 +15,12 @@ from benchmark_medical.pairing import find_studies, plain_name
 from benchmark_medical.region import air_threshold, body_mask
 
 from benchmark import DatasetError, UsageError
+from benchmark.data.checks import check
 from benchmark.data.geometry import VIEWS, CaseFault, Volume, common_box, resample, same_grid, slicing
 from benchmark.data.nifti import load
 from benchmark.data.reader import Dataset
+from benchmark.data.slices import Slices
+from benchmark.predictions import PredictionFolder
 
 SHAPE = (24, 20, 6)
 AFFINE = np.array([[2.0, 0, 0, -20], [0, 2.5, 0, -30], [0, 0, 4, 100], [0, 0, 0, 1]])
@@ -222,8 +225,79 @@ def test_empty_slices_are_dropped_and_counted(cohort, tmp_path):
     save(cohort / "P0" / "ct.nii.gz", ct)
     data, lines = run(options(cohort), tmp_path)
     assert data.load(data.info.cases[0]).target.shape[0] == 5
-    assert "P0/s1: 5 slices, 1 with too little body and 0 constant dropped" in lines
+    assert "P0/s1: 5 slices; dropped at the ends: 1 with too little body, 0 constant" in lines
     assert data.load(data.info.cases[0]).affine[2, 3] == pytest.approx(104.0)
+
+
+class TestGaps:
+    """Of eight slices, two at the ends and two in the middle cannot be used."""
+
+    SIDE, COUNT = 16, 8
+    GRID = np.array([[3.0, 0, 0, -20], [0, 3.0, 0, -30], [0, 0, -5.0, 140], [0, 0, 0, 1]])  # stored head first
+
+    def volumes(self) -> dict[str, np.ndarray]:
+        """Every slice has its own pixels. No region in slices 0 and 3, a constant source in 4 and 7."""
+        rng = np.random.default_rng(0)
+        shape = (self.SIDE, self.SIDE, self.COUNT)
+        mask = np.zeros(shape, np.uint8)
+        mask[2:14, 2:14] = 1
+        mask[:, :, [0, 3]] = 0
+        source = rng.random(shape).astype(np.float32)
+        source[:, :, [4, 7]] = 5.0
+        return {"ct": rng.integers(-900, 1500, shape).astype(np.int16), "mr": source, "mask": mask}
+
+    def imported(self, tmp_path: Path, size: int) -> tuple[Dataset, list[str]]:
+        for patient in ("A", "B"):
+            for name, volume in self.volumes().items():
+                if name == "ct" and patient == "B":
+                    volume = volume[::-1].copy()
+                if name == "mr" and patient == "B":
+                    volume = 2 * volume
+                save(tmp_path / "in" / patient / f"{name}.nii.gz", volume, self.GRID)
+        split = tmp_path / "split.csv"
+        split.write_text("patient,split\nA,test\nB,train\n")
+        return run(options(tmp_path / "in", mask="mask.nii.gz", size=size, split_file=split), tmp_path)
+
+    def test_only_the_ends_are_dropped_and_the_gap_has_no_region(self, tmp_path):
+        data, lines = self.imported(tmp_path, self.SIDE)
+        case = data.load(data.info.in_split("test")[0])
+        # stored from the feet up: the scan's slices 6, 5, 4, 3, 2, 1
+        assert case.target.shape[0] == 6
+        assert case.mask.any(axis=(1, 2)).tolist() == [True, True, False, False, True, True]
+        assert (
+            "A/s1: 6 slices; dropped at the ends: 1 with too little body, 1 constant; "
+            "kept between them without a region: 1 with too little body, 1 constant"
+        ) in lines
+
+    def test_the_affine_finds_every_stored_slice(self, tmp_path):
+        data, _ = self.imported(tmp_path, self.SIDE)
+        case = data.load(data.info.in_split("test")[0])
+        scan = self.volumes()["ct"]
+        assert case.spacing[0] == np.linalg.norm(case.affine[:3, 2]) == 5.0
+        heights = []
+        for layer in range(len(case.target)):
+            for column, row in ((0, 0), (3, 11), (15, 8)):
+                place = case.affine @ [column, row, layer, 1]
+                x, y, z = np.rint(np.linalg.inv(self.GRID) @ place)[:3].astype(int)
+                assert case.target[layer, row, column] == scan[x, y, z]
+            heights.append(place[2])
+        assert heights == pytest.approx([140 - 5 * z for z in (6, 5, 4, 3, 2, 1)])
+
+    @pytest.mark.parametrize(("size", "rounding"), [(16, 0.0), (24, 0.51)])
+    def test_a_prediction_on_the_scanners_grid_lands_on_its_slices(self, tmp_path, size, rounding):
+        data, _ = self.imported(tmp_path, size)
+        case = data.load(data.info.in_split("test")[0])
+        scan = self.volumes()["ct"].astype(np.float32)
+        save(tmp_path / "predictions" / "A.nii.gz", scan, self.GRID)
+        placed = PredictionFolder(tmp_path / "predictions", data.info).prediction(case)
+        inner = np.s_[:, 2:-2, 2:-2]  # beyond the scan, the import and a prediction have backgrounds of their own
+        np.testing.assert_allclose(placed[inner], case.target[inner], atol=rounding)
+
+    def test_neither_training_nor_checks_stumble_over_the_gap(self, tmp_path):
+        data, _ = self.imported(tmp_path, self.SIDE)
+        assert data.info.slice_count("train") == 6
+        assert len(Slices(data, "train")) == 4
+        assert {problem.where for problem in check(tmp_path / "out.h5")} == {"splits"}  # two patients are few
 
 
 def test_a_flat_folder(cohort, tmp_path):

@@ -46,6 +46,8 @@ class NiftiPairsOptions:
     mirror_safe: bool = _option(
         False, "left and right may be exchanged in training: a head or a limb, not a trunk with its organs"
     )
-    min_body: float = _option(0.02, "slices whose region fills less than this share are dropped")
+    min_body: float = _option(
+        0.02, "slices whose region fills less than this share are dropped at the ends, and unused between them"
+    )
     licence: str = _option("", "licence of the data, stored in the file")
     citation: str = _option("", "what to cite, stored in the file")

@@ -190,28 +190,44 @@ def _prepare(study: Study, options: NiftiPairsOptions) -> tuple[dict[str, Any], 
         "target": _stored(cut.apply(fixed.data, float(fixed.data.min())), options.target_unit),
     }
     inside = cut.apply(region[box] & covered, 0.0) > 0.5
-    keep, empty, constant = _useful(images, inside, options.min_body)
-    if not keep.any():
+    enough, varied = _useful(images, inside, options.min_body)
+    useful = np.flatnonzero(enough & varied)
+    if not useful.size:
+        empty, constant = _counts(enough, varied)
         raise CaseFault(f"no slice is left: {empty} without enough body, {constant} constant")
-    chosen = np.flatnonzero(keep)
-    first, last = int(chosen[0]), int(chosen[-1]) + 1
+    # one affine and spacing hold for a whole study: nothing may be taken out between the ends
+    kept = slice(int(useful[0]), int(useful[-1]) + 1)
+    inside[~(enough & varied)] = False
     affine = cut.affine.copy()
-    affine[:3, 3] += affine[:3, 2] * first
+    affine[:3, 3] += affine[:3, 2] * kept.start
     case = {
-        **{role: image[keep] for role, image in images.items()},
-        "mask": inside[keep],
+        **{role: image[kept] for role, image in images.items()},
+        "mask": inside[kept],
         "spacing": cut.spacing,
         "affine": affine,
         "physics": {
             "source_file": study.source.name,
             "target_file": study.target.name,
-            "slices": [int(index) for index in chosen],
+            "slices": list(range(kept.start, kept.stop)),
             "body": "given" if study.mask is not None else "made from the images",
         },
     }
-    gaps = last - first - int(keep.sum())
-    note = f"{int(keep.sum())} slices, {empty} with too little body and {constant} constant dropped"
-    return case, note + (f", {gaps} of them inside" if gaps else "")
+    return case, _note(enough, varied, kept)
+
+
+def _note(enough: NDArray[np.bool_], varied: NDArray[np.bool_], kept: slice) -> str:
+    """How many slices a study has, and which kinds were dropped or left without a region."""
+    between = _counts(enough[kept], varied[kept])
+    empty, constant = (total - some for total, some in zip(_counts(enough, varied), between, strict=True))
+    note = f"{kept.stop - kept.start} slices; dropped at the ends: {empty} with too little body, {constant} constant"
+    if any(between):
+        note += f"; kept between them without a region: {between[0]} with too little body, {between[1]} constant"
+    return note
+
+
+def _counts(enough: NDArray[np.bool_], varied: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many slices have too little body, and how many of the others are constant."""
+    return int((~enough).sum()), int((enough & ~varied).sum())
 
 
 def _body_source(source: Volume, target: Volume, options: NiftiPairsOptions) -> Volume:
@@ -232,13 +248,13 @@ def _stored(slices: NDArray[np.float32], unit: str) -> NDArray[np.generic]:
 
 def _useful(
     images: Mapping[str, NDArray[np.generic]], inside: NDArray[np.bool_], least: float
-) -> tuple[NDArray[np.bool_], int, int]:
-    """Which slices to keep, how many have too little body, how many are constant there."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which slices have enough body, and in which of these both images vary there."""
     enough = inside.mean((1, 2)) >= max(least, 1.0 / inside[0].size)
     varied = enough.copy()
     for index in np.flatnonzero(enough):
         varied[index] = all(np.ptp(image[index][inside[index]]) > 0 for image in images.values())
-    return varied, int((~enough).sum()), int((enough & ~varied).sum())
+    return enough, varied
 
 
 def _provenance(options: NiftiPairsOptions) -> dict[str, Any]:
