@@ -341,6 +341,38 @@ def test_overall_ranks_only_models_that_are_everywhere() -> None:
     assert build(ladder({"a": 1.0})).overall is None
 
 
+def test_overall_counts_a_task_and_data_set_once() -> None:
+    def as_profile(made: list[dict[str, Any]], profile: str) -> list[dict[str, Any]]:
+        return [
+            each | {"profile": profile, "profile_definition": {**each["profile_definition"], "id": profile}}
+            for each in made
+        ]
+
+    small = ladder({"b": 5.0, "a": 3.0})
+    made = ladder({"a": 5.0, "b": 3.0, "c": 0.0}) + ladder({"a": 5.0, "b": 3.0, "c": 0.0}, task="mr-ct")
+    # twice more, with fewer models and the other way round: neither may count
+    board = build(made + as_profile(small, "another/1") + as_profile(small, "zz-another/2"))
+    assert len(board.tables) == 4
+    assert board.overall is not None
+    assert board.overall.headings == ("mr-ct", "pet-ct")
+    assert all("physical/1" in key for key in board.overall.tables)
+    assert [(row.name, row.mean_rank, row.ranked_in) for row in board.overall.rows] == [
+        ("a", 1.0, 2),
+        ("b", 2.0, 2),
+        ("c", 3.0, 2),
+    ]
+    (note,) = [note for note in board.overall.notes if note.startswith("One table for a task and data set")]
+    left_out = [table.key for table in board.tables if "another" in table.profile]
+    assert all(key in note for key in left_out)
+    # another data set of the same task is other evidence
+    other = ladder({"a": 5.0, "b": 3.0, "c": 0.0})
+    for each in other:
+        each["dataset"] = {**each["dataset"], "content_sha256": hashlib.sha256(b"other").hexdigest()}
+    assert len(build(made + other).overall.tables) == 3  # type: ignore[union-attr]
+    # and one task under two profiles is nothing to average over
+    assert build(small + as_profile(small, "another/1")).overall is None
+
+
 def test_hostile_names_and_reasons_stay_text() -> None:
     records = [
         record(HOSTILE, [20.0, 21.0], model="m"),

@@ -17,12 +17,12 @@ equal models in fewer than 5 % of studies (``tests/performance/coverage.py``).""
 
 
 def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
-    """Mean ranks over the tables that rank anything; ``None`` below two of them.
+    """Mean ranks over the tables that rank anything, one a task and data set; ``None`` below two of them.
 
     A model that is missing from a table is shown with the mean over its own tables and their number, but
     has no place in the order: a mean over easier company is not comparable.
     """
-    ranked = [(table, ranking) for table, ranking in ranked if ranking.names]
+    ranked, left_out = _one_each([(table, ranking) for table, ranking in ranked if ranking.names])
     if len(ranked) < 2:
         return None
     tables = [table for table, _ in ranked]
@@ -65,6 +65,7 @@ def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
         )
     if not enough:
         notes.append(f"No rank intervals: a table has fewer than {FEWEST_PATIENTS} patients.")
+    notes += left_out
     if len(complete) < len(means):
         notes.append("Without a rank: not scored in every table; the mean is over the tables it is in.")
     single = len({table.task for table in tables}) == len(tables)
@@ -76,6 +77,27 @@ def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
         rows=tuple(rows),
         notes=tuple(notes),
     )
+
+
+def _one_each(
+    ranked: Sequence[tuple[Table, Ranking]],
+) -> tuple[list[tuple[Table, Ranking]], list[str]]:
+    """Of each task and data set the table that ranks most models, the first of equals; notes on the others.
+
+    The same predictions scored under several profiles or trained at several presets must not weigh several times.
+    """
+    alike: dict[tuple[str, str], list[tuple[Table, Ranking]]] = {}
+    for table, ranking in ranked:
+        alike.setdefault((table.task, table.content_sha256), []).append((table, ranking))
+    chosen, notes = [], []
+    for candidates in alike.values():
+        best = max(candidates, key=lambda pair: len(pair[1].names))
+        chosen.append(best)
+        if others := [table.key for table, _ in candidates if table is not best[0]]:
+            notes.append(
+                f"One table for a task and data set: {best[0].key} ranks most models; not {', '.join(others)}."
+            )
+    return chosen, notes
 
 
 def _intervals(names: Sequence[str], rankings: Sequence[Ranking]) -> Mapping[str, tuple[int, int]]:
