@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from command_line import CommandLine
 from torch import Tensor
 
+from benchmark import claim
 from benchmark.errors import BenchmarkError, TrainingDiverged, Unavailable
 from benchmark.plugins import Offer, Plugin, Registry
 from benchmark.pretrained import backbones, embedded, imagenet, weights
@@ -293,6 +295,19 @@ def test_real_imagenet_features_are_loaded_and_alive(name: str, monkeypatch: pyt
         (seen,), (unseen,) = backbone(edges, [layer]), backbone(flat, [layer])
         assert seen.isfinite().all()
         assert (seen - unseen).abs().max() > 0.01
+
+
+def test_other_embedded_weights_are_another_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = claim.harness_sha256()
+    package = Path(claim.__file__).parent
+    shutil.copytree(package, tmp_path / "benchmark", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(claim, "__file__", str(tmp_path / "benchmark" / "claim.py"))
+    weights_file = tmp_path / "benchmark" / "pretrained" / embedded.FILE
+    for cached in (claim.harness_sha256, claim.pretrained_sha256):
+        monkeypatch.setattr(claim, cached.__name__, cached.__wrapped__)
+    assert claim.harness_sha256() == before
+    weights_file.write_bytes(weights_file.read_bytes()[::-1])
+    assert claim.harness_sha256() != before
 
 
 def test_the_embedded_weights_are_those_of_the_log() -> None:

@@ -127,6 +127,30 @@ class TestWeights:
         with pytest.raises(Unavailable, match=r"alexnet\.npz does not hold AlexNet .*23232 parameters"):
             LPIPS()
 
+    @pytest.mark.filterwarnings("ignore:.*deprecated since 0.13")  # lpips calls torchvision so
+    def test_vgg_is_the_packages_with_the_same_weights(self, nowhere: Any) -> None:
+        """Made-up weights of VGG-16's shape: only that each lands in its place is looked at."""
+        pytest.importorskip("torchvision", exc_type=Exception)
+        package = pytest.importorskip("lpips")
+        torch = pytest.importorskip("torch")
+        from benchmark_metrics.perceptual import LPIPS
+
+        from benchmark.pretrained import backbones
+
+        torch.manual_seed(0)
+        theirs = package.LPIPS(net="vgg", pnet_rand=True, verbose=False).eval()
+        state = theirs.net.state_dict()  # sliceK.N.weight, with N torchvision's place
+        features = {f"features.{name.partition('.')[2]}": value.numpy() for name, value in state.items()}
+        assert features.keys() == {f"features.{name}" for name in backbones.build("vgg16").features.state_dict()}
+        np.savez(nowhere / "weights" / "vgg16.npz", **features)
+        pair = np.random.default_rng(0).uniform(-1, 1, (2, 3, 48, 48))
+        with torch.no_grad():
+            expected = theirs(*(torch.from_numpy(each.astype(np.float32))[None] for each in pair)).item()
+        ours = LPIPS("vgg")
+        assert expected > 0
+        assert ours.distance(*pair) == pytest.approx(expected, rel=1e-5)
+        assert ours.provenance()["weights"] == "vgg16.npz"
+
     def test_a_broken_torchvision_makes_lpips_unavailable(self, nowhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         from benchmark_metrics.perceptual import LPIPS
 
