@@ -88,7 +88,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         source="Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, ICCV 2017",
     )
     yield from mr_ct_models()
-    yield from baselines()
+    yield from baseline_models()
 
 
 def mr_ct_models() -> Iterable[ModelSpec]:
@@ -125,7 +125,7 @@ def mr_ct_models() -> Iterable[ModelSpec]:
     )
 
 
-def baselines() -> Iterable[ModelSpec]:
+def baseline_models() -> Iterable[ModelSpec]:
     """What a method must at least beat."""
     yield ModelSpec(
         "unet-l1",
