@@ -154,7 +154,7 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
     """Rebuild the model of ``RUN/CELL`` from its record and checkpoint.
 
     Raises:
-        UsageError: as :func:`find_cell`.
+        UsageError: as :func:`find_cell`; or the model draws images and translates none.
         BenchmarkError: the checkpoint is missing or torn, or the record is an older harness's.
         PluginError: the model's plugin is not installed.
     """
@@ -164,12 +164,14 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
     from benchmark.device import choose_device
 
     cell, record = find_cell(place)
+    spec = CellSpec.from_json(record["spec"])
+    offer = registry.model(spec.model)
+    if offer.spec.output != "translation":
+        raise UsageError(f"{place}: {spec.model} draws images and translates none; those it drew are in predictions.h5")
     try:
         facts = DataFacts.from_json(record["dataset"])
     except KeyError as missing:
         raise BenchmarkError(f"{place}: its record lacks {missing}; run the grid again with this version") from None
-    spec = CellSpec.from_json(record["spec"])
-    offer = registry.model(spec.model)
     chosen = choose_device(device)
     context = model_context(facts, spec, chosen, int(record["dataset"]["training_slices"]), training=False)
     model = build_model(offer.spec, spec, context)

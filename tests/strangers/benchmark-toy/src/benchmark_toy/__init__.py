@@ -44,6 +44,14 @@ def benchmark_models() -> Iterator[ModelSpec]:
     yield ModelSpec("toy-lacking", "benchmark_toy.models:lacking", summary="Its weights are missing.")
     yield ModelSpec("toy-talker", "benchmark_toy.models:Talker", kind="fixed", summary="Prints a lot.")
     yield ModelSpec("toy-hu", "benchmark_toy.models:Copy", kind="fixed", target_units=("HU",), summary="HU only.")
+    yield ModelSpec(
+        "toy-drawer",
+        "benchmark_toy.models:Drawer",
+        kind="fixed",
+        output="samples",
+        profile="toy-sets",
+        summary="Draws noise, translates nothing.",
+    )
 
 
 @hookimpl
@@ -66,12 +74,20 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
     yield MetricSpec(
         "toy-error", "benchmark_toy.metrics:Error", label="error", higher_is_better=False, unit="target", digits=2
     )
+    yield MetricSpec(
+        "toy-share",
+        "benchmark_toy.metrics:Share",
+        label="share",
+        higher_is_better=True,
+        level="distribution",
+    )
     yield MetricSpec("toy-unavailable", "benchmark_toy.metrics:unavailable", label="none", higher_is_better=True)
 
 
 @hookimpl
 def benchmark_profiles() -> Iterator[ProfileSpec]:
     yield ProfileSpec("toy", 1, (MetricUse("toy-error", clip=False), MetricUse("toy-unavailable")), primary="toy-error")
+    yield ProfileSpec("toy-sets", 1, (MetricUse("toy-share"),), primary="toy-share")
 
 
 @hookimpl

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import Unavailable
-from benchmark.protocols import Batch, ModelContext, TrainingSlices
+from benchmark.protocols import Batch, ModelContext, Samples, TrainingSlices
 
 
 class Affine:
@@ -113,6 +113,17 @@ class Mean:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.mean = state["mean"]
+
+
+class Drawer:
+    """Noise, and which of it is positive."""
+
+    def __init__(self, options: Any, context: ModelContext) -> None:
+        self.size = context.task.image_size
+
+    def sample(self, count: int, generator: torch.Generator) -> Samples:
+        images = 2 * torch.rand(count, 1, *self.size, generator=generator) - 1
+        return Samples(images, (images[:, 0] > 0).long())
 
 
 def lacking(options: Any, context: ModelContext) -> Copy:
