@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from benchmark_gans.networks.dcgan import NoiseGenerator
-from benchmark_gans.networks.discriminators import ImageDiscriminator, PatchDiscriminator, normalise_spectrally
-from benchmark_gans.networks.fila_sgan import FilaDiscriminator, FilaGenerator
+from benchmark_gans.networks.dcgan import NoiseGenerator, SourceToMask
+from benchmark_gans.networks.discriminators import (
+    ImageDiscriminator,
+    PatchDiscriminator,
+    Verdict,
+    normalise_spectrally,
+)
+from benchmark_gans.networks.fila_sgan import BatchStatistics, FilaDiscriminator, FilaGenerator
 from benchmark_gans.networks.id_cgan import DenseGenerator, FullResolutionGenerator, PyramidDiscriminator
 from benchmark_gans.networks.initialise import initialise
-from benchmark_gans.networks.pan import PanDiscriminator, PanGenerator
+from benchmark_gans.networks.pan import TAPS, PanDiscriminator, PanGenerator
+from benchmark_gans.networks.receptive_field import receptive_field
 from benchmark_gans.networks.resnet import ResNetGenerator
 from benchmark_gans.networks.ublock import CasNet, UBlock, depth_for
 from torch import nn
@@ -37,6 +43,7 @@ def count(network: nn.Module) -> int:
         (lambda: PatchDiscriminator(6, norm="batch"), 139_585),
         (lambda: PatchDiscriminator(6, patch=70, norm="batch"), 2_768_705),
         (lambda: PatchDiscriminator(2, patch=70, norm="batch"), 2_764_609),
+        (lambda: PatchDiscriminator(6, patch=70, norm="none"), 2_767_809),
         (lambda: PatchDiscriminator(1, patch=70), 2_762_689),
         (lambda: PatchDiscriminator(3, patch=70), 2_764_737),
         (lambda: PatchDiscriminator(6, filters=48, patch=70, norm="batch", biased=True), 1_561_105),
@@ -47,6 +54,7 @@ def count(network: nn.Module) -> int:
         (lambda: PanGenerator(3, 3), 16_831_875),
         (lambda: PanDiscriminator(3), 7_050_249),
         (lambda: FullResolutionGenerator(3, 3), 263_686),
+        (lambda: DenseGenerator(3, 3), 10_072_107),
         (lambda: FilaGenerator(2, 3), 26_112_259),
         (lambda: FilaDiscriminator(5), 2_919_905),
         (lambda: NoiseGenerator(), 57_257_857),
@@ -60,40 +68,100 @@ def test_parameter_counts_of_the_papers(build, parameters):
         assert count(build()) == parameters
 
 
-@pytest.mark.parametrize(
-    ("build", "expected"),
-    [
-        (lambda: PatchDiscriminator(1, filters=2, norm="none"), 16),
-        (lambda: PatchDiscriminator(1, filters=2, patch=34, norm="none"), 34),
-        (lambda: PatchDiscriminator(1, filters=2, patch=70, norm="none"), 70),
-        (lambda: ResNetGenerator(filters=2, blocks=2, norm="none"), None),
-        (lambda: ResNetGenerator(filters=2, blocks=6, norm="none"), None),
-        (lambda: FullResolutionGenerator(filters=2), 25),
-    ],
-)
-def test_an_output_sees_exactly_the_receptive_field_that_a_network_states(build, expected):
-    network = build().double().eval()
-    assert expected in (None, network.receptive_field)
+def seen(run, size, places):
+    """The most columns of an image that one output at any of these columns depends on."""
+    # positive pixels and weights: no unit is switched off, so the gradient shows every path
+    image = (torch.rand(1, 1, *size, dtype=torch.float64) + 0.1).requires_grad_()
+    raw = run(image)
+    extents = []
+    for place in range(raw.shape[-1] // 2, raw.shape[-1] // 2 + places):
+        (gradient,) = torch.autograd.grad(raw[0, 0, raw.shape[-2] // 2, place], image, retain_graph=True)
+        columns = torch.nonzero(gradient[0, 0].abs().sum(0)).flatten()
+        extents.append(int(columns.max() - columns.min()) + 1)
+    return max(extents)
+
+
+def positive(network):
+    """Weights positive and small, no norms of a map's own statistics, and pooling by which all pixels count."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, BatchStatistics | nn.InstanceNorm2d):
+                setattr(module, name, nn.Identity())
+            elif isinstance(child, nn.MaxPool2d):
+                setattr(module, name, nn.AvgPool2d(child.kernel_size))
     for weight in network.parameters():
         nn.init.uniform_(weight, 0.1, 1.0)
-    # positive pixels and weights: no unit is switched off, so the gradient shows every path; scaled against saturation
-    image = (torch.rand(1, 1, 160, 160, dtype=torch.float64) + 0.1).requires_grad_()
+        weight.data /= max(1, weight[0].numel())
+    return network.double().eval()
+
+
+def before_tanh(network):
+    """Runs a network up to its last layer with weights: Tanh would hide small gradients."""
     last = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)][-1]
     found = {}
     last.register_forward_hook(lambda _module, _inputs, output: found.update(raw=output))
-    network(image)
-    raw = found["raw"]
-    middle = raw.shape[-1] // 2
-    extents = []
-    for place in range(middle, middle + 4):  # an output between the strides of transposed layers may see less
-        (gradient,) = torch.autograd.grad(raw[0, 0, place, place], image, retain_graph=True)
-        seen = torch.nonzero(gradient[0, 0].abs().sum(0)).flatten()
-        extents.append(int(seen.max() - seen.min()) + 1)
-    assert max(extents) == network.receptive_field
+
+    def run(image):
+        extra = [torch.zeros(1, 400, dtype=torch.float64)] if isinstance(network, FilaGenerator) else []
+        network(image, *extra)
+        return found["raw"]
+
+    return run
 
 
-def test_taps_of_the_pan_discriminator_see_what_the_table_says():
-    assert PanDiscriminator.seen_by_taps() == (3, 13, 29, 61)
+@pytest.mark.parametrize(
+    ("build", "expected", "size", "places"),
+    [
+        (lambda: PatchDiscriminator(1, filters=2, norm="none"), 16, (32, 64), 1),
+        (lambda: PatchDiscriminator(1, filters=2, patch=34, norm="none"), 34, (40, 80), 1),
+        (lambda: PatchDiscriminator(1, filters=2, patch=70, norm="none"), 70, (40, 160), 1),
+        (lambda: ResNetGenerator(filters=2, blocks=2, norm="none"), 57, (32, 128), 4),
+        (lambda: ResNetGenerator(filters=2, blocks=6, norm="none"), 121, (32, 256), 4),
+        (lambda: FullResolutionGenerator(filters=2), 25, (32, 64), 1),
+        (lambda: PanGenerator(image_size=(64, 512), filters=2), 255, (64, 512), 64),
+        (lambda: FilaGenerator(image_size=(64, 64), filters=2), 38, (64, 64), 8),
+        (lambda: FilaGenerator(image_size=(128, 128), filters=2), 78, (128, 128), 16),
+        (lambda: DenseGenerator(image_size=(16, 1024), filters=2), 490, (16, 1024), 8),
+        (lambda: SourceToMask(1, 1, image_size=(16, 256), filters=2), 109, (16, 256), 16),
+    ],
+)
+def test_an_output_sees_exactly_the_receptive_field_that_a_network_states(build, expected, size, places):
+    network = positive(build())
+    assert network.receptive_field == expected
+    assert seen(before_tanh(network), size, places) == expected
+
+
+@pytest.mark.parametrize(
+    ("build", "size"),
+    [
+        (lambda: UBlock(filters=2, depth=6), (64, 64)),
+        (lambda: CasNet(blocks=2, filters=2, depth=5), (32, 32)),
+        (lambda: PanDiscriminator(image_size=(64, 64), filters=8), (64, 64)),
+        (lambda: FilaDiscriminator(1, image_size=(64, 64), filters=4), (64, 64)),
+        (lambda: ImageDiscriminator(1, (32, 32), filters=4), (32, 32)),
+        (lambda: PyramidDiscriminator(1, image_size=(64, 64), filters=4), (64, 64)),
+    ],
+)
+def test_networks_that_state_none_see_all_of_the_image(build, size):
+    network = positive(build())
+    assert network.receptive_field is None
+    image = (torch.rand(1, 1, *size, dtype=torch.float64) + 0.1).requires_grad_()
+    made = network(image)
+    first = made.logits.flatten()[0] if isinstance(made, Verdict) else made.flatten()[0]  # the corner sees least
+    (gradient,) = torch.autograd.grad(first, image)
+    assert torch.count_nonzero(gradient) == gradient.numel()
+
+
+def test_hidden_layers_see_what_the_tables_say():
+    pan = PanDiscriminator(image_size=(64, 64), filters=8)
+    assert [receptive_field(pan.hidden[:tap]) for tap in TAPS] == [3, 13, 29, 61]
+    assert receptive_field([*pan.hidden, pan.last]) == 93
+    fila = positive(FilaDiscriminator(1, image_size=(32, 256), filters=4))
+    assert receptive_field(fila.hidden) == 94
+    assert seen(lambda image: fila(image).features[-1], (32, 256), 1) == 94
+    medgan = positive(PatchDiscriminator(1, filters=2, norm="none"))
+    assert [receptive_field(medgan.hidden[:layers]) for layers in (1, 2)] == [4, 10]
+    assert [seen(lambda image, at=at: medgan(image).features[at], (32, 64), 1) for at in (0, 1)] == [4, 10]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import UsageError
+from benchmark_gans.networks.receptive_field import receptive_field
 
 NOISE = 100
 """Length of the noise vector."""
@@ -60,8 +61,6 @@ class SourceToMask(nn.Module):
         UsageError: a side of the image is not a multiple of 16.
     """
 
-    receptive_field: int | None = 109
-
     def __init__(self, inputs: int, outputs: int, *, image_size: tuple[int, int], filters: int = 64) -> None:
         super().__init__()
         check_sides(image_size)
@@ -78,6 +77,7 @@ class SourceToMask(nn.Module):
             for before, after in zip(widths[::-1], [*outwards, outputs], strict=True)
         )
         self.up_norm = nn.ModuleList(nn.BatchNorm2d(width) for width in outwards)
+        self.receptive_field = receptive_field([*self.down, *self.up])
 
     def forward(self, source: Tensor) -> Tensor:
         hidden = source

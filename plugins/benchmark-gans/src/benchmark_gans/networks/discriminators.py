@@ -45,7 +45,6 @@ class PatchDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         middle = LAYERS_FOR_PATCH[patch]
-        self.receptive_field = receptive_field([(4, 2)] * middle + [(4, 1)] * 2)
         normed = [norm if level or norm_first else "none" for level in range(middle + 1)]
         widths = [filters * min(8, 2**level) for level in range(middle + 1)]
         self.hidden = nn.ModuleList(
@@ -56,6 +55,7 @@ class PatchDiscriminator(nn.Module):
         )
         self.norms = nn.ModuleList(norm_layer(kind, width) for kind, width in zip(normed, widths, strict=True))
         self.output = nn.Conv2d(widths[-1], 1, 4, 1, 1)
+        self.receptive_field = receptive_field([*self.hidden, self.output])
 
     def forward(self, image: Tensor) -> Verdict:
         features: list[Tensor] = []
@@ -76,8 +76,6 @@ class ImageDiscriminator(nn.Module):
         UsageError: a side of the image is not a multiple of 16.
     """
 
-    receptive_field: int | None = None
-
     def __init__(
         self,
         inputs: int,
@@ -89,7 +87,7 @@ class ImageDiscriminator(nn.Module):
         super().__init__()
         height, width = image_size
         if height % 16 or width % 16:
-            raise UsageError(f"image size {height}x{width}: both sides must be multiples of 16")
+            raise UsageError(f"image size {height}x{width}: DCGAN's discriminator needs sides that are multiples of 16")
         widths = [filters, filters * 2, filters * 4, filters * 8]
         self.hidden = nn.ModuleList(
             nn.Conv2d(before, after, 5, 2, 2) for before, after in zip([inputs, *widths], widths, strict=False)
@@ -101,6 +99,7 @@ class ImageDiscriminator(nn.Module):
             for level, width in enumerate(widths)
         )
         self.output = nn.Linear(widths[-1] * (height // 16) * (width // 16), 1)
+        self.receptive_field = receptive_field([*self.hidden, self.output])
 
     def forward(self, image: Tensor) -> Verdict:
         features: list[Tensor] = []

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmark import UsageError
 from benchmark_gans.networks.discriminators import Verdict
+from benchmark_gans.networks.receptive_field import receptive_field
 
 Reading = Literal["author", "plain"]
 
@@ -68,8 +69,6 @@ class FilaGenerator(nn.Module):
     channels to three at 512x512 and 64 filters in the ``author`` reading.
     """
 
-    receptive_field: int | None = None
-
     def __init__(
         self,
         inputs: int = 1,
@@ -103,6 +102,8 @@ class FilaGenerator(nn.Module):
         self.up_norm = nn.ModuleList(_norm(each, reading) for each in made)
         # LeakyReLU before the first three of six decoder layers at 512x512: as many before the middle of fewer
         self.leaky = min(3, levels)
+        # the first decoder layer makes its map of the noise
+        self.receptive_field = receptive_field([*self.down, *self.up[1:]])
 
     def forward(self, image: Tensor, noise: Tensor) -> Tensor:
         skips: list[Tensor] = []
@@ -137,8 +138,6 @@ class FilaDiscriminator(nn.Module):
         UsageError: a side of the image is not a multiple of 32.
     """
 
-    receptive_field: int | None = None
-
     def __init__(
         self,
         inputs: int = 2,
@@ -163,6 +162,7 @@ class FilaDiscriminator(nn.Module):
             _norm(each, reading) if level else nn.Identity() for level, each in enumerate(widths)
         )
         self.output = nn.Linear(widths[-1] * (height // 32) * (width // 32), 1)
+        self.receptive_field = receptive_field([*self.hidden, self.output])
 
     def forward(self, image: Tensor) -> Verdict:
         found: list[Tensor] = []

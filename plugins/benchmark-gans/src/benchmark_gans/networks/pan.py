@@ -32,8 +32,6 @@ class PanGenerator(nn.Module):
         UsageError: a side of the image is not a multiple of 64.
     """
 
-    receptive_field: int | None = None
-
     def __init__(
         self, inputs: int = 1, outputs: int = 1, *, image_size: tuple[int, int] = (256, 256), filters: int = 64
     ) -> None:
@@ -61,6 +59,7 @@ class PanGenerator(nn.Module):
             for made, skip, after in zip(before, skips, [*up, outputs], strict=True)
         )
         self.up_norm = nn.ModuleList(nn.BatchNorm2d(each) for each in up)
+        self.receptive_field = receptive_field([*self.down, *self.up])
 
     def forward(self, image: Tensor) -> Tensor:
         found: list[Tensor] = []
@@ -78,8 +77,8 @@ class PanGenerator(nn.Module):
 class PanDiscriminator(nn.Module):
     """Nine k3 convolutions and one linear layer; features are the outputs of layers 1, 4, 6 and 8.
 
-    Batch norm but on the first and ninth layer, all biases on; features after LeakyReLU. 7,050,249 parameters
-    for three channels at 256x256; the linear layer follows the image size.
+    Batch norm but on the first and ninth layer, all biases on; features after LeakyReLU, which see 3, 13, 29 and
+    61 pixels. 7,050,249 parameters for three channels at 256x256; the linear layer follows the image size.
 
     Raises:
         UsageError: a side of the image is not a multiple of 32.
@@ -101,16 +100,7 @@ class PanDiscriminator(nn.Module):
         narrow = max(1, filters // 8)
         self.last = nn.Conv2d(widths[-1], narrow, 3, 2, 1)
         self.output = nn.Linear(narrow * (height // 32) * (width // 32), 1)
-
-    @property
-    def receptive_field(self) -> int | None:
-        """Global, through the linear layer; its input sees 93 pixels."""
-        return None
-
-    @staticmethod
-    def seen_by_taps() -> tuple[int, ...]:
-        """Pixels that a feature of each tap sees: 3, 13, 29, 61."""
-        return tuple(receptive_field((3, stride) for _, stride in JUDGE[:tap]) for tap in TAPS)
+        self.receptive_field = receptive_field([*self.hidden, self.last, self.output])
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Outputs of layers 1 to 8 after LeakyReLU; any size."""

@@ -38,8 +38,6 @@ class ResNetGenerator(nn.Module):
     def __init__(self, channels: int = 1, *, filters: int = 64, blocks: int = 9, norm: Norm = "instance") -> None:
         super().__init__()
         bias = needs_bias(norm)
-        down, up = [(7, 1.0), (3, 2.0), (3, 2.0)], [(2, 0.5), (2, 0.5), (7, 1.0)]
-        self.receptive_field = receptive_field([*down, *([(3, 1.0)] * (2 * blocks)), *up])
         wide = filters * 4
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(3),
@@ -63,6 +61,7 @@ class ResNetGenerator(nn.Module):
             nn.Conv2d(filters, channels, 7),
             nn.Tanh(),
         )
+        self.receptive_field = receptive_field(self.modules())
 
     def forward(self, image: Tensor) -> Tensor:
         result: Tensor = self.layers(image)
