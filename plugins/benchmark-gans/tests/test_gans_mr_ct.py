@@ -172,6 +172,36 @@ def test_contexts_share_the_budget_one_after_the_other(make, batch):
     assert model.translate(batch().source).shape == (2, 1, 32, 32)
 
 
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_chain_goes_on_where_it_stopped_whichever_context_that_was(make, batch, stop):
+    whole, first, rest = (make("pix2pix-gdl", steps=4, contexts=2, seed=3) for _ in range(3))
+    for number in range(4):
+        whole.training_step(batch(number))
+    for number in range(stop):
+        first.training_step(batch(number))
+    rest.load_state_dict(first.state_dict())
+    for number in range(stop, 4):
+        rest.training_step(batch(number))
+    assert torch.equal(state(whole), state(rest))
+
+
+def test_a_chain_without_contexts_or_losses_is_refused(make):
+    with pytest.raises(UsageError, match=r"pix2pix-gdl\.contexts: 0"):
+        make("pix2pix-gdl", contexts=0)
+    with pytest.raises(UsageError, match="are all 0"):
+        make("pix2pix-gdl", adversarial_weight=0.0, pixel_weight=0.0, gradient_weight=0.0)
+
+
+def test_every_context_is_trained_however_the_steps_divide(make, batch):
+    model = make("pix2pix-gdl", steps=5, contexts=4)
+    for number in range(6):  # one more than the budget goes to the last
+        model.training_step(batch(number))
+    assert [gan.steps_done for gan in model.gans] == [2, 1, 1, 2]
+    assert [gan.context.steps for gan in model.gans] == [2, 1, 1, 1]
+    with pytest.raises(UsageError, match=r"pix2pix-gdl\.contexts: 3 GANs cannot share 2 steps"):
+        make("pix2pix-gdl", steps=2, contexts=3)
+
+
 def test_the_second_context_sees_the_first_ones_estimate(make, batch):
     model, data, seen = make("pix2pix-gdl", contexts=2), batch(), []
     model.gans[1].generator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark import UsageError
 from benchmark.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import ConditionalGan, protocol_networks
 from benchmark_gans.losses import gradient_difference
 from benchmark_gans.mr_ct_options import Pix2pixGdlOptions
-from benchmark_gans.refusals import check_something_left
+from benchmark_gans.refusals import check_numbers, check_something_left
 from benchmark_gans.training import logged, total
 
 OWNER = "pix2pix-gdl"
@@ -67,14 +70,21 @@ class Pix2pixGdl:
     """``contexts`` GANs trained one after the other, each for an equal share of the steps, the earlier ones at rest.
 
     Each starts with the recipe's full learning rate and decays within its own share.
+
+    Raises:
+        UsageError: there are fewer steps than contexts, so that some would never be trained.
     """
 
     def __init__(self, options: Pix2pixGdlOptions, context: ModelContext) -> None:
+        check_numbers(OWNER, options)
         check_something_left(OWNER, options, ("adversarial_weight", "pixel_weight", "gradient_weight"))
-        self.share = -(-context.steps // options.contexts)
-        own = replace(context, steps=self.share)
+        if context.training and context.steps < options.contexts:
+            raise UsageError(f"{OWNER}.contexts: {options.contexts} GANs cannot share {context.steps} steps")
+        self.starts = [-(-number * context.steps // options.contexts) for number in range(options.contexts + 1)]
+        """The step at which each begins, and where the last one ends."""
         self.gans = [
-            (LaterGan if number else GradientDifferenceGan)(options, own) for number in range(options.contexts)
+            (LaterGan if number else GradientDifferenceGan)(options, replace(context, steps=end - start))
+            for number, (start, end) in enumerate(pairwise(self.starts))
         ]
 
     @staticmethod
@@ -97,7 +107,7 @@ class Pix2pixGdl:
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
         """One update of the GAN whose turn it is."""
         done = sum(gan.steps_done for gan in self.gans)
-        turn = min(done // max(1, self.share), len(self.gans) - 1)
+        turn = min(bisect_right(self.starts, done), len(self.gans)) - 1
         seen = self._seen(batch.source, turn)
         return {
             _name(name, turn): term for name, term in self.gans[turn].training_step(replace(batch, source=seen)).items()
