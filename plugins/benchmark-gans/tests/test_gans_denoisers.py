@@ -84,6 +84,14 @@ def test_the_strength_with_the_least_error_is_taken_and_kept(make):
     assert chosen.provenance() == {"strength": f"{chosen.strength:g} x estimated noise"}
 
 
+def test_the_strength_is_chosen_on_slices_from_first_to_last(make, monkeypatch):
+    model, seen = make("wavelet", size=(48, 48), slices=4, strengths=(1.0,)), []
+    monkeypatch.setattr(model, "_slice", lambda image, _strength: seen.append(int(image[0, 0])) or image)
+    everywhere = np.ones((2, 2), bool)
+    model.fit([(np.full((2, 2), number, np.float32), np.zeros((2, 2), np.float32), everywhere) for number in range(7)])
+    assert seen == [0, 2, 4, 6]
+
+
 @pytest.mark.parametrize("settings", [{"strengths": (0.0,)}, {"strengths": ()}, {"slices": 0}])
 def test_settings_that_choose_nothing_are_refused(make, settings):
     with pytest.raises(UsageError, match="strengths must be above 0"):

@@ -39,8 +39,8 @@ class Denoiser:
 
     def fit(self, slices: TrainingSlices) -> None:
         """Choose the strength with the least mean squared error inside the region."""
-        step = max(1, len(slices) // self.options.slices)
-        chosen = [each for place, each in enumerate(slices) if place % step == 0][: self.options.slices]
+        places = set(np.linspace(0, len(slices) - 1, min(len(slices), self.options.slices)).astype(int))
+        chosen = [each for place, each in enumerate(slices) if place in places]
         errors = []
         for strength in self.options.strengths:
             total = sum(
