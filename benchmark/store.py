@@ -6,8 +6,10 @@ is torn, or whose files are missing or altered, counts as not done.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,19 +40,14 @@ class CellFolder:
     def read(self) -> dict[str, Any] | None:
         """The record, or ``None`` when there is none or it is torn."""
         try:
-            record = json.loads(self.file("record.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            with open(f"{self.path}/record.json", "rb") as handle:
+                return unsealed(handle.read())
+        except OSError:
             return None
-        if not isinstance(record, dict):
-            return None
-        marker = record.pop("sha256", None)
-        if marker != atomic.sha256_of(record):
-            return None
-        return record
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Store a record atomically, with its own hash."""
-        atomic.write_json(self.file("record.json"), {**record, "sha256": atomic.sha256_of(record)})
+        atomic.write_bytes(self.file("record.json"), sealed(record))
 
     def hashes(self) -> dict[str, str]:
         """Hashes of the payload files that are there."""
@@ -66,6 +63,34 @@ class CellFolder:
             if atomic.sha256_file(self.file(name)) != expected:
                 return f"{name} was altered"
         return ""
+
+
+SEAL = b',\n "sha256": "'
+"""What stands between a record and the hash of all that is before it."""
+
+
+def sealed(record: Mapping[str, Any]) -> bytes:
+    """A record as JSON whose last field is the hash of the text before it."""
+    body = json.dumps(record, indent=1, allow_nan=False).encode()[: -len("\n}")]
+    return body + SEAL + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
+
+
+def unsealed(text: bytes) -> dict[str, Any] | None:
+    """The record that :func:`sealed` wrote; ``None`` if it is torn or was altered.
+
+    The hash is of the text, which is read anyway; of a value's canonical form, as records had it once, it would
+    take as long as everything else that a leaderboard does.
+    """
+    body, _, marker = text.rpartition(SEAL)
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(record, dict) or not isinstance(stated := record.pop("sha256", None), str):
+        return None
+    if marker == f'{stated}"\n}}\n'.encode() and hashlib.sha256(body).hexdigest() == stated:
+        return record
+    return record if atomic.sha256_of(record) == stated else None
 
 
 class RunFolder:
@@ -148,19 +173,36 @@ class RunFolder:
 
         With ``verify`` the payload files of done cells are hashed and compared.
         """
-        about = self.about()
-        planned = {cell["id"]: cell for cell in about["cells"]}
-        records = [self._record(cell, verify) for cell in planned.values()]
-        for folder in sorted((self.path / "cells").glob("*")):
-            if folder.name in planned or not (record := CellFolder(folder).read()):
+        return list(self.stream(verify=verify))
+
+    def stream(self, *, verify: bool = False) -> Iterator[dict[str, Any]]:
+        """The same one at a time, for runs whose records do not fit into memory together."""
+        planned = {cell["id"]: cell for cell in self.about()["cells"]}
+        for cell in planned.values():
+            yield self._record(cell, verify)
+        for folder in self._unplanned(planned):
+            if not (record := CellFolder(folder).read()):
                 continue
             if record.get("origin") == EVALUATED:
                 damage = CellFolder(folder).damage(record) if verify else ""
-                records.append({**record, "state": "failed", "reason": damage} if damage else record)
+                yield {**record, "state": "failed", "reason": damage} if damage else record
             else:
                 reason = self._why_stale(record, planned.values())
-                records.append({**record, "state": "stale", "was": record["state"], "reason": reason})
-        return records
+                yield {**record, "state": "stale", "was": record["state"], "reason": reason}
+
+    def unreadable(self) -> list[tuple[str, str]]:
+        """Cells that no plan knows and whose record is torn, unreadable or altered: folder name and what is wrong."""
+        return [
+            (folder.name, "its record.json is torn or was altered")
+            for folder in self._unplanned({cell["id"] for cell in self.about()["cells"]})
+            if folder.joinpath("record.json").exists() and not CellFolder(folder).read()
+        ]
+
+    def _unplanned(self, planned: Container[str]) -> list[Path]:
+        """Folders of cells that the plan does not know, by name."""
+        cells = self.path / "cells"
+        names = os.listdir(cells) if cells.is_dir() else []
+        return [cells / name for name in sorted(name for name in names if name not in planned)]
 
     def _record(self, cell: Mapping[str, Any], verify: bool) -> dict[str, Any]:
         spec = CellSpec.from_json(cell["spec"])
@@ -168,7 +210,9 @@ class RunFolder:
         record = folder.read()
         if record is None:
             torn = folder.file("record.json").exists()
-            record = bare_record(spec, baseline=cell["baseline"], reason="its record was torn" if torn else "")
+            record = bare_record(
+                spec, baseline=cell["baseline"], reason="its record.json is torn or was altered" if torn else ""
+            )
         elif verify and record["state"] == "done" and (damage := folder.damage(record)):
             record = bare_record(spec, baseline=cell["baseline"], state="failed", reason=damage)
         return {**record, "profile": spec.profile if record["state"] != "done" else record["profile"]}

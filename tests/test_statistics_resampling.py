@@ -29,25 +29,43 @@ def test_resampled_means_have_the_mean_and_the_variance_they_stand_for() -> None
 def test_seeds_add_their_own_variance() -> None:
     rng = np.random.default_rng(1)
     entry = rng.normal(0.0, 1.0, (4, 1)) + rng.normal(0.0, 0.01, (4, 30))
-    means = Resamples(30, "x").two_level_means([entry, entry[:1]], ["many", "one"])
-    assert means[:, 0].var() == pytest.approx(entry.mean(axis=1).var(ddof=1) / 4, rel=0.05)
-    assert means[:, 1].var() < 1e-4
+    resamples = Resamples(30, "x")
+    many, one = resamples.two_level_means(entry[None], "many"), resamples.two_level_means(entry[None, :1], "one")
+    assert many.var() == pytest.approx(entry.mean(axis=1).var(ddof=1) / 4, rel=0.05)
+    assert one.var() < 1e-4
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 9, 12])
+def test_two_levels_are_the_weighted_means_of_all_seeds_and_patients(seeds: int) -> None:
+    entry = scores((3, seeds, 9))
+    drawn = Resamples(9, "x").two_level_means(entry, "name")
+    assert drawn.shape == (10_000, 3)
+    assert drawn.mean(axis=0) == pytest.approx(entry.mean(axis=(1, 2)), abs=0.05)
+    additive = np.arange(float(seeds))[:, None] + np.zeros(9)
+    assert Resamples(9, "x").two_level_means(additive[None], "name").var() == pytest.approx(
+        np.arange(seeds).var(ddof=1) / seeds, rel=0.05
+    )
 
 
 def test_the_same_patients_are_drawn_alike_and_entries_do_not_depend_on_each_other() -> None:
-    entries = [scores((3, 8), seed) for seed in range(4)]
-    names = list("abcd")
-    all_of_them = Resamples(8, "data", 500).two_level_means(entries, names)
-    two = Resamples(8, "data", 500).two_level_means([entries[3], entries[1]], ["d", "b"])
-    assert np.allclose(all_of_them[:, [3, 1]], two, rtol=1e-12)
-    other = Resamples(8, "other data", 500).two_level_means(entries, names)
-    assert not np.allclose(other, all_of_them)
+    entry = scores((1, 3, 8))
+    again = [Resamples(8, "data", 500).two_level_means(entry, "a") for _ in range(2)]
+    assert (again[0] == again[1]).all()
+    resamples = Resamples(8, "data", 500)
+    resamples.two_level_means(scores((1, 5, 8), 1), "b")
+    assert (resamples.two_level_means(entry, "a") == again[0]).all()
+    assert not np.allclose(resamples.two_level_means(entry, "b"), again[0])
+    assert not np.allclose(Resamples(8, "other data", 500).two_level_means(entry, "a"), again[0])
+    by_patient = np.tile(scores((1, 1, 8)), (1, 3, 1))
+    assert np.allclose(resamples.two_level_means(by_patient, "a"), resamples.two_level_means(by_patient, "b"))
 
 
 def test_equal_entries_stay_tied_in_every_resample() -> None:
-    one = scores((1, 37))
-    means = Resamples(37, "x", 500).two_level_means([scores((1, 37), 5), one, scores((1, 37), 6), one], list("abcd"))
-    assert (means[:, 1] == means[:, 3]).all()
+    resamples = Resamples(37, "x", 2500)
+    one, other = scores((3, 1, 37)), scores((3, 1, 37), 5)
+    first = resamples.two_level_means(one, "a")
+    resamples.two_level_means(other, "b")
+    assert (resamples.two_level_means(one.copy(), "c") == first).all()
 
 
 def test_one_patient_has_nothing_to_resample() -> None:

@@ -17,8 +17,8 @@ from benchmark.specs import MetricSpec, TaskSpec
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
 
 FEWEST_RESAMPLES = 2_000
-TABLES_IN_FULL = 20
-"""Leaderboards of more tables take fewer resamples for each, but not fewer than :data:`FEWEST_RESAMPLES`."""
+ROWS_IN_FULL = 60
+"""Leaderboards of more rows take fewer resamples for each, but not fewer than :data:`FEWEST_RESAMPLES`."""
 
 
 def build(
@@ -35,8 +35,8 @@ def build(
     readable record (id and reason), which are shown as such.
     """
     collected = collect(records, unreadable)
-    crowd = max(1, len(collected.groups) // TABLES_IN_FULL)
-    count = max(FEWEST_RESAMPLES, RESAMPLES // crowd)
+    rows = sum(len({cell.name for cell in group.cells}) for group in collected.groups)
+    count = max(FEWEST_RESAMPLES, RESAMPLES * ROWS_IN_FULL // max(rows, ROWS_IN_FULL))
     pairs = [_table(group, metrics, (tasks or {}).get(group.task), count) for group in collected.groups]
     tables = tuple(replace(table, published=reproductions(table, published)) for table, _ in pairs)
     cells = "cell is" if collected.stale == 1 else "cells are"

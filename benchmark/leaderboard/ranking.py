@@ -147,8 +147,21 @@ def _resampled(
     resamples: Resamples,
 ) -> NDArray[np.float64]:
     """Mean ranks over metrics in every resample, ``(resamples, entries)``."""
-    found = [metric_ranks(resamples.two_level_means(tables, names), missing[name]) for name, tables in filled.items()]
-    return np.asarray(np.mean(found, axis=0))
+    means = np.empty((len(filled), resamples.count, len(names)))
+    for place, name in enumerate(names):
+        means[:, :, place] = resamples.two_level_means(_stacked([tables[place] for tables in filled.values()]), name).T
+    ranks = [metric_ranks(found, missing[metric]) for found, metric in zip(means, filled, strict=True)]
+    return np.asarray(np.mean(ranks, axis=0))
+
+
+def _stacked(tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Tables ``(seeds, patients)`` of one entry as ``(metrics, seeds, patients)``; where a metric lacks a seed, by the
+    patients' means.
+    """
+    if len({len(table) for table in tables}) == 1:
+        return np.array(tables)
+    most = max(len(table) for table in tables)
+    return np.array([table if len(table) == most else np.tile(patient_values(table), (most, 1)) for table in tables])
 
 
 def _placed(

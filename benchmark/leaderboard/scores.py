@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -28,15 +28,15 @@ class Entry:
     name: str
     cells: Sequence[Cell]
     done: Sequence[Cell]
+    _values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def values(self, group: Group, metric: str) -> NDArray[np.float64]:
         """Patient values ``(seeds, patients)`` of the seeds that have any; NaN missing, infinite perfect."""
-        found = [
-            group.matrix(scored.values)
-            for cell in self.done
-            if (scored := cell.metrics.get(metric)) is not None and not scored.reason and scored.estimate is None
-        ]
-        return np.array(found) if found else np.empty((0, len(group.patients)))
+        if metric not in self._values:
+            scored = [cell.metrics[metric] for cell in self.done if metric in cell.metrics]
+            found = [each.values for each in scored if not each.reason and each.estimate is None]
+            self._values[metric] = group.matrix(found)
+        return self._values[metric]
 
 
 def entries(group: Group) -> list[Entry]:
@@ -112,7 +112,6 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
         reasons.append(f"perfect on {perfect} of {expected} patients, who are left out of the mean")
     if gaps:
         reasons.append(_gaps(table, failed, expected))
-    means = [fmean(of_seed) for values in table if len(of_seed := values[np.isfinite(values)])]
     if resamples is not None and len(finite) == resamples.n >= BCA_FROM:
         interval = bca_interval(finite, resamples.means(finite[:, None])[:, 0])
     else:
@@ -125,7 +124,7 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
         perfect=perfect,
         bias=None,
         median=float(np.median(finite)) if len(finite) else math.nan,
-        seed_sd=stdev(means) if len(means) > 1 else math.nan,
+        seed_sd=_sd_of_seeds(table),
         reason="; ".join(dict.fromkeys(reasons)),
     )
 
@@ -137,10 +136,22 @@ def patient_values(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     if len(table) == 1:
         return np.asarray(table[0])
+    if len(table) and np.isfinite(table).all():
+        seeds = len(table)
+        return np.array([math.fsum(values) / seeds for values in table.T.tolist()])
     known = [column[~np.isnan(column)] for column in table.T]
     return np.array(
         [math.nan if not len(v) else math.inf if np.isinf(v).any() else fmean(v) for v in known], np.float64
     )
+
+
+def _sd_of_seeds(table: NDArray[np.float64]) -> float:
+    """Standard deviation of the seeds' means over the patients that each was scored on."""
+    known = np.isfinite(table)
+    counts = known.sum(axis=1)
+    sums = np.where(known, table, 0.0).sum(axis=1)
+    means = sums[counts > 0] / counts[counts > 0]
+    return float(means.std(ddof=1)) if len(means) > 1 else math.nan
 
 
 def _gaps(table: NDArray[np.float64], failed: int, expected: int) -> str:

@@ -9,7 +9,7 @@ that differences between them stay paired; seeds of different models have nothin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,33 +33,41 @@ class Resamples:
         self._draws = _counts(n, count, _generator("patients", name))
 
     def means(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Resampled means of columns ``(n, c)``: ``(count, c)``. Equal columns give exactly equal means."""
-        different, back = np.unique(columns, axis=1, return_inverse=True)
-        found = np.empty((self.count, different.shape[1]))
-        drawn = max(self.n - 1, 1)
-        for start in range(0, self.count, _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            found[part] = self._draws[part].astype(np.float64) @ different
-        found /= drawn
-        return found[:, back.ravel()]
-
-    def two_level_means(self, entries: Sequence[NDArray[np.float64]], names: Sequence[str]) -> NDArray[np.float64]:
-        """Resampled means of entries, each ``(seeds, n)``: ``(count, entries)``.
-
-        A single seed is taken as it is: what another would have changed is not in the result.
-        """
-        means = self.means(np.concatenate(entries).T)
-        found = np.empty((self.count, len(entries)))
-        first = 0
-        for place, (entry, name) in enumerate(zip(entries, names, strict=True)):
-            own = means[:, first : first + len(entry)]
-            first += len(entry)
-            found[:, place] = own[:, 0] if len(entry) == 1 else np.einsum("bs,bs->b", own, self._seeds(entry, name))
+        """Resampled means of columns ``(n, c)``: ``(count, c)``."""
+        found = np.empty((self.count, columns.shape[1]))
+        for part in self._parts():
+            found[part] = self._draws[part].astype(np.float64) @ columns
+        found /= max(self.n - 1, 1)
         return found
 
-    def _seeds(self, entry: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-        weights = _counts(len(entry), self.count, _generator("seeds", self._name, name))
-        return weights.astype(np.float64) / (len(entry) - 1)
+    def two_level_means(self, entry: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+        """Resampled means of an entry under some metrics, ``(metrics, seeds, n)``: ``(count, metrics)``.
+
+        Both patients and seeds are drawn; the patients are those of every other entry, the seeds only depend on the
+        entry's ``name``. A single seed is taken as it is: what another would have changed is not in the result.
+        Entries with equal scores of a single seed get exactly equal means.
+        """
+        metrics, seeds, n = entry.shape
+        if seeds == 1:
+            return self.means(entry[:, 0].T)
+        found = np.empty((self.count, metrics))
+        generator = _generator("seeds", self._name, name)
+        by_seed, by_patient = entry.transpose(1, 0, 2).reshape(seeds, -1), entry.reshape(-1, n).T
+        for part in self._parts():
+            patients = self._draws[part].astype(np.float64)
+            drawn = _counts(seeds, len(patients), generator).astype(np.float64)
+            if seeds < n:
+                means = (patients @ by_patient).reshape(len(patients), metrics, seeds)
+                found[part] = np.einsum("bms,bs->bm", means, drawn)
+            else:
+                means = (drawn @ by_seed).reshape(len(patients), metrics, n)
+                found[part] = np.einsum("bmn,bn->bm", means, patients)
+        found /= max(n - 1, 1) * (seeds - 1)
+        return found
+
+    def _parts(self) -> Iterator[slice]:
+        """The resamples, some at a time, so that memory does not grow with them."""
+        return (slice(start, start + _AT_ONCE) for start in range(0, self.count, _AT_ONCE))
 
 
 def _generator(*words: str) -> np.random.Generator:
