@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from benchmark_gans import benchmark_models, losses
-from benchmark_gans.networks.fila_sgan import FilaDiscriminator, FilaGenerator
+from benchmark_gans.networks.fila_sgan import BatchStatistics, FilaDiscriminator, FilaGenerator
 from benchmark_gans.networks.id_cgan import DenseGenerator, FullResolutionGenerator, PyramidDiscriminator
 from benchmark_gans.networks.pan import PanDiscriminator, PanGenerator
 from benchmark_gans.networks.ublock import CasNet, UBlock
@@ -274,6 +274,9 @@ def test_cyclegan_has_its_own_networks_by_default(make):
         ("id-cgan", {"architecture": "authors-journal", "patch": 34}),
         ("fila-sgan", {"architecture": "authors", "discriminator_norm": False}),
         ("fila-sgan", {"architecture": "protocol", "noise": 1.0}),
+        ("fila-sgan", {"architecture": "protocol", "reading": "plain"}),
+        ("id-cgan", {"architecture": "protocol", "activated_skip": False}),
+        ("id-cgan", {"architecture": "authors-journal", "activated_skip": False}),
         ("cyclegan", {"architecture": "authors", "blocks": 2}),
     ],
 )
@@ -337,6 +340,16 @@ def test_unknown_architectures_are_refused(make, value):
 
 
 # -- what is particular to each
+
+
+def test_both_readings_of_networks_that_sources_tell_apart_can_be_had(make):
+    skips = [make("id-cgan", architecture="authors", activated_skip=on).generator for on in (True, False)]
+    assert [generator.activated_skip for generator in skips] == [True, False]
+    plain = make("fila-sgan", (64, 64), architecture="authors", reading="plain")
+    assert (plain.generator.reading, plain.discriminator.reading) == ("plain", "plain")
+    norms = [module for module in plain.generator.modules() if isinstance(module, BatchStatistics)]
+    assert norms
+    assert all(norm.weight is not None for norm in norms)
 
 
 def test_pix2pix_translates_with_dropout_and_the_slices_own_statistics(build, pair):

@@ -30,7 +30,7 @@ class FilaSgan(ConditionalGan):
     owner = "fila-sgan"
     lacking = MappingProxyType(
         {
-            "protocol": ("noise",),
+            "protocol": ("noise", "reading"),
             "authors": PROTOCOL_OPTIONS,
         }
     )
@@ -50,14 +50,14 @@ class FilaSgan(ConditionalGan):
 
     @staticmethod
     def build_networks(options: FilaSganOptions, context: ModelContext) -> dict[str, nn.Module]:
-        """The protocol's networks, or Fila-sGAN's own, as its author code computes them."""
+        """The protocol's networks, or Fila-sGAN's own in either reading."""
         if options.architecture == "protocol":
             return protocol_networks(options, context)
         recipe, size = context.recipe, context.task.image_size
         return opponents(
             options,
-            FilaGenerator(image_size=size, filters=recipe.filters),
-            FilaDiscriminator(2, image_size=size, filters=recipe.discriminator_filters),
+            FilaGenerator(image_size=size, filters=recipe.filters, reading=options.reading),
+            FilaDiscriminator(2, image_size=size, filters=recipe.discriminator_filters, reading=options.reading),
         )
 
     def optimise_discriminator(self, discriminator: nn.Module) -> None:

@@ -32,7 +32,13 @@ class IdCgan(ConditionalGan):
 
     capturable = True
     owner = "id-cgan"
-    lacking = MappingProxyType({"authors": RELEASED, "authors-journal": PROTOCOL_OPTIONS})
+    lacking = MappingProxyType(
+        {
+            "protocol": ("activated_skip",),
+            "authors": RELEASED,
+            "authors-journal": (*PROTOCOL_OPTIONS, "activated_skip"),
+        }
+    )
     options: IdCganOptions
 
     def __init__(self, options: IdCganOptions, context: ModelContext) -> None:
@@ -53,7 +59,7 @@ class IdCgan(ConditionalGan):
         if options.architecture == "authors":
             return opponents(
                 options,
-                FullResolutionGenerator(filters=recipe.filters),
+                FullResolutionGenerator(filters=recipe.filters, activated_skip=options.activated_skip),
                 PatchDiscriminator(2, filters=judge_filters, patch=options.patch, norm="batch", biased=True),
             )
         return opponents(

@@ -244,7 +244,12 @@ class IdCganOptions(PairedGanOptions, FeatureOptions):
         "unit",
         "range in which the extractor sees images",
         "ID-CGAN author code: -1..1",
-        authors_journal=("imagenet", "not stated; torchvision's convention, as in derain-toolbox's framework"),
+        authors_journal=("imagenet", "not stated; torchvision's convention, where derain-toolbox feeds 0..1 as it is"),
+    )
+    activated_skip: bool = option(
+        True,
+        "the generator adds its skips after LeakyReLU; off: before it, as the layer table reads. authors only",
+        "ID-CGAN author code: LeakyReLU works in place, so the stored skip is activated",
     )
 
 
@@ -310,6 +315,12 @@ class FilaSganOptions(PairedGanOptions, FeatureOptions):
         "standard deviation of the noise vector while training; translations have none. authors only",
         "MedGAN section 2.4.1: no noise",
         authors=(0.001, "Fila-GAN author code"),
+    )
+    reading: Literal["author", "plain"] = option(
+        "author",
+        "author: the networks as the author code computes them (first encoder layer and noise activated twice, norm "
+        "without gain, eps 1e-3); plain: each activation once, affine norm, as the figure has it. authors only",
+        "Fila-GAN author code",
     )
 
 
