@@ -219,6 +219,13 @@ def test_bf16_trains_with_weights_channels_last_and_gives_them_back_as_they_were
     assert seen == [True] * 20
     assert model.net[1].weight.is_contiguous()
     assert not model.net[1].weight.is_contiguous(memory_format=torch.channels_last)
+    # so the checkpoint gives back the very translations that are scored
+    again = Wide()
+    stored = checkpoints.load(tmp_path / "checkpoint.pt", "c", torch.device("cpu"))
+    assert stored is not None
+    again.load_state_dict(stored.model)
+    image = torch.randn(2, 1, 8, 8)
+    assert torch.equal(again.translate(image), model.translate(image))
 
 
 def test_a_second_update_in_a_step_sees_the_weights_of_the_first_in_bf16() -> None:

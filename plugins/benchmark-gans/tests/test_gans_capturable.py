@@ -89,3 +89,22 @@ def test_a_replayed_step_trains_as_an_eager_one(make, batch, precision):
         logs.append([stepper.step(each) for each in on_device])
     for eager, replayed in zip(*logs, strict=True):
         assert eager == pytest.approx(replayed, rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_a_checkpoint_moves_between_devices_and_can_be_captured_there(make, batch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    first = make("pix2pix")
+    first.training_step(batch(0))
+    second = make("pix2pix", device=cuda)
+    second.load_state_dict(first.state_dict())
+    stepper = make_stepper(second, cuda, "fp32", graphs=True)
+    for number in range(1, 6):
+        images = batch(number)
+        losses = first.training_step(images)
+        moved = stepper.step(Batch(images.source.to(cuda), images.target.to(cuda), images.mask.to(cuda)))
+        assert moved == pytest.approx({name: float(value) for name, value in losses.items()}, rel=1e-2)
+    back = make("pix2pix", device=cpu)
+    back.load_state_dict(second.state_dict())
+    back.training_step(batch(6))
