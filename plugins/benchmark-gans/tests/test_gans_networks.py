@@ -1,6 +1,9 @@
-"""Networks: sizes, receptive fields, and outputs against golden numbers of reference implementations."""
+"""Networks: parameters, receptive fields, image sizes, initial weights."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,50 +25,60 @@ from torch import nn
 
 from benchmark import UsageError
 
+PAGE = Path(__file__).parents[3] / "docs" / "networks.md"
+
 
 def count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(
-    ("build", "parameters"),
-    [
-        (lambda: UBlock(), 54_403_457),
-        (lambda: CasNet(blocks=6), 326_420_742),
-        (lambda: UBlock(filters=32), 13_603_009),
-        (lambda: UBlock(filters=16), 3_401_825),
-        (lambda: UBlock(3, 3, norm="batch"), 54_413_955),
-        (lambda: UBlock(norm="batch"), 54_407_809),
-        (lambda: UBlock(depth=7, norm="batch"), 41_822_849),
-        (lambda: PatchDiscriminator(2), 135_361),
-        (lambda: PatchDiscriminator(2, norm="none"), 135_361),
-        (lambda: PatchDiscriminator(2, norm="batch"), 135_489),
-        (lambda: PatchDiscriminator(6, norm="batch"), 139_585),
-        (lambda: PatchDiscriminator(6, patch=70, norm="batch"), 2_768_705),
-        (lambda: PatchDiscriminator(2, patch=70, norm="batch"), 2_764_609),
-        (lambda: PatchDiscriminator(6, patch=70, norm="none"), 2_767_809),
-        (lambda: PatchDiscriminator(1, patch=70), 2_762_689),
-        (lambda: PatchDiscriminator(3, patch=70), 2_764_737),
-        (lambda: PatchDiscriminator(6, filters=48, patch=70, norm="batch", biased=True), 1_561_105),
-        (lambda: ResNetGenerator(blocks=9), 11_365_633),
-        (lambda: ResNetGenerator(blocks=6), 7_825_153),
-        (lambda: ResNetGenerator(3, blocks=9), 11_378_179),
-        (lambda: ResNetGenerator(3, blocks=6), 7_837_699),
-        (lambda: PanGenerator(3, 3), 16_831_875),
-        (lambda: PanDiscriminator(3), 7_050_249),
-        (lambda: FullResolutionGenerator(3, 3), 263_686),
-        (lambda: DenseGenerator(3, 3), 10_072_107),
-        (lambda: FilaGenerator(2, 3), 26_112_259),
-        (lambda: FilaDiscriminator(5), 2_919_905),
-        (lambda: NoiseGenerator(), 57_257_857),
-        (lambda: NoiseGenerator(image_size=(64, 64)), 5_132_161),
-        (lambda: ImageDiscriminator(1, (512, 512)), 4_829_441),
-        (lambda: ImageDiscriminator(1, (64, 64)), 4_313_345),
-    ],
-)
+COUNTS = [
+    (lambda: UBlock(), 54_403_457),
+    (lambda: CasNet(blocks=6), 326_420_742),
+    (lambda: UBlock(filters=32), 13_603_009),
+    (lambda: UBlock(filters=16), 3_401_825),
+    (lambda: UBlock(3, 3, norm="batch"), 54_413_955),
+    (lambda: UBlock(norm="batch"), 54_407_809),
+    (lambda: UBlock(depth=7, norm="batch"), 41_822_849),
+    (lambda: PatchDiscriminator(2), 135_361),
+    (lambda: PatchDiscriminator(2, norm="none"), 135_361),
+    (lambda: PatchDiscriminator(2, norm="batch"), 135_489),
+    (lambda: PatchDiscriminator(6, norm="batch"), 139_585),
+    (lambda: PatchDiscriminator(6, patch=70, norm="batch"), 2_768_705),
+    (lambda: PatchDiscriminator(2, patch=70, norm="batch"), 2_764_609),
+    (lambda: PatchDiscriminator(6, patch=70, norm="none"), 2_767_809),
+    (lambda: PatchDiscriminator(1, patch=70), 2_762_689),
+    (lambda: PatchDiscriminator(3, patch=70), 2_764_737),
+    (lambda: PatchDiscriminator(6, filters=48, patch=70, norm="batch", biased=True), 1_561_105),
+    (lambda: ResNetGenerator(blocks=9), 11_365_633),
+    (lambda: ResNetGenerator(blocks=6), 7_825_153),
+    (lambda: ResNetGenerator(3, blocks=9), 11_378_179),
+    (lambda: ResNetGenerator(3, blocks=6), 7_837_699),
+    (lambda: PanGenerator(3, 3), 16_831_875),
+    (lambda: PanDiscriminator(3), 7_050_249),
+    (lambda: FullResolutionGenerator(3, 3), 263_686),
+    (lambda: PyramidDiscriminator(6), 3_994_513),
+    (lambda: DenseGenerator(3, 3), 10_072_107),
+    (lambda: FilaGenerator(2, 3), 26_112_259),
+    (lambda: FilaDiscriminator(5), 2_919_905),
+    (lambda: NoiseGenerator(), 57_257_857),
+    (lambda: NoiseGenerator(image_size=(64, 64)), 5_132_161),
+    (lambda: ImageDiscriminator(1, (512, 512)), 4_829_441),
+    (lambda: ImageDiscriminator(1, (64, 64)), 4_313_345),
+]
+
+
+@pytest.mark.parametrize(("build", "parameters"), COUNTS)
 def test_parameter_counts_of_the_papers(build, parameters):
     with torch.device("meta"):
         assert count(build()) == parameters
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the plugin stands without the documents")
+def test_the_page_about_networks_prints_the_counts_of_the_code():
+    printed = re.findall(r"^\|.*\| ([\d,]+) \| (?:whole image|\d+|–) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    assert len(printed) == 19
+    assert {int(number.replace(",", "")) for number in printed} <= {parameters for _, parameters in COUNTS}
 
 
 def seen(run, size, places):

@@ -20,96 +20,119 @@ from benchmark_gans.networks.resnet import ResNetGenerator
 from benchmark_gans.networks.ublock import CasNet, UBlock
 
 GOLDEN = Path(__file__).parent / "golden_networks"
-FORWARD = ("unet", "resnet", "patch", "pan_generator", "pan_discriminator", "medgan_ublock", "casnet")
-FORWARD += ("medgan_discriminator", "idcgan", "filagan")
-CASES = list(
-    dict.fromkeys(
-        record["case"]
-        for record in json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
-        if record["case"].startswith(FORWARD)
-    )
-)
+PATCHES = {1: 16, 2: 34, 3: 70}
 
 
-def number(name, pattern, default=None):
-    found = re.search(pattern, name)
-    return int(found[1]) if found else default
+def number(text, pattern):
+    return int(re.search(pattern, text)[1])
 
 
-def unet(name, settings):
-    depth = {256: 8, 128: 7, 64: 6}.get(number(name, r"unet(\d+)")) or number(name, r"depth(\d)")
-    channels = number(name, r"(\d)ch", 1)
-    norm = "batch" if "batch_" in name else "instance"
-    return UBlock(channels, channels, filters=number(name, r"ngf(\d+)"), depth=depth, norm=norm)
+def kind_of_norm(text):
+    return "batch" if "norm batch" in text else "instance"
 
 
-def casnet(name, settings):
-    return CasNet(
-        blocks=number(name, r"casnet(\d)"), filters=number(name, r"ngf(\d+)"), depth=number(name, r"depth(\d)")
+def unet(text):
+    channels = number(text, r"(\d)->\d channels")
+    return UBlock(
+        channels,
+        channels,
+        filters=number(text, r"ngf (\d+)"),
+        depth=number(text, r"U-Net of (\d+)"),
+        norm=kind_of_norm(text),
     )
 
 
-def resnet(name, settings):
-    norm = "batch" if "_batch" in name else "instance"
+def casnet(text):
+    sizes = {"filters": number(text, r"ngf (\d+)"), "depth": number(text, r"depth (\d+)")}
+    return CasNet(blocks=number(text, r"(\d+) U-block"), **sizes)
+
+
+def resnet(text):
     return ResNetGenerator(
-        number(name, r"(\d)ch"), filters=number(name, r"ngf(\d+)"), blocks=number(name, r"resnet(\d)"), norm=norm
+        number(text, r"(\d)->\d channels"),
+        filters=number(text, r"ngf (\d+)"),
+        blocks=number(text, r"(\d+) blocks"),
+        norm=kind_of_norm(text),
     )
 
 
-def patch(name, settings):
+def patch(text):
     return PatchDiscriminator(
-        number(name, r"(\d)ch"), patch=number(name, r"patch(\d+)"), norm="batch" if "batch" in name else "instance"
+        number(text, r"(\d) input channels"),
+        filters=number(text, r"ndf (\d+)"),
+        patch=PATCHES[number(text, r"n_layers (\d)")],
+        norm=kind_of_norm(text),
     )
 
 
-def medgan_discriminator(name, settings):
-    norm = "none" if "nonorm" in name else "instance"
-    return PatchDiscriminator(2, norm=norm, norm_first="n1n2" in name)
+def medgan_discriminator(text):
+    first, second = (re.search(rf"on layer {layer}: (\w+)", text)[1] == "True" for layer in (1, 2))
+    return PatchDiscriminator(2, norm="instance" if second else "none", norm_first=first)
 
 
-def reading(name):
-    return "author" if "author" in name else "plain"
+def idcgan_generator(text):
+    return FullResolutionGenerator(3, 3, filters=number(text, r"ngf (\d+)"), activated_skip="AFTER leaky" in text)
+
+
+def idcgan_discriminator(text):
+    return PatchDiscriminator(6, filters=number(text, r"ndf (\d+)"), patch=70, norm="batch", biased=True)
+
+
+def filagan_generator(text):
+    reading = "author" if 'Reading "author"' in text else "plain"
+    return FilaGenerator(2, 3, image_size=(number(text, r"(\d+)x\d+, batch"),) * 2, reading=reading)
+
+
+def filagan_discriminator(text):
+    reading = "author" if "shift-only norm" in text else "plain"
+    return FilaDiscriminator(5, image_size=(number(text, r"(\d+)x\d+, batch"),) * 2, reading=reading)
 
 
 BUILDERS = {
     "unet": unet,
-    "medgan_ublock": unet,
+    "medgan_ublock": casnet,
     "casnet": casnet,
     "resnet": resnet,
     "patch": patch,
     "medgan_discriminator": medgan_discriminator,
-    "pan_generator": lambda *_: PanGenerator(3, 3),
-    "pan_discriminator": lambda *_: PanDiscriminator(3),
-    "idcgan_generator": lambda name, _: FullResolutionGenerator(3, 3, activated_skip="activated" in name),
-    "idcgan_discriminator": lambda *_: PatchDiscriminator(6, filters=48, patch=70, norm="batch", biased=True),
-    "filagan_generator": lambda name, _: FilaGenerator(2, 3, reading=reading(name)),
-    "filagan_discriminator": lambda name, _: FilaDiscriminator(5, reading=reading(name)),
+    "pan_generator": lambda _: PanGenerator(3, 3),
+    "pan_discriminator": lambda _: PanDiscriminator(3),
+    "idcgan_generator": idcgan_generator,
+    "idcgan_discriminator": idcgan_discriminator,
+    "filagan_generator": filagan_generator,
+    "filagan_discriminator": filagan_discriminator,
 }
+CASES = list(
+    dict.fromkeys(
+        record["case"]
+        for record in json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
+        if record["case"].startswith(tuple(BUILDERS))
+    )
+)
 
 
-def build(name, settings):
-    kind = max((kind for kind in BUILDERS if name.startswith(kind)), key=len)
-    return BUILDERS[kind](name, settings)
+def build(name, text):
+    return BUILDERS[max((kind for kind in BUILDERS if name.startswith(kind)), key=len)](text)
 
 
-def pictures(golden, name, settings, records):
-    """What the network is shown: the settings' text names number, channels and sides."""
+def pictures(golden, name, settings):
+    """What the network is shown: the text names number, channels and sides."""
     text = settings["text"]
     shapes = [tuple(map(int, found)) for found in re.findall(r"\((\d+),(\d+),(\d+),(\d+)\)", text)]
     if name.startswith("filagan"):
-        count = 1 if "generator" in name else 2
-        condition = golden.image((count, 2, 512, 512), settings["input"])
-        if "generator" in name:
-            weights = settings["weights"]
-            noise = golden.rules.vector((1, 400), freq=weights["freq"], mult=weights["mult"])
-            return condition, torch.from_numpy(noise)
-        return (torch.cat([golden.image((count, 3, 512, 512), settings["target"]), condition], 1),)
+        side, count = number(text, r"(\d+)x\d+, batch"), number(text, r"batch (\d)")
+        condition = golden.image((count, 2, side, side), settings["input"])
+        if "discriminator" in name:
+            return (torch.cat([golden.image((count, 3, side, side), settings["target"]), condition], 1),)
+        weights = settings["weights"]
+        noise = golden.rules.vector((count, 400), freq=weights["freq"], mult=weights["mult"])
+        return condition, torch.from_numpy(noise)
+    (shape,) = shapes
     if name.startswith("pan_discriminator"):
-        side = number(name, r"_(\d+)_")
-        return (golden.image((2, 3, side, side), settings["target"]),)
-    shape = next((s for s in shapes), None) or tuple(records["shape"]["value"])
+        return (golden.image(shape, settings["target"]),)
     if "concat" in text:
-        half = (shape[0], shape[1] // (2 if shape[1] in (2, 6) else 1), *shape[2:])
+        # the shape is that of one image, or, where the case names no more than the pair, of both
+        half = shape if "each (" in text else (shape[0], shape[1] // 2, *shape[2:])
         return (torch.cat([golden.image(half, settings[role]) for role in ("input", "target")], 1),)
     return (golden.image(shape, settings["input"]),)
 
@@ -139,23 +162,23 @@ def test_a_network_gives_the_golden_numbers(golden, case):
     records = golden.case(case)
     settings = next(iter(records.values()))["settings"]
     counts = [record["value"] for quantity, record in records.items() if quantity.endswith("parameter count")]
-    usable = all(record["float32_usable"] for record in records.values())
-    network = build(case, settings)
+    network = build(case, settings["text"])
     assert counts == [sum(p.numel() for p in network.parameters())] * len(counts)
     fill(golden, network, settings["weights"])
-    network.train("eval" not in case)
-    images = pictures(golden, case, settings, records)
-    if not usable:
-        network, images = network.double(), tuple(image.double() for image in images)
-    partial = case.startswith("pan_discriminator_hidden")
-    with torch.no_grad():
-        if partial:
-            found = network.features(*images)
-            made = Verdict(torch.zeros(1), tuple(found[tap - 1] for tap in TAPS))
-        else:
-            made = network(*images)
-    compared = 0
-    for prefix, tensor in outputs(case, made).items():
-        if not (partial and prefix in ("logits", "sigmoid")):
-            compared += golden.compare(records, prefix, tensor)
-    assert compared == len(records) - len(counts), sorted(records)
+    network.train("eval mode" not in settings["text"])
+    images = pictures(golden, case, settings)
+    if all(record["float32_usable"] for record in records.values()):
+        compare(golden, case, records, network, images, len(counts))
+    # the same float32 weights and images; running statistics play no part in a pass in training mode
+    compare(golden, case, records, network.double(), tuple(image.double() for image in images), len(counts))
+
+
+@torch.no_grad()
+def compare(golden, case, records, network, images, counts):
+    if case.startswith("pan_discriminator_hidden"):
+        found = network.features(*images)
+        made = {f"hidden layer {tap}": found[tap - 1] for tap in TAPS}
+    else:
+        made = outputs(case, network(*images))
+    compared = sum(golden.compare(records, prefix, tensor) for prefix, tensor in made.items())
+    assert compared == len(records) - counts, sorted(records)
