@@ -16,17 +16,18 @@ from benchmark.grid import parse_grid
 from benchmark.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
+DENOISERS = {"gaussian", "nl-means", "wavelet", "tv"}
 
 
 def test_the_models_of_the_comparison_are_offered():
     methods = {name for name, spec in SPECS.items() if not spec.baseline}
     protocol = {"medgan", "pix2pix", "pan", "id-cgan", "fila-sgan", "cyclegan"}
     assert methods == {*protocol, "two-stage", "dual-gan", "pix2pix-gdl"}
-    baselines = {"unet-l1", "unet-l2", "histogram", "mean-image", "copy-input", "nl-means", "wavelet"}
+    baselines = {"unet-l1", "unet-l2", "histogram", "mean-image", "copy-input"} | DENOISERS
     assert set(SPECS) - methods == baselines
     assert SPECS["cyclegan"].pairing == "unpaired"
     assert {name for name, spec in SPECS.items() if spec.target_units == ("HU",)} == {"two-stage", "dual-gan"}
-    assert {name for name, spec in SPECS.items() if spec.same_unit} == {"nl-means", "wavelet"}
+    assert {name for name, spec in SPECS.items() if spec.same_unit} == DENOISERS
 
 
 def test_listing_imports_nothing_heavy():

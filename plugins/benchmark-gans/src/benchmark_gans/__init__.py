@@ -170,6 +170,21 @@ def baseline_models() -> Iterable[ModelSpec]:
         baseline=True,
         cost=0.0,
     )
+    yield from denoiser_models()
+
+
+def denoiser_models() -> Iterable[ModelSpec]:
+    """What needs no network where source and target are in one unit."""
+    yield ModelSpec(
+        "gaussian",
+        "benchmark_gans.denoisers:Gaussian",
+        summary="Gaussian filter, as wide as suits the training slices.",
+        options=baseline_options.GaussianOptions,
+        kind="fitted",
+        same_unit=True,
+        baseline=True,
+        cost=0.1,
+    )
     yield ModelSpec(
         "nl-means",
         "benchmark_gans.denoisers:NlMeans",
@@ -191,6 +206,17 @@ def baseline_models() -> Iterable[ModelSpec]:
         baseline=True,
         cost=0.1,
         source="Chang, Yu, Vetterli, Adaptive wavelet thresholding, IEEE TIP 9 (2000); scikit-image",
+    )
+    yield ModelSpec(
+        "tv",
+        "benchmark_gans.denoisers:TotalVariation",
+        summary="Least total variation, as strong as suits the training slices.",
+        options=baseline_options.DenoiserOptions,
+        kind="fitted",
+        same_unit=True,
+        baseline=True,
+        cost=0.1,
+        source="Rudin, Osher, Fatemi, Physica D 60 (1992); Chambolle, J. Math. Imaging Vis. 20 (2004); scikit-image",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from benchmark_gans.options import option
 
@@ -19,12 +20,29 @@ class DenoiserOptions:
     """A classical denoiser."""
 
     strengths: tuple[float, ...] = option(
-        (0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
-        "strengths to choose from, in multiples of the noise estimated in each slice; the one with the least squared "
-        "error on training slices is taken",
+        (0.01, 0.02, 0.04, 0.06, 0.08, 0.12, 0.16, 0.22, 0.32),
+        "strengths to choose from, on images in [-1, 1] or roots in [0, 1], no denoising being one more; the one with "
+        "the least squared error on training slices is taken",
         "this project",
     )
-    slices: int = option(48, "training slices, evenly spaced, on which the strength is chosen", "this project")
+    root: Literal["fitted", "always", "never"] = option(
+        "fitted",
+        "denoise the square root of the intensity above the window's lower end, where noise of counts is the same "
+        "everywhere; fitted: if it has the smaller error",
+        "Anscombe 1948, without his offset of 3/8",
+    )
+    slices: int = option(24, "training slices, evenly spaced, on which all that is chosen", "this project")
+
+
+@dataclass(frozen=True)
+class GaussianOptions(DenoiserOptions):
+    """A Gaussian filter."""
+
+    strengths: tuple[float, ...] = option(
+        (0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0),
+        "standard deviations in pixels to choose from, no filter being one more",
+        "this project",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Classical denoisers from scikit-image as baselines, for sources and targets of one modality.
+"""Classical denoisers as baselines, for sources and targets in one unit: what can be had without a network.
 
-BM3D itself is not here: the package of that name may not be used commercially. Wavelet shrinkage with cycle spinning
-is its nearest relative in a free library (thresholding of transform coefficients, averaged over many placements).
+The noise is not estimated from the image: where it is correlated or grows with intensity, as in PET, estimators for
+white noise miss it by an order of magnitude. Instead the strength is fitted to the training pairs. BM3D is not here:
+the package of that name may not be used commercially.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.restoration import denoise_nl_means, denoise_wavelet, estimate_sigma
+from scipy.ndimage import gaussian_filter
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor
 
 from benchmark import UsageError
@@ -20,81 +22,109 @@ from benchmark_gans.baseline_options import DenoiserOptions, NlMeansOptions, Wav
 
 Image = NDArray[np.float32]
 
-NOISELESS = 1e-6
-"""Noise below this, in [-1, 1], is rounding."""
-
 
 class Denoiser:
-    """Denoises each slice with ``strength`` x its estimated noise; the strength is chosen on training slices."""
+    """Denoises each slice, as strongly as has the least mean squared error inside the region of training slices.
+
+    Not denoising at all is among the choices. So is denoising the square root of the intensity above the window's
+    lower end, where noise of counts is the same everywhere (Anscombe 1948).
+
+    Raises:
+        UsageError: no strengths or slices to choose from.
+    """
 
     def __init__(self, options: DenoiserOptions, _context: ModelContext) -> None:
-        if not options.strengths or min(options.strengths) <= 0 or options.slices < 1:
-            raise UsageError("strengths must be above 0, slices at least 1")
+        if not options.strengths or not all(0 < each < np.inf for each in options.strengths) or options.slices < 1:
+            raise UsageError(f"strengths {options.strengths} must be above 0, slices ({options.slices}) at least 1")
         self.options = options
-        self.strength = options.strengths[0]
+        self.strength = 0.0
+        self.root = False
 
-    def denoise(self, image: Image, noise: float) -> Image:
-        """One slice ``(H, W)`` without noise of this standard deviation."""
+    def denoise(self, image: Image, strength: float) -> Image:
+        """One slice ``(H, W)``, denoised."""
         raise NotImplementedError
 
     def fit(self, slices: TrainingSlices) -> None:
-        """Choose the strength with the least mean squared error inside the region."""
+        """Choose the strength, and whether to take the root."""
         places = set(np.linspace(0, len(slices) - 1, min(len(slices), self.options.slices)).astype(int))
         chosen = [each for place, each in enumerate(slices) if place in places]
+        roots = {"fitted": (False, True), "always": (True,), "never": (False,)}[self.options.root]
+        choices = [(0.0, False), *((strength, root) for root in roots for strength in self.options.strengths)]
         errors = []
-        for strength in self.options.strengths:
-            total = sum(
-                float(((self._slice(source, strength) - target)[mask] ** 2).sum()) for source, target, mask in chosen
+        for self.strength, self.root in choices:
+            made = (self._slice(source) - target for source, target, _ in chosen)
+            errors.append(
+                sum(float(np.square(each[mask]).sum()) for each, (_, _, mask) in zip(made, chosen, strict=True))
             )
-            errors.append(total)
-        self.strength = self.options.strengths[int(np.argmin(errors))]
+        self.strength, self.root = choices[int(np.argmin(errors))]
 
     def translate(self, source: Tensor) -> Tensor:
         """Every slice denoised, ``(N, 1, H, W)`` in [-1, 1]."""
-        images = source[:, 0].cpu().numpy()
-        made = np.stack([self._slice(image, self.strength) for image in images])
+        made = np.stack([self._slice(image) for image in source[:, 0].cpu().numpy()])
         return torch.from_numpy(made)[:, None].to(source)
 
-    def _slice(self, image: Image, strength: float) -> Image:
-        noise = float(estimate_sigma(image))
-        if not noise > NOISELESS:
+    def _slice(self, image: Image) -> Image:
+        if not self.strength:
             return image.copy()
-        return np.clip(self.denoise(image, strength * noise), -1.0, 1.0).astype(np.float32)
+        if not self.root:
+            return np.clip(self.denoise(image, self.strength), -1.0, 1.0).astype(np.float32)
+        rooted = np.sqrt(np.clip((image + 1) / 2, 0.0, 1.0))
+        made = np.clip(self.denoise(rooted, self.strength), 0.0, 1.0)
+        return (2 * np.square(made) - 1).astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        """The strength."""
-        return {"strength": self.strength}
+        """What was chosen."""
+        return {"strength": self.strength, "root": self.root}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state_dict` gave."""
-        self.strength = float(state["strength"])
+        self.strength, self.root = float(state["strength"]), bool(state["root"])
 
     def provenance(self) -> dict[str, str]:
-        """The strength that was chosen."""
-        return {"strength": f"{self.strength:g} x estimated noise"}
+        """What was chosen."""
+        return {"strength": f"{self.strength:g}{' on the square root of intensity' if self.root else ''}"}
+
+
+class Gaussian(Denoiser):
+    """A Gaussian filter whose standard deviation in pixels is the strength: the usual post-filter of PET."""
+
+    def denoise(self, image: Image, strength: float) -> Image:
+        made: Image = gaussian_filter(image, strength)
+        return made
 
 
 class NlMeans(Denoiser):
-    """Non-local means (Buades, Coll, Morel 2005): similar patches are averaged."""
+    """Non-local means (Buades, Coll, Morel 2005): similar patches are averaged; the strength is their filter h."""
 
     options: NlMeansOptions
 
-    def denoise(self, image: Image, noise: float) -> Image:
+    def denoise(self, image: Image, strength: float) -> Image:
         made: Image = denoise_nl_means(
-            image, patch_size=self.options.patch, patch_distance=self.options.reach, h=0.8 * noise, sigma=noise
+            image, patch_size=self.options.patch, patch_distance=self.options.reach, h=strength
         )
         return made
 
 
 class Wavelet(Denoiser):
-    """Soft thresholding of wavelet coefficients (BayesShrink, Chang et al. 2000), averaged over shifts."""
+    """Soft thresholding of wavelet coefficients (BayesShrink, Chang et al. 2000), averaged over shifts.
+
+    The strength is the standard deviation of the noise that is taken away.
+    """
 
     options: WaveletOptions
 
-    def denoise(self, image: Image, noise: float) -> Image:
+    def denoise(self, image: Image, strength: float) -> Image:
         shifts = [(row, column) for row in range(self.options.spins + 1) for column in range(self.options.spins + 1)]
         total = np.zeros_like(image, np.float64)
         for shift in shifts:
-            moved = denoise_wavelet(np.roll(image, shift, (0, 1)), sigma=noise)
+            moved = denoise_wavelet(np.roll(image, shift, (0, 1)), sigma=strength)
             total += np.roll(moved, (-shift[0], -shift[1]), (0, 1))
         return (total / len(shifts)).astype(np.float32)
+
+
+class TotalVariation(Denoiser):
+    """Least total variation (Rudin, Osher, Fatemi 1992), by Chambolle's algorithm; the strength is its weight."""
+
+    def denoise(self, image: Image, strength: float) -> Image:
+        made: Image = denoise_tv_chambolle(image, weight=strength)
+        return made
