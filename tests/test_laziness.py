@@ -28,6 +28,7 @@ print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
         ("run", "--help"),
         ("list",),
         ("list", "--json"),
+        ("show", "preset", "small"),
         ("plugins",),
         ("data", "--help"),
         ("status", "--help"),
@@ -45,3 +46,24 @@ def test_a_light_command_imports_nothing_heavy(arguments: tuple[str, ...]) -> No
 def test_the_supervisor_of_a_run_never_imports_torch() -> None:
     program = "import sys, benchmark.run, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+SHOWS = """
+import sys
+from benchmark.cli import app
+from benchmark.plugins import registry
+for kind in ("task", "metric", "profile", "grid", "importer"):
+    for name in registry().all(kind):
+        try:
+            app(["show", kind, name])
+        except SystemExit as end:
+            assert not end.code, (kind, name)
+print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
+"""
+
+
+def test_only_showing_a_model_imports_torch() -> None:
+    program = SHOWS.format(heavy=("torch", "torchvision", "torchmetrics", "lpips", "scipy"))
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1].split() == ["LOADED"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark.errors import unknown_name
+from benchmark.errors import UsageError, unknown_name
 from benchmark.plugins import KINDS, Offer, registry
 from benchmark.presets import PRESETS, preset
 
@@ -56,12 +56,16 @@ def show(
     kind: Annotated[str, typer.Argument(help="model, task, metric, profile, grid, importer or preset.")],
     name: Annotated[str, typer.Argument(help="Its name.")],
     preset_name: Annotated[str, typer.Option("--preset", help="Show the defaults under this preset.")] = "small",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", help="OPTION=VALUE: show it with this value. Repeatable."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show one component: what it is, where it comes from, its options with default, meaning and source."""
     from benchmark.cli.text import columns, echo, echo_json
 
-    facts = _facts(_kinds(kind)[0], name, preset_name)
+    facts = _facts(_kinds(kind)[0], name, preset_name, _settings(parameter or []))
     if json:
         echo_json(facts)
         return
@@ -84,6 +88,16 @@ def show(
         rows = [[n["name"], f"{n['parameters']:,}", _seen(n), str(len(n["layers"]))] for n in networks]
         for line in columns([["name", "parameters", "receptive field", "layers with weights"], *rows]):
             echo(f"  {line}")
+
+
+def _settings(items: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in items:
+        name, separator, value = item.partition("=")
+        if not (name and separator):
+            raise UsageError(f"--parameter {item!r}: write OPTION=VALUE")
+        found[name] = value
+    return found
 
 
 def _plain(value: Any) -> str:
@@ -109,9 +123,11 @@ def _help(option: dict[str, Any]) -> str:
     )
 
 
-def _facts(kind: str, name: str, preset_name: str) -> dict[str, Any]:
+def _facts(kind: str, name: str, preset_name: str, settings: dict[str, str]) -> dict[str, Any]:
     from benchmark import options
 
+    if settings and kind in ("preset", "grid", "profile"):
+        raise UsageError(f"--parameter: a {kind} has no options")
     if kind == "preset":
         return asdict(preset(name))
     if kind not in KINDS:
@@ -146,10 +162,11 @@ def _facts(kind: str, name: str, preset_name: str) -> dict[str, Any]:
     if kind == "model":
         facts["preset"] = chosen.name
         facts["recipe"] = asdict(chosen.recipe.changed(spec.recipes.get(chosen.name, {})))
-    changed = spec.presets.get(chosen.name, {}) if kind == "model" else {}
+    changed = {**spec.presets.get(chosen.name, {}), **settings} if kind == "model" else settings
+    values = options.resolve(spec.name, spec.options, changed)
     facts["options"] = options.describe(spec.options, changed)
     if kind == "model":
         from benchmark.anatomy import networks
 
-        facts["networks"] = networks(spec, options.resolve(spec.name, spec.options, changed), chosen)
+        facts["networks"] = networks(spec, values, chosen)
     return facts

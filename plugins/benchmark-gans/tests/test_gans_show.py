@@ -45,5 +45,46 @@ def test_the_command_needs_no_pretrained_weights_and_gives_sources(tmp_path):
     assert {"epochs": 200, "batch_size": 1, "learning_rate": 2e-4}.items() <= facts["recipe"].items()
 
 
+def shown(*arguments):
+    command = [sys.executable, "-m", "benchmark", "show", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_networks_are_shown_for_the_options_that_are_given():
+    facts = json.loads(shown("model", "pan", "--preset", "paper", "-p", "architecture=authors", "--json").stdout)
+    by_name = {network["name"]: network for network in facts["networks"]}
+    assert by_name["generator"]["parameters"] == 16_828_673
+    assert by_name["generator"]["receptive_field"] == 255
+    assert {option["name"]: option["default"] for option in facts["options"]}["margin"] == 3.0
+
+
+def test_the_table_has_a_line_for_each_network():
+    lines = shown("model", "cyclegan", "--preset", "paper").stdout.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("networks at preset paper"))
+    assert lines[start + 1].split()[:2] == ["name", "parameters"]
+    assert [line.split()[:2] for line in lines[start + 2 :]] == [
+        ["generator", "11,365,633"],
+        ["reverse", "11,365,633"],
+        ["discriminator_target", "2,762,689"],
+        ["discriminator_source", "2,762,689"],
+    ]
+    assert lines[-1].split()[2:] == ["70", "pixels", "5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("model", "pan", "-p", "architecture"), "write OPTION=VALUE"),
+        (("model", "pan", "-p", "architektur=authors"), "'architecture'"),
+        (("model", "pan", "-p", "architecture=mine"), "pan.architecture: 'mine' is not one of protocol, authors"),
+        (("grid", "full", "-p", "a=1"), "a grid has no options"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused(arguments, said):
+    ended = shown(*arguments)
+    assert ended.returncode == 2
+    assert said in " ".join(ended.stderr.split())
+
+
 def test_a_model_without_networks_shows_none():
     assert networks(SPECS["copy-input"], {}, PRESETS["small"]) == []
