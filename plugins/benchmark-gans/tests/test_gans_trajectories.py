@@ -60,6 +60,10 @@ def kernels(network):
     return [weight for weight in network.parameters() if weight.ndim == 4]
 
 
+def count(network):
+    return sum(weight.numel() for weight in network.parameters())
+
+
 def norm(tensors):
     return math.sqrt(sum(float(tensor.square().sum()) for tensor in tensors))
 
@@ -155,6 +159,7 @@ def test_pix2pix_trains_like_the_reference(golden, pix2pix, monkeypatch, case):
     agrees(records["loss D_fake per step"], losses["discriminator_fake"])
     agrees(records["update distance of conv weights, all networks per step"], distances)
     for short, name in (("G", "generator"), ("D", "discriminator")):
+        assert records[f"parameter count {short}"]["value"] == count(model.networks()[name])
         agrees(records[f"gradient norm of the conv weights of {short} per step"], gradients[name])
         agrees(records[f"{short}: L2 distance of its conv weights from the start"], moved[name])
     compare_outputs(golden, records, model, settings, step_batch(golden, settings, 0))
@@ -232,6 +237,7 @@ def test_cyclegan_trains_like_the_reference(golden, cyclegan, monkeypatch, case)
     agrees(both("D"), 0.5 * (losses["discriminators_real"] + losses["discriminators_fake"]))
     agrees(records["update distance of conv weights, all networks per step"], distances)
     for name, (short, _) in CYCLEGANS_NETWORKS.items():
+        assert records[f"parameter count {short}"]["value"] == count(networks[name])
         agrees(records[f"gradient norm of the conv weights of {short} per step"], gradients[name])
         agrees(records[f"{short}: L2 distance of its conv weights from the start"], moved[name])
     first = step_batch(golden, settings, 0)
