@@ -127,7 +127,7 @@ def _optimiser(
     if kind == "adam":
         return LayoutAdam(parameters, lr=learning_rate, betas=betas, fused=True, capturable=capturable)
     if kind == "rmsprop":  # Keras' memory of 0.9
-        return RMSprop(parameters, lr=learning_rate, alpha=0.9, capturable=capturable)  # type: ignore[arg-type]
+        return RMSprop(parameters, lr=learning_rate, alpha=0.9, capturable=capturable)
     return SGD(parameters, lr=learning_rate, fused=True)
 
 
