@@ -39,11 +39,7 @@ class CellFolder:
 
     def read(self) -> dict[str, Any] | None:
         """The record, or ``None`` when there is none or it is torn."""
-        try:
-            with open(f"{self.path}/record.json", "rb") as handle:
-                return unsealed(handle.read())
-        except OSError:
-            return None
+        return _read(f"{self.path}/record.json")
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Store a record atomically, with its own hash."""
@@ -88,9 +84,19 @@ def unsealed(text: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(record, dict) or not isinstance(stated := record.pop("sha256", None), str):
         return None
+    if not isinstance(record.get("state"), str):
+        return None
     if marker == f'{stated}"\n}}\n'.encode() and hashlib.sha256(body).hexdigest() == stated:
         return record
     return record if atomic.sha256_of(record) == stated else None
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    try:
+        with open(path, "rb", buffering=0) as handle:
+            return unsealed(handle.read())
+    except OSError:
+        return None
 
 
 class RunFolder:
@@ -180,6 +186,7 @@ class RunFolder:
         planned = {cell["id"]: cell for cell in self.about()["cells"]}
         for cell in planned.values():
             yield self._record(cell, verify)
+        places = {_place(cell["spec"]): cell["spec"] for cell in planned.values()}
         for folder in self._unplanned(planned):
             if not (record := CellFolder(folder).read()):
                 continue
@@ -187,7 +194,7 @@ class RunFolder:
                 damage = CellFolder(folder).damage(record) if verify else ""
                 yield {**record, "state": "failed", "reason": damage} if damage else record
             else:
-                reason = self._why_stale(record, planned.values())
+                reason = _why_stale(record, places)
                 yield {**record, "state": "stale", "was": record["state"], "reason": reason}
 
     def unreadable(self) -> list[tuple[str, str]]:
@@ -205,25 +212,27 @@ class RunFolder:
         return [cells / name for name in sorted(name for name in names if name not in planned)]
 
     def _record(self, cell: Mapping[str, Any], verify: bool) -> dict[str, Any]:
-        spec = CellSpec.from_json(cell["spec"])
-        folder = self.cell(cell["id"])
-        record = folder.read()
+        record = _read(f"{self.path}/cells/{cell['id']}/record.json")
         if record is None:
-            torn = folder.file("record.json").exists()
-            record = bare_record(
-                spec, baseline=cell["baseline"], reason="its record.json is torn or was altered" if torn else ""
-            )
-        elif verify and record["state"] == "done" and (damage := folder.damage(record)):
+            torn = self.cell(cell["id"]).file("record.json").exists()
+            reason = "its record.json is torn or was altered" if torn else ""
+            record = bare_record(CellSpec.from_json(cell["spec"]), baseline=cell["baseline"], reason=reason)
+        elif verify and record["state"] == "done" and (damage := self.cell(cell["id"]).damage(record)):
+            spec = CellSpec.from_json(cell["spec"])
             record = bare_record(spec, baseline=cell["baseline"], state="failed", reason=damage)
-        return {**record, "profile": spec.profile if record["state"] != "done" else record["profile"]}
+        return record if record["state"] == "done" else {**record, "profile": cell["spec"]["profile"]}
 
-    def _why_stale(self, record: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]) -> str:
-        keys = ("task", "name", "seed")
-        for cell in planned:
-            if all(cell["spec"][key] == record.get(key) for key in keys):
-                changed = differences(record.get("spec", {}), cell["spec"])
-                return f"replaced: {', '.join(changed[:4]) or 'plan'} changed"
+
+def _place(spec: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(spec.get(key) for key in ("task", "name", "seed"))
+
+
+def _why_stale(record: Mapping[str, Any], places: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> str:
+    """What has changed since, where the plan has another cell in its place."""
+    if (spec := places.get(_place(record))) is None:
         return "no longer in the plan"
+    changed = differences(record.get("spec", {}), spec)
+    return f"replaced: {', '.join(changed[:4]) or 'plan'} changed"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import atomic
-from benchmark.store import CellFolder, differences
+from benchmark.store import CellFolder, RunFolder, differences
 
 
 def done(folder: CellFolder) -> dict[str, object]:
@@ -83,3 +83,31 @@ def test_differences_name_what_changed() -> None:
     old = {"seed": 0, "options": {"a": 1, "b": 2}, "dataset": {"path": "x", "key": "k"}}
     new = {"seed": 0, "options": {"a": 1, "b": 3}, "dataset": {"path": "y", "key": "k"}}
     assert differences(old, new) == ["options.b"]
+
+
+def test_a_record_with_the_hash_of_its_values_is_read_too(tmp_path: Path) -> None:
+    """As records were written once."""
+    record = {"state": "done", "value": [1.5, "é"]}
+    (tmp_path / "record.json").write_text(json.dumps({**record, "sha256": atomic.sha256_of(record)}))
+    assert CellFolder(tmp_path).read() == record
+    (tmp_path / "record.json").write_text(json.dumps({**record, "sha256": atomic.sha256_of("other")}))
+    assert CellFolder(tmp_path).read() is None
+
+
+@pytest.mark.parametrize("text", [b"[]", b"null", b"{}", b'{"state": "done"}', b"\xff\xfe", b'{"sha256": 5}'])
+def test_json_that_is_no_record_is_no_record(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "record.json").write_bytes(text)
+    assert CellFolder(tmp_path).read() is None
+
+
+def test_cells_that_no_plan_knows_and_nobody_can_read_are_listed(tmp_path: Path) -> None:
+    atomic.write_json(tmp_path / "run.json", {"schema": 1, "cells": []})
+    done(CellFolder(tmp_path / "cells" / "good"))
+    for name, text in (("torn", b'{"state"'), ("altered", b"{}")):
+        place = tmp_path / "cells" / name
+        place.mkdir()
+        (place / "record.json").write_bytes(text)
+    (tmp_path / "cells" / "just-begun").mkdir()
+    run = RunFolder(tmp_path)
+    assert [name for name, _ in run.unreadable()] == ["altered", "torn"]
+    assert [record["state"] for record in run.stream()] == ["stale"]

@@ -27,26 +27,20 @@ Claim = tuple[str, str, str, str, str]
 """The same, then the hash of the data and the profile's definition."""
 
 
-@dataclass(slots=True)
-class MetricOfCell:
-    """A cell under one metric: patient values in the order of the group's patients (NaN missing), or an estimate."""
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A metric of level ``distribution``: its value and limits, and the patients that it rests on."""
 
-    values: array[float] = field(default_factory=lambda: array("d"))
-    estimate: Interval | None = None
-    level: str = "slice"
-    unit: str | None = None
-    expected: int = 0
-    """Of an estimate: patients that it should rest on."""
-    bias: float | None = None
-    """Of an estimate: how much too high it is for having few images, where the metric says."""
-    failed: int = 0
-    reason: str = ""
-    """Why it was not scored; empty where it was."""
+    interval: Interval
+    expected: int
+    failed: int
+    bias: float | None
+    """How much too high it is for having few images, where the metric says."""
 
 
 @dataclass(slots=True)
 class Cell:
-    """What a leaderboard needs of one record."""
+    """What a leaderboard needs of one record; by metric, arrays of numbers and little else, since there are many."""
 
     id: str
     name: str
@@ -55,7 +49,13 @@ class Cell:
     seed: int
     state: str
     reason: str
-    metrics: dict[str, MetricOfCell] = field(default_factory=dict)
+    values: dict[str, array[float]] = field(default_factory=dict)
+    """In the order of the group's patients: NaN missing, infinite perfect."""
+    estimates: dict[str, Estimated] = field(default_factory=dict)
+    unscored: dict[str, str] = field(default_factory=dict)
+    """Why a metric gave nothing."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Patients without a usable translation, where there are any."""
     stages: dict[str, array[float]] = field(default_factory=dict)
     parameters: int | None = None
     train_s: float | None = None
@@ -75,6 +75,8 @@ class Group:
     definition: Mapping[str, Any] = field(default_factory=dict)
     dataset: Mapping[str, Any] = field(default_factory=dict)
     patients: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """Level and unit of the metrics that gave anything."""
     cells: list[Cell] = field(default_factory=list)
 
     def matrix(self, values: Sequence[array[float]]) -> NDArray[np.float64]:
@@ -151,9 +153,9 @@ def _add(groups: dict[Claim, Group], record: Record) -> None:
     if claim is None:
         claim = (*data, json.dumps(definition, sort_keys=True))
     group = groups.get(claim) or Group(claim[0], claim[1], str(record["profile"]), definition, dataset)
-    patients = dict(group.patients)
-    group.cells.append(_cell(record, patients))
-    group.patients = patients
+    patients, metrics = dict(group.patients), dict(group.metrics)
+    group.cells.append(_cell(record, patients, metrics))
+    group.patients, group.metrics = patients, metrics
     groups[claim] = group
 
 
@@ -169,7 +171,8 @@ def _bare(record: Record) -> Cell:
     )
 
 
-def _cell(record: Record, patients: dict[str, int]) -> Cell:
+def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str, str | None]]) -> Cell:
+    """A done cell; adds to what is known of patients and metrics."""
     cell = _bare(record)
     timings = record.get("timings", {})
     weights = [count for name, count in (record.get("parameters") or {}).items() if name.startswith("generator")]
@@ -178,38 +181,41 @@ def _cell(record: Record, patients: dict[str, int]) -> Cell:
     cell.peak_memory_mb = record.get("peak_memory_mb")
     cell.hardware = f"{record['device']} {record['precision']}".strip()
     cell.score_key = record.get("score_key")
-    cell.metrics = {name: _metric(score, patients) for name, score in record["scores"].items()}
+    for name, score in record["scores"].items():
+        if score.get("state") != "scored":
+            cell.unscored[name] = str(score.get("reason") or "not scored")
+            continue
+        level = str(score.get("level", "slice"))
+        metrics.setdefault(name, (level, score.get("unit")))
+        if failed := int(score.get("n_failed", 0)):
+            cell.failed[name] = failed
+        if level != "distribution":
+            cell.values[name] = _values(score, patients)
+        elif score["mean"] is None:
+            cell.unscored[name] = "undefined"
+        else:
+            cell.estimates[name] = _estimated(score, failed)
     for name, measure in (record.get("stages") or {}).items():
         cell.stages[name] = array("d", (math.nan if v is None else float(v) for v in measure["patients"].values()))
     return cell
 
 
-def _metric(score: Mapping[str, Any], patients: dict[str, int]) -> MetricOfCell:
-    if score.get("state") != "scored":
-        return MetricOfCell(reason=str(score.get("reason") or "not scored"))
-    level, unit = str(score.get("level", "slice")), score.get("unit")
-    if level == "distribution":
-        value, (low, high) = score["mean"], score["interval"]
-        limits = [math.nan if number is None else float(number) for number in (value, low, high)]
-        known = math.isfinite(limits[0])
-        expected, failed = int(score["n_expected"]), int(score.get("n_failed", 0))
-        return MetricOfCell(
-            estimate=Interval(limits[0], limits[1], limits[2], expected - failed if known else 0),
-            level=level,
-            unit=unit,
-            expected=expected,
-            bias=score.get("bias"),
-            failed=failed,
-            reason="" if known else "undefined",
-        )
-    if list(score["patients"]) == list(patients):
-        values = array("d", [math.nan if value is None else value for value in score["patients"].values()])
+def _estimated(score: Mapping[str, Any], failed: int) -> Estimated:
+    low, high = (math.nan if limit is None else float(limit) for limit in score["interval"])
+    expected = int(score["n_expected"])
+    return Estimated(Interval(float(score["mean"]), low, high, expected - failed), expected, failed, score.get("bias"))
+
+
+def _values(score: Mapping[str, Any], patients: dict[str, int]) -> array[float]:
+    found = score["patients"]
+    if list(found) == list(patients):
+        values = array("d", [math.nan if value is None else value for value in found.values()])
     else:
         values = array("d", [math.nan]) * len(patients)
-        for patient, value in score["patients"].items():
+        for patient, value in found.items():
             place = patients.setdefault(patient, len(patients))
             values.extend([math.nan] * (place + 1 - len(values)))
             values[place] = math.nan if value is None else float(value)
     for patient in score.get("infinite", ()):
         values[patients[patient]] = math.inf
-    return MetricOfCell(values=values, level=level, unit=unit, failed=int(score.get("n_failed", 0)))
+    return values

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.leaderboard.collect import Cell, Group, MetricOfCell
+from benchmark.leaderboard.collect import Cell, Estimated, Group
 from benchmark.leaderboard.tables import Column, Problem, Row, Score, Stages
 from benchmark.specs import MetricSpec
 from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_interval
@@ -33,9 +33,7 @@ class Entry:
     def values(self, group: Group, metric: str) -> NDArray[np.float64]:
         """Patient values ``(seeds, patients)`` of the seeds that have any; NaN missing, infinite perfect."""
         if metric not in self._values:
-            scored = [cell.metrics[metric] for cell in self.done if metric in cell.metrics]
-            found = [each.values for each in scored if not each.reason and each.estimate is None]
-            self._values[metric] = group.matrix(found)
+            self._values[metric] = group.matrix([cell.values[metric] for cell in self.done if metric in cell.values])
         return self._values[metric]
 
 
@@ -57,16 +55,14 @@ def entries(group: Group) -> list[Entry]:
 def columns(group: Group, metrics: Mapping[str, MetricSpec], unit: str) -> tuple[Column, ...]:
     """The profile's metrics, the primary one first."""
     done = [cell for cell in group.cells if cell.state == "done"]
-    names = list(dict.fromkeys(name for cell in done for name in cell.metrics))
+    names = list(dict.fromkeys([*group.metrics, *(name for cell in done for name in cell.unscored)]))
     listed = [use["metric"] for use in group.definition.get("metrics", ())]
     order = {name: at for at, name in enumerate(dict.fromkeys([group.definition.get("primary"), *listed]))}
     names.sort(key=lambda name: (order.get(name, len(order)), name))
     found = []
     for name in names:
-        scored = [cell.metrics[name] for cell in done if name in cell.metrics and not cell.metrics[name].reason]
         spec = metrics.get(name)
-        level = scored[0].level if scored else spec.level if spec else "slice"
-        shown = next((metric.unit for metric in scored if metric.unit is not None), None)
+        level, shown = group.metrics.get(name, (spec.level if spec else "slice", None))
         if spec is None:
             found.append(Column(name, name, shown or "", None, 4, level, described=False))
             continue
@@ -97,17 +93,22 @@ def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resampl
 
 def score(entry: Entry, group: Group, column: Column, resamples: Resamples | None) -> Score:
     """A model under one metric."""
-    scored = [cell.metrics.get(column.name) for cell in entry.done]
-    reasons = [metric.reason if metric else "not scored" for metric in scored if metric is None or metric.reason]
+    name = column.name
+    reasons = [
+        cell.unscored.get(name, "not scored")
+        for cell in entry.done
+        if name not in cell.values and name not in cell.estimates
+    ]
     if column.level == "distribution":
-        return _of_estimates([metric for metric in scored if metric and metric.estimate], reasons)
-    table = entry.values(group, column.name)
+        return _of_estimates([cell.estimates[name] for cell in entry.done if name in cell.estimates], reasons)
+    table = entry.values(group, name)
     known = patient_values(table)
     finite = known[np.isfinite(known)]
+    listed = finite.tolist()
     perfect = int(np.count_nonzero(np.isinf(known)))
     gaps = int(np.count_nonzero(np.isnan(table)))
     expected = len(group.patients) if len(table) else 0
-    failed = max((metric.failed for metric in scored if metric and not metric.reason), default=0)
+    failed = max((cell.failed.get(name, 0) for cell in entry.done), default=0)
     if perfect:
         reasons.append(f"perfect on {perfect} of {expected} patients, who are left out of the mean")
     if gaps:
@@ -115,7 +116,7 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
     if resamples is not None and len(finite) == resamples.n >= BCA_FROM:
         interval = bca_interval(finite, resamples.means(finite[:, None])[:, 0])
     else:
-        interval = t_interval(finite)
+        interval = t_interval(listed)
     return Score(
         interval=interval,
         expected=expected,
@@ -123,7 +124,7 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
         missing=gaps / len(table) if len(table) else 0.0,
         perfect=perfect,
         bias=None,
-        median=float(np.median(finite)) if len(finite) else math.nan,
+        median=median(listed) if listed else math.nan,
         seed_sd=_sd_of_seeds(table),
         reason="; ".join(dict.fromkeys(reasons)),
     )
@@ -147,7 +148,11 @@ def patient_values(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _sd_of_seeds(table: NDArray[np.float64]) -> float:
     """Standard deviation of the seeds' means over the patients that each was scored on."""
+    if len(table) < 2:
+        return math.nan
     known = np.isfinite(table)
+    if known.all():
+        return float(table.mean(axis=1).std(ddof=1))
     counts = known.sum(axis=1)
     sums = np.where(known, table, 0.0).sum(axis=1)
     means = sums[counts > 0] / counts[counts > 0]
@@ -165,23 +170,22 @@ def _gaps(table: NDArray[np.float64], failed: int, expected: int) -> str:
     return f"{' and '.join(parts)} of {expected} patients"
 
 
-def _of_estimates(scored: Sequence[MetricOfCell], reasons: Sequence[str]) -> Score:
+def _of_estimates(scored: Sequence[Estimated], reasons: Sequence[str]) -> Score:
     """A metric of level ``distribution`` over seeds: the means of values and of limits, which do not shrink with
     seeds because these share the patients.
     """
-    known = [(metric, metric.estimate) for metric in scored if metric.estimate and not metric.reason]
-    values = [estimate for _, estimate in known]
+    values = [each.interval for each in scored]
     value, low, high = (
         fmean(getattr(each, side) for each in values) if values else math.nan for side in ("mean", "low", "high")
     )
-    failed = max((metric.failed for metric in scored), default=0)
+    failed = max((each.failed for each in scored), default=0)
     return Score(
         interval=Interval(value, low, high, min((each.n for each in values), default=0)),
-        expected=max((metric.expected for metric in scored), default=0),
+        expected=max((each.expected for each in scored), default=0),
         failed=failed,
-        missing=fmean(metric.failed for metric, _ in known) if known else 0.0,
+        missing=fmean(each.failed for each in scored) if scored else 0.0,
         perfect=0,
-        bias=_mean(metric.bias for metric, _ in known),
+        bias=_mean(each.bias for each in scored),
         median=math.nan,
         seed_sd=stdev(each.mean for each in values) if len(values) > 1 else math.nan,
         reason="; ".join(dict.fromkeys([*reasons, *([f"{failed} patients failed"] if failed else [])])),

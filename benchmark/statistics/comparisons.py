@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.statistics.effects import Effect, effect_size
-from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_interval
-from benchmark.statistics.paired import combined_differences, differences, holm, signed_rank
+from benchmark.statistics.effects import Effect, effect_sizes
+from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_quantile
+from benchmark.statistics.paired import combined_differences, differences, holm, signed_rank, signed_rank_p
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,17 +64,30 @@ def difference_of(
     """
     sign = 1.0 if higher_is_better else -1.0
     better = differences(sign * first, sign * second)
-    values = sign * better[np.isfinite(first) & np.isfinite(second)]
-    return _described(values, signed_rank(better).p, resamples)
-
-
-def _described(values: NDArray[np.float64], p: float, resamples: Resamples | None = None) -> Difference:
+    both = np.isfinite(first) & np.isfinite(second)
+    (found,) = _described(np.where(both, sign * better, math.nan)[None], [signed_rank(better).p])
+    values = sign * better[both]
     if resamples is not None and len(values) == resamples.n >= BCA_FROM:
-        interval = bca_interval(values, resamples.means(values[:, None])[:, 0])
-    else:
-        interval = t_interval(values)
-    sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    return Difference(interval, sd, effect_size(interval.mean, sd, len(values)), p)
+        return replace(found, interval=bca_interval(values, resamples.means(values[:, None])[:, 0]))
+    return found
+
+
+def _described(values: NDArray[np.float64], p_values: Sequence[float]) -> list[Difference]:
+    """Rows of differences ``(pairs, patients)``, NaN where a side is missing, with Student's intervals."""
+    known = ~np.isnan(values)
+    n = known.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0.0).sum(axis=1) / n
+        sd = np.sqrt((np.where(known, values - mean[:, None], 0.0) ** 2).sum(axis=1) / (n - 1))
+    sd[n < 2] = math.nan
+    quantiles = {count: t_quantile(0.975, count - 1) if count > 1 else math.nan for count in set(n.tolist())}
+    margin = [quantiles[count] * s / math.sqrt(count or 1) for count, s in zip(n.tolist(), sd.tolist(), strict=True)]
+    return [
+        Difference(Interval(m, m - half, m + half, count), s, effect, p)
+        for m, half, count, s, effect, p in zip(
+            mean.tolist(), margin, n.tolist(), sd.tolist(), effect_sizes(mean, sd, n), p_values, strict=True
+        )
+    ]
 
 
 def compare_all(
@@ -91,24 +104,17 @@ def compare_all(
     signs = {name: 1.0 if higher[name] else -1.0 for name in metrics}
     found = [differences(signs[name] * values[a], signs[name] * values[b]) for name, values in metrics.items()]
     combined = combined_differences(found)
-    tests = [signed_rank(row).p for row in combined]
-    in_unit = signs[primary] * found[list(metrics).index(primary)]
-    alone = tests if len(metrics) == 1 else [signed_rank(row).p for row in in_unit]
-    comparisons = []
-    for place, (p, adjusted) in enumerate(zip(tests, holm(tests), strict=True)):
-        values = in_unit[place][np.isfinite(metrics[primary][list(pairs[place])]).all(axis=0)]
-        comparisons.append(
-            Comparison(
-                names[pairs[place][0]],
-                names[pairs[place][1]],
-                patients=len(values),
-                difference=_described(values, alone[place]),
-                ahead=float(combined[place].sum()),
-                p=p,
-                adjusted_p=adjusted,
-            )
+    tests = signed_rank_p(combined)
+    better = found[list(metrics).index(primary)]
+    alone = tests if len(metrics) == 1 else signed_rank_p(better)
+    both = np.isfinite(metrics[primary][a]) & np.isfinite(metrics[primary][b])
+    described = _described(np.where(both, signs[primary] * better, math.nan), alone)
+    return [
+        Comparison(names[first], names[second], difference.interval.n, difference, ahead, p, adjusted)
+        for (first, second), difference, ahead, p, adjusted in zip(
+            pairs, described, combined.sum(axis=1).tolist(), tests, holm(tests), strict=True
         )
-    return comparisons
+    ]
 
 
 def tied_with_best(values: NDArray[np.float64], best: int, *, higher_is_better: bool, alpha: float = 0.05) -> list[int]:
@@ -119,7 +125,5 @@ def tied_with_best(values: NDArray[np.float64], best: int, *, higher_is_better: 
     others = [row for row in range(len(values)) if row != best]
     if not others:
         return [best]
-    adjusted = holm(
-        [signed_rank(row).p for row in differences(sign * values[[best] * len(others)], sign * values[others])]
-    )
+    adjusted = holm(signed_rank_p(differences(sign * values[[best] * len(others)], sign * values[others])))
     return sorted([best, *(row for row, p in zip(others, adjusted, strict=True) if p > alpha)])

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,21 @@ def effect_size(mean: float, sd: float, n: int, level: float = 0.95) -> Effect:
     is inverted (Cumming and Finch 2001). Like every standardised difference it is biased away from 0 in small
     samples (by about 4 % at 20 patients). NaN below two patients; infinite where all differences are the same.
     """
+    (effect,) = effect_sizes([mean], [sd], [n], level)
+    return effect
+
+
+def effect_sizes(means: ArrayLike, sds: ArrayLike, counts: ArrayLike, level: float = 0.95) -> list[Effect]:
+    """:func:`effect_size` of many pairs at once."""
     from scipy.special import nctdtrinc
 
-    if n < 2 or math.isnan(sd):
-        return Effect(math.nan, math.nan, math.nan)
-    if sd == 0.0:
-        size = 0.0 if mean == 0.0 else math.copysign(math.inf, mean)
-        return Effect(size, math.nan, math.nan)
-    size, root = mean / sd, math.sqrt(n)
-    low, high = (float(nctdtrinc(n - 1, p, size * root)) / root for p in ((1 + level) / 2, (1 - level) / 2))
-    return Effect(size, low, high)
+    mean, sd, n = (np.asarray(each, np.float64) for each in (means, sds, counts))
+    usable = (n >= 2) & (sd > 0)
+    size = np.divide(mean, sd, out=np.full(mean.shape, math.nan), where=usable)
+    equal = (n >= 2) & (sd == 0)
+    size[equal] = np.where(mean[equal] == 0, 0.0, np.copysign(math.inf, mean[equal]))
+    low, high = np.full(mean.shape, math.nan), np.full(mean.shape, math.nan)
+    root = np.sqrt(n[usable])
+    for limit, probability in ((low, (1 + level) / 2), (high, (1 - level) / 2)):
+        limit[usable] = nctdtrinc(n[usable] - 1, probability, size[usable] * root) / root
+    return [Effect(*limits) for limits in zip(size.tolist(), low.tolist(), high.tolist(), strict=True)]

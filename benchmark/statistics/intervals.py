@@ -44,14 +44,15 @@ def t_interval(values: Iterable[float], level: float = 0.95) -> Interval:
 
     With few patients it covers better than bootstraps. One patient has a mean and no interval.
     """
-    finite = np.array([float(value) for value in values], np.float64)
+    finite = [float(value) for value in values]
     n = len(finite)
     if n == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean = fmean(finite)
+    mean = math.fsum(finite) / n
     if n == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    margin = t_quantile((1 + level) / 2, n - 1) * float(finite.std(ddof=1)) / math.sqrt(n)
+    variance = math.fsum((value - mean) ** 2 for value in finite) / (n - 1)
+    margin = t_quantile((1 + level) / 2, n - 1) * math.sqrt(variance / n)
     return Interval(mean, mean - margin, mean + margin, n)
 
 

@@ -69,8 +69,13 @@ def signed_rank(values: ArrayLike, zeros: Literal["drop", "rank"] = "drop") -> S
     """
     array = np.asarray(values, np.float64)
     signed = signed_ranks(array) if zeros == "drop" else np.sign(array) * middle_ranks(np.abs(array))
-    used = signed[array != 0.0]
-    return SignedRank(float(used[used > 0].sum()), _p_of_signed(used), len(used))
+    (p,) = _p_values(signed[None])
+    return SignedRank(float(signed[signed > 0].sum()), p, int(np.count_nonzero(signed)))
+
+
+def signed_rank_p(values: NDArray[np.float64]) -> list[float]:
+    """The p values of :func:`signed_rank` for every row of differences."""
+    return _p_values(signed_ranks(values))
 
 
 def combined_differences(metrics: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -83,18 +88,25 @@ def combined_differences(metrics: Sequence[NDArray[np.float64]]) -> NDArray[np.f
     return np.sum([signed_ranks(values) for values in metrics], axis=0)  # type: ignore[no-any-return]
 
 
-def _p_of_signed(signed: NDArray[np.float64]) -> float:
-    """Two-sided p of signed ranks without zeros."""
-    n = len(signed)
-    if n == 0:
-        return 1.0
-    if n > EXACT_UP_TO:
-        variance = float(np.sum(signed**2)) / 4
-        return math.erfc(abs(float(np.sum(signed))) / 2 / math.sqrt(2 * variance))
-    doubled = np.sort(np.rint(2 * np.abs(signed)).astype(np.int64))  # middle ranks are halves
-    positive = round(2 * float(signed[signed > 0].sum()))
-    tails = _tails(tuple(doubled.tolist()))
-    return float(min(1.0, tails[min(positive, len(tails) - 1 - positive)]))
+def _p_values(signed: NDArray[np.float64]) -> list[float]:
+    """Two-sided p of rows of signed ranks; zeros are no ranks."""
+    p = np.ones(len(signed))
+    counts = np.count_nonzero(signed, axis=1)
+    for row in np.flatnonzero(counts > EXACT_UP_TO):
+        variance = float(np.sum(signed[row] ** 2)) / 4
+        p[row] = math.erfc(abs(float(np.sum(signed[row]))) / 2 / math.sqrt(2 * variance))
+    exact = np.flatnonzero((counts > 0) & (counts <= EXACT_UP_TO))
+    if not len(exact):
+        return p.tolist()
+    doubled = np.rint(2 * signed[exact]).astype(np.int64)  # middle ranks are halves
+    sums = np.maximum(doubled, 0).sum(axis=1)
+    # rows with the same ranks, and without ties that is all of them, have the same null distribution
+    patterns, which = np.unique(np.sort(np.abs(doubled), axis=1), axis=0, return_inverse=True)
+    for place, pattern in enumerate(patterns):
+        tails = _tails(tuple(pattern[pattern > 0].tolist()))
+        rows = which.ravel() == place
+        p[exact[rows]] = tails[np.minimum(sums[rows], len(tails) - 1 - sums[rows])]
+    return np.minimum(p, 1.0).tolist()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=512)
