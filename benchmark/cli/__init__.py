@@ -10,6 +10,7 @@ import typer
 
 from benchmark import __version__
 from benchmark.cli import (
+    compare,
     data,
     doctor,
     evaluate,
@@ -40,6 +41,7 @@ for name, function, short in (
     ("status", status.status, "Every cell of a run, its state and the reason."),
     ("leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
     ("evaluate", evaluate.evaluate, "Score predictions made anywhere."),
+    ("compare", compare.compare, "Did a change help? Two runs, paired."),
     ("explain", status.explain, "What a cell is made of, and its state."),
     ("verify", verify.verify, "Score stored predictions again and compare."),
     ("translate", translate.translate, "Translate NIfTI volumes with a trained cell."),

@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     from benchmark.store import RunFolder
 
 
+FORMATS = ("terminal", "markdown", "json", "csv", "latex")
+
+
 def leaderboard(
     run: Annotated[Path | None, typer.Argument(help="Run folder; default: the latest under results/.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The same as --format markdown.")] = False,
+    form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
 ) -> None:
     """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json, .tex)."""
-    print_and_write(find_run(run), registry(), form="json" if json else "markdown" if markdown else "terminal")
+    from benchmark.errors import unknown_name
+
+    if form not in FORMATS:
+        raise unknown_name("format", form, FORMATS)
+    print_and_write(find_run(run), registry(), form="json" if json else "markdown" if markdown else form)
 
 
 def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") -> None:
@@ -30,7 +38,8 @@ def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") 
     from benchmark.cli.text import echo
 
     specs = {kind: {name: offer.spec for name, offer in found.all(kind).items()} for kind in ("metric", "task")}
-    built = boards.build(folder.records(), specs["metric"], specs["task"], folder.about().get("published", ()))
+    published = folder.about().get("published", ())
+    built = boards.build(folder.stream(), specs["metric"], specs["task"], published, folder.unreadable())
     texts = {
         "md": boards.to_markdown(built),
         "csv": boards.to_csv(built),
@@ -39,11 +48,9 @@ def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") 
     }
     for suffix, text in texts.items():
         atomic.write_text(folder.path / f"leaderboard.{suffix}", text)
-    if form == "json":
-        typer.echo(texts["json"])
-    elif form == "markdown":
-        typer.echo(texts["md"])
-    else:
+    if form == "terminal":
         echo()
         boards.print_terminal(built)
         echo(f"written: {folder.path}/leaderboard.md, .csv, .json, .tex")
+    else:
+        typer.echo(texts[{"markdown": "md", "latex": "tex"}.get(form, form)])

@@ -32,9 +32,9 @@ def to_csv(board: Leaderboard) -> str:
     for table in board.tables:
         for row in table.rows:
             for values in _records(table, row):
-                writer.writerow({name: _field(value) for name, value in values.items()})
+                writer.writerow({name: plain_field(value) for name, value in values.items()})
     for cell in board.unreadable:
-        writer.writerow({"state": "unreadable", "reason": _field(f"cell {cell.cell}: {cell.reason}")})
+        writer.writerow({"state": "unreadable", "reason": plain_field(f"cell {cell.cell}: {cell.reason}")})
     return stream.getvalue()
 
 
@@ -87,15 +87,19 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
         yield common | {"state": problem.state, "reason": reason}
 
 
-def _field(value: Any) -> Any:
+def plain_field(value: Any) -> Any:
+    """A value for a CSV: no control characters, nothing that a spreadsheet takes for a formula, no NaN."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str):
-        value = "".join(char if char.isprintable() else " " for char in value)
-        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
-    return value
+    return spreadsheet_safe(value) if isinstance(value, str) else value
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Text without control characters; what a spreadsheet would take for a formula is preceded by an apostrophe."""
+    text = "".join(char if char.isprintable() else " " for char in text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def to_json(board: Leaderboard) -> str:
