@@ -13,8 +13,8 @@ from benchmark.plugins import Registry, registry
 if TYPE_CHECKING:
     from benchmark.store import RunFolder
 
-
 FORMATS = ("terminal", "markdown", "json", "csv", "latex")
+EXPORTS = ("challenger", "grand-challenge", "hugging-face")
 
 
 def leaderboard(
@@ -22,13 +22,51 @@ def leaderboard(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The same as --format markdown.")] = False,
     form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
+    export: Annotated[
+        str, typer.Option(help=f"Write scores for others to read instead, into --to: {', '.join(EXPORTS)}.")
+    ] = "",
+    to: Annotated[Path | None, typer.Option(help="Folder for --export; default: the format's name, in RUN.")] = None,
+    hub_dataset: Annotated[str, typer.Option(help="Hugging Face: OWNER/NAME of the benchmark's data set there.")] = "",
 ) -> None:
-    """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json, .tex)."""
+    """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json, .tex).
+
+    benchmark leaderboard results/full-small-1seed --export challenger
+    """
     from benchmark.errors import unknown_name
 
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)
+    if export:
+        write_export(find_run(run), registry(), export, to, hub_dataset)
+        return
     print_and_write(find_run(run), registry(), form="json" if json else "markdown" if markdown else form)
+
+
+def write_export(folder: RunFolder, found: Registry, export: str, to: Path | None, hub_dataset: str) -> None:
+    """Write the run's scores in the format of challengeR, Grand Challenge or Hugging Face, and say where."""
+    from benchmark import atomic
+    from benchmark.cli.text import count, echo, warn
+    from benchmark.errors import UsageError, unknown_name
+    from benchmark.leaderboard import build
+    from benchmark.leaderboard.collect import collect
+    from benchmark.leaderboard.exchange import challenger, grand_challenge, hugging_face
+
+    if export not in EXPORTS:
+        raise unknown_name("export format", export, EXPORTS)
+    metrics = {name: offer.spec for name, offer in found.all("metric").items()}
+    unreadable = list(folder.unreadable())
+    if export == "hugging-face":
+        texts = hugging_face(build(folder.stream(), metrics), hub_dataset)
+    else:
+        groups = collect(folder.stream()).groups
+        texts = (challenger if export == "challenger" else grand_challenge)(groups, metrics)
+    if not texts:
+        raise UsageError(f"{folder.path}: no cell has scores yet; 'benchmark status {folder.path}' shows them")
+    target = to or folder.path / export
+    for path, text in texts.items():
+        atomic.write_text(target / path, text)
+    echo(f"{count(len(texts), 'file')} in {target}, such as {min(texts)}")
+    warn(f"cell {cell}: {reason}; left out" for cell, reason in unreadable)
 
 
 def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") -> None:
