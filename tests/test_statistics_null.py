@@ -1,0 +1,65 @@
+"""Equal models are called different in at most 6 % of studies, and intervals cover what the documentation says.
+
+Fixed seeds, so these cannot fail by chance; the script ``tests/performance/coverage.py`` repeats them at length.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def simulation() -> ModuleType:
+    place = ROOT / "tests" / "performance" / "coverage.py"
+    spec = importlib.util.spec_from_file_location("simulated_coverage", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("patients", [4, 8, 20, 60])
+def test_type_one_error_of_the_ranking_test(simulation: ModuleType, patients: int) -> None:
+    assert simulation.type_one(1500, patients, 2) <= 0.06
+    assert simulation.type_one(800, patients, 3, metrics=2) <= 0.06
+    if patients == 4:
+        assert simulation.type_one(300, patients, 2) == 0.0
+
+
+def test_slices_taken_for_patients_would_fail_it(simulation: ModuleType) -> None:
+    """The simulated data are hard enough to tell."""
+    assert simulation.type_one_of_slices(200, 8) > 0.3
+
+
+@pytest.mark.parametrize("patients", [4, 12])
+def test_ranks_over_tables_rarely_part_equal_models(simulation: ModuleType, patients: int) -> None:
+    assert simulation.claims_of_resampling(150, patients, tables=2) <= 0.05
+
+
+def test_intervals_cover_what_the_documentation_says(simulation: ModuleType) -> None:
+    documented = _documented()
+    assert set(documented) == {4, 8, 20, 25, 40, 60}
+    for patients in (4, 20, 60):
+        for (draw, truth), claims in zip(simulation.SHAPES.values(), documented[patients], strict=True):
+            found = simulation.interval_coverage(700, patients, draw, truth)
+            assert found == pytest.approx(claims, abs=0.03)
+
+
+def _documented() -> dict[int, list[tuple[float, float]]]:
+    """The table of docs/leaderboards.md: by patients, coverage of t and BCa for each shape of scores."""
+    rows = {}
+    for line in (ROOT / "docs" / "leaderboards.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if cells[0].isdigit() and all(re.fullmatch(r"[\d.]+ / [\d.]+", cell) for cell in cells[1:]):
+            rows[int(cells[0])] = [tuple(map(float, cell.split(" / "))) for cell in cells[1:]]
+    return rows  # type: ignore[return-value]
