@@ -111,6 +111,17 @@ def names(table: leaderboard.Table) -> list[str]:
     return [row.name for row in table.rows]
 
 
+def test_a_training_that_looks_wrong_is_named_with_its_seeds_unless_it_is_a_baseline() -> None:
+    dead = [{"term": "discriminator", "fault": "dead", "detail": "at most 0"}]
+    same = [{"term": "output", "fault": "constant", "detail": "never mind"}]
+    records = [record("gan", [20.0, 21.0], seed=seed, health=dead if seed else []) for seed in (0, 1, 2)]
+    records += [record("mean", [18.0, 19.0], baseline=True, health=same), record("fine", [21.0, 22.0], health=[])]
+    table = only(records)
+    said = [note for note in table.notes if "looks wrong" in note]
+    assert len(said) == 1
+    assert said[0].startswith("Training of gan looks wrong: discriminator: dead (seeds 1, 2).")
+
+
 def everything(records: list[dict[str, Any]]) -> tuple[str, ...]:
     board = build(records)
     return (

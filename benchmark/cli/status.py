@@ -104,6 +104,8 @@ def explain(
         reason = f": {record['reason']}" if record.get("reason") else ""
         echo(f"{record['id']}  {_title(record)}  {record['state']}{reason}")
         echo(f"next run: {_next(record['state'])}")
+        for found in record.get("health", ()):
+            echo(f"{found['term']} looks {found['fault']}: {found['detail']}")
         for line in columns([[name, value] for name, value in _flat(record["spec"])]):
             echo(f"  {line}")
 

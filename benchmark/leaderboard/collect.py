@@ -61,6 +61,8 @@ class Cell:
     train_s: float | None = None
     inference_ms: float | None = None
     peak_memory_mb: float | None = None
+    findings: tuple[str, ...] = ()
+    """What looks wrong in its training, as ``term: fault``."""
     hardware: str = ""
     score_key: str | None = None
 
@@ -179,6 +181,7 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
     cell.parameters = sum(weights) if weights else None
     cell.train_s, cell.inference_ms = timings.get("train_s"), timings.get("inference_ms_per_slice")
     cell.peak_memory_mb = record.get("peak_memory_mb")
+    cell.findings = tuple(f"{found['term']}: {found['fault']}" for found in record.get("health", ()))
     cell.hardware = f"{record['device']} {record['precision']}".strip()
     cell.score_key = record.get("score_key")
     for name, score in record["scores"].items():

@@ -12,7 +12,7 @@ from benchmark.statistics.power import detectable_difference, patients_needed, s
 
 def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
     """All notes of a table. ``mixed_sources``: its rows were scored by different versions of the metrics."""
-    notes = [*_order(table), *_intervals(table), *_tests(table), *_seeds(table), *_missing(table)]
+    notes = [*_order(table), *_intervals(table), *_tests(table), *_seeds(table), *_trainings(table), *_missing(table)]
     if mixed_sources:
         notes.append("Rows were scored by different versions of the metrics; the next 'benchmark run' mends it.")
     if len(table.hardware) > 1:
@@ -114,6 +114,17 @@ def _seeds(table: Table) -> Iterator[str]:
     else:
         count = f"Fewer than {ENOUGH_SEEDS} seeds" + (f" ({', '.join(few)})" if len(few) < len(trained) else "")
     yield f"‡ {count}: what another seed would change is not in the intervals."
+
+
+def _trainings(table: Table) -> Iterator[str]:
+    """Trainings that look as if they had not worked; a baseline may well be the same image for everybody."""
+    for row in table.rows:
+        if row.findings and not row.baseline:
+            found = "; ".join(
+                f"{text} (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
+                for text, seeds in row.findings.items()
+            )
+            yield f"Training of {row.name} looks wrong: {found}. 'benchmark explain' says more."
 
 
 def _missing(table: Table) -> Iterator[str]:
