@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
-from benchmark import checkpoints, options
+from benchmark import checkpoints
+from benchmark.building import build_model, model_context
 from benchmark.claim import CellSpec
 from benchmark.data.augmentation import Augmentation
+from benchmark.data.facts import DataFacts
 from benchmark.data.reader import Dataset
 from benchmark.data.slices import Slices
 from benchmark.device import choose_device
@@ -24,14 +26,11 @@ from benchmark.health import loss_findings, output_findings
 from benchmark.jobs import CellJob, Progress
 from benchmark.plugins import Registry
 from benchmark.presets import Recipe
-from benchmark.protocols import ModelContext, TaskInfo
 from benchmark.sampling import draw_split
 from benchmark.scoring import make_judge, score, score_key, write_rows
-from benchmark.specs import ModelSpec
 from benchmark.stages import score_stages
 from benchmark.store import bare_record
-from benchmark.trained_cell import DataFacts
-from benchmark.training import Loop, Trained, initial_seed, read_log
+from benchmark.training import Loop, Trained, read_log
 from benchmark.translating import translate_split
 
 
@@ -53,29 +52,6 @@ def run_cell(
             record = dict(job.folder.read() or {})
             return _score_and_commit(job, registry, dataset, record)
         return _train_and_translate(job, registry, dataset, report, should_stop)
-
-
-def model_context(
-    facts: DataFacts, spec: CellSpec, device: torch.device, training_slices: int, *, training: bool = True
-) -> ModelContext:
-    """What the model's factory is told."""
-    recipe = Recipe(**spec.recipe)
-    task = TaskInfo(
-        name=spec.task,
-        source_modality=facts.source_modality,
-        target_modality=facts.target_modality,
-        source=facts.source,
-        target=facts.target,
-        image_size=facts.image_size,
-        training_slices=training_slices,
-    )
-    return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset, training)
-
-
-def build_model(model: ModelSpec, spec: CellSpec, context: ModelContext) -> Any:
-    """Seed everything and build the model from its factory."""
-    checkpoints.seed_everything(initial_seed(spec.seed))
-    return model.load()(options.build(model.options, spec.options), context)
 
 
 def _train_and_translate(

@@ -41,14 +41,14 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
 
     torch.set_num_threads(1)
     from benchmark import checkpoints
-    from benchmark.cell import build_model, model_context
+    from benchmark.building import build_model, model_context
+    from benchmark.data.facts import DataFacts
     from benchmark.data.reader import Dataset
     from benchmark.data.slices import Batches, Slices
     from benchmark.grid import load_grid
     from benchmark.plan import Choices, make_plan
     from benchmark.plugins import registry
     from benchmark.run import Settings, build_data
-    from benchmark.trained_cell import DataFacts
     from benchmark.training import Loop, initial_seed
 
     found = registry()
