@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark.errors import UsageError, unknown_name
+from benchmark.errors import BenchmarkError, UsageError, unknown_name
 from benchmark.plugins import KINDS, Offer, registry
 from benchmark.presets import PRESETS, preset
 
@@ -168,5 +168,11 @@ def _facts(kind: str, name: str, preset_name: str, settings: dict[str, str]) -> 
     if kind == "model":
         from benchmark.anatomy import networks
 
-        facts["networks"] = networks(spec, values, chosen)
+        try:
+            facts["networks"] = networks(spec, values, chosen)
+        except BenchmarkError:
+            raise
+        except Exception as error:  # a plugin's fault must not hide what the plugin says of itself
+            facts["networks"] = []
+            facts["networks_fault"] = f"{offer.plugin.title} cannot build them: {type(error).__name__}: {error}"
     return facts
