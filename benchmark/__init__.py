@@ -3,7 +3,14 @@
 What plugin authors need is importable from here; everything heavier is imported where it is used.
 """
 
-from benchmark.errors import BenchmarkError, DatasetError, TrainingDiverged, Unavailable, UsageError
+from benchmark.errors import (
+    BenchmarkError,
+    DatasetError,
+    NotApplicable,
+    TrainingDiverged,
+    Unavailable,
+    UsageError,
+)
 from benchmark.hookspecs import API_VERSION, hookimpl
 from benchmark.metric_adapter import from_function, from_torchmetrics
 from benchmark.specs import (
@@ -11,6 +18,8 @@ from benchmark.specs import (
     CheckSpec,
     GridSpec,
     ImporterSpec,
+    MeasuredValue,
+    MeasureSpec,
     MetricSpec,
     MetricUse,
     ModelSpec,
@@ -29,9 +38,12 @@ __all__ = [
     "DatasetError",
     "GridSpec",
     "ImporterSpec",
+    "MeasureSpec",
+    "MeasuredValue",
     "MetricSpec",
     "MetricUse",
     "ModelSpec",
+    "NotApplicable",
     "ProfileSpec",
     "TaskSpec",
     "TrainingDiverged",

@@ -24,6 +24,7 @@ from benchmark.device import choose_device
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.health import loss_findings, output_findings
 from benchmark.jobs import CellJob, Progress
+from benchmark.measuring import Measured, measure, measure_key
 from benchmark.plugins import Registry
 from benchmark.presets import Recipe
 from benchmark.sampling import draw_split
@@ -168,13 +169,16 @@ def _score_and_commit(job: CellJob, registry: Registry, dataset: Dataset, record
     began = time.perf_counter()
     judge = make_judge(registry, job.spec.profile, dataset)
     scores = score(judge, dataset, job.folder.file("predictions.h5"), _about(job.spec))
-    write_rows(job.folder.file("scores.parquet"), scores.rows)
+    measured = _measure(job, registry, dataset)
+    write_rows(job.folder.file("scores.parquet"), scores.rows + measured.rows)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     record |= {
         "profile": judge.profile.id,
         "profile_definition": judge.definition,
         "score_key": score_key(registry, job.spec.profile),
         "scores": scores.summary,
+        "measure_key": measure_key(registry, registry.task(job.spec.task).spec),
+        "measures": measured.summary,
         "peak_memory_mb": round(usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024), 1),
     }
     record["timings"] |= {
@@ -187,6 +191,13 @@ def _score_and_commit(job: CellJob, registry: Registry, dataset: Dataset, record
     record["files"] = job.folder.hashes()
     job.folder.write(record)
     return record
+
+
+def _measure(job: CellJob, registry: Registry, dataset: Dataset) -> Measured:
+    """Downstream measures of the stored predictions; images drawn from noise are no translations of anything."""
+    if registry.model(job.spec.model).spec.output == "samples":
+        return Measured({}, [])
+    return measure(registry, dataset, job.folder.file("predictions.h5"), _about(job.spec))
 
 
 def _about(spec: CellSpec) -> Mapping[str, Any]:

@@ -35,6 +35,10 @@ class Unavailable(BenchmarkError):
     """
 
 
+class NotApplicable(BenchmarkError):
+    """A downstream measure means nothing here (no labels, say); the reason is shown where the number would be."""
+
+
 class TrainingDiverged(BenchmarkError):
     """A loss or a weight became NaN or infinite."""
 

@@ -20,6 +20,7 @@ from benchmark.claim import CellSpec, DataSource, library_version
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import LABELS, PREDICTIONS_SCHEMA, CaseKey
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.measuring import measure, measure_key
 from benchmark.plan import Plan, file_info
 from benchmark.plugins import Registry
 from benchmark.predictions import Lost, PredictionFolder, open_predictions, require_plausible
@@ -98,12 +99,14 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
             record = bare_record(spec, baseline=False, state="done", origin=EVALUATED)
             record |= _facts(judge, dataset, registry, profile)
             record["scores"] = scores.summary
+            measured = measure(registry, dataset, temporary, about)
+            record |= {"measures": measured.summary, "measure_key": measure_key(registry, task)}
             cell = folder.cell(spec.id)
             cell.path.mkdir(parents=True, exist_ok=True)
             temporary.replace(cell.file("predictions.h5"))
         finally:
             temporary.unlink(missing_ok=True)
-    write_rows(cell.file("scores.parquet"), scores.rows)
+    write_rows(cell.file("scores.parquet"), scores.rows + measured.rows)
     record["files"] = cell.hashes()
     cell.write(record)
     _replace_older(folder, record)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         CheckSpec,
         GridSpec,
         ImporterSpec,
+        MeasureSpec,
         MetricSpec,
         ModelSpec,
         ProfileSpec,
@@ -64,6 +65,17 @@ def benchmark_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
     def benchmark_metrics():
         yield MetricSpec("bias", "benchmark_bias.metric:Bias", label="bias", higher_is_better=False,
                          unit="target")
+    """
+
+
+@hookspec
+def benchmark_measures() -> Iterable[MeasureSpec]:  # type: ignore[empty-body]
+    """Offer downstream measures: what translations are worth for that which comes after them.
+
+    @hookimpl
+    def benchmark_measures():
+        yield MeasureSpec("dose", "benchmark_dose.measure:Dose", target_units=("HU",),
+                          values=(MeasuredValue("gamma", "gamma 2 %/2 mm", unit="%", higher_is_better=True),))
     """
 
 

@@ -7,7 +7,7 @@ data set's :class:`benchmark.data.intensity.IntensityMap`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -283,6 +283,63 @@ class DistributionMetric(Protocol):
 
         Raises:
             Unavailable: too few items for the value to mean anything; says how many it needs.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MeasureContext:
+    """What a downstream measure may know of the data set before it sees a study of it."""
+
+    task: str
+    source: IntensityMap
+    target: IntensityMap
+    simulated: bool
+    labels: Mapping[str, int]
+    """Label by name of the structures in the data set's label maps; empty where nobody named them."""
+
+
+@dataclass(frozen=True)
+class MeasuredStudy:
+    """One study of the test split with its translation: arrays ``(Z, H, W)`` in physical units, not to be changed."""
+
+    patient: str
+    study: str
+    source: NDArray[np.float32]
+    target: NDArray[np.float32]
+    prediction: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    """The region in which the images count."""
+    labels: NDArray[np.uint8] | None
+    spacing: tuple[float, float, float]
+    """(z, y, x) in mm."""
+    physics: Mapping[str, Any]
+    """What the data set says of how the study was made; empty for scans."""
+
+
+class StudyMeasure(Protocol):
+    """A downstream measure of level ``study``. Factory: ``factory(options, context) -> StudyMeasure``.
+
+    The factory raises :class:`benchmark.NotApplicable` where the data set lacks what the measure needs.
+    """
+
+    def measure(self, study: MeasuredStudy) -> Mapping[str, float]:
+        """The values of a study by name; undefined is NaN.
+
+        Raises:
+            NotApplicable: the study lacks what the measure needs; the study is left out, never counted as 0.
+        """
+        ...
+
+
+class SplitMeasure(Protocol):
+    """A downstream measure of level ``split``. Factory: ``factory(options, context) -> SplitMeasure``."""
+
+    def measure(self, studies: Iterable[MeasuredStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        """The values of studies, by (patient, study) and name; ``studies`` are read one at a time, as often as asked.
+
+        Raises:
+            NotApplicable: the split lacks what the measure needs.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def _sort_out(
             )
             kept.append((cell, "skipped"))
         elif record and record["state"] == "done" and not folder.cell(cell.spec.id).damage(record):
-            if settings.rescore or record["score_key"] != _score_key(registry, cell.spec.profile):
+            if settings.rescore or not _up_to_date(registry, cell.spec, record):
                 todo.append(cell)
             else:
                 kept.append((cell, "done"))
@@ -134,10 +134,16 @@ def _sort_out(
     return todo, kept
 
 
-def _score_key(registry: Registry, profile: str) -> str:
+def _up_to_date(registry: Registry, spec: CellSpec, record: Mapping[str, Any]) -> bool:
+    """Whether scores and downstream measures were made by what is installed now."""
+    from benchmark.measuring import measure_key
     from benchmark.scoring import score_key
 
-    return score_key(registry, profile)
+    task = registry.task(spec.task).spec
+    return (record["score_key"], record.get("measure_key", "")) == (
+        score_key(registry, spec.profile),
+        measure_key(registry, task),
+    )
 
 
 def _execute(
@@ -216,10 +222,14 @@ def build_data(jobs: list[BuildJob], settings: Settings, registry: Registry) -> 
 
 def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
     """The modules behind the plan's components, for the fork server."""
+    from benchmark.measuring import measures_for
+
     specs: list[CellSpec] = [cell.spec for cell in cells]
     factories = [registry.model(name).spec.factory for name in dict.fromkeys(spec.model for spec in specs)]
     for profile in dict.fromkeys(spec.profile for spec in specs):
         factories += [registry.metric(use.metric).spec.factory for use in registry.profile(profile).spec.metrics]
+    for task in dict.fromkeys(spec.task for spec in specs):
+        factories += [offer.spec.factory for offer in measures_for(registry, registry.task(task).spec).values()]
     return list(dict.fromkeys(factory.partition(":")[0] for factory in factories))
 
 

@@ -203,6 +203,61 @@ class ProfileSpec:
 
 
 @dataclass(frozen=True)
+class MeasuredValue:
+    """One number of a downstream measure: a column of its sheet."""
+
+    name: str
+    label: str
+    """Column heading."""
+    _: KW_ONLY
+    higher_is_better: bool | None
+    """``None``: there is no better; it is read beside the others."""
+    unit: str = ""
+    digits: int = 3
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise ValueError(f"name {self.name!r}: use lower-case words joined by '-', '_' or '.'")
+
+
+@dataclass(frozen=True)
+class MeasureSpec(Component):
+    """A downstream measure: what translations are worth for that which comes after them.
+
+    It is asked on every data set whose units (and, where named, task) fit, sees the stored predictions after the
+    metrics and gives numbers of patients. They are shown in a sheet of their own and rank nothing. ``level``
+    says whether it looks at one ``study`` at a time (:class:`benchmark.protocols.StudyMeasure`) or needs the
+    whole test ``split`` (:class:`benchmark.protocols.SplitMeasure`). ``factory`` is called with the options (``None``
+    without) and a :class:`benchmark.protocols.MeasureContext`.
+    """
+
+    _: KW_ONLY
+    values: tuple[MeasuredValue, ...]
+    level: Literal["study", "split"] = "study"
+    source_units: tuple[str, ...] = ()
+    """Units of the source in which it makes sense; empty: any."""
+    target_units: tuple[str, ...] = ()
+    """Units of the target in which it makes sense; empty: any."""
+    tasks: tuple[str, ...] = ()
+    """The only tasks for which it makes sense; empty: any whose units fit."""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = [value.name for value in self.values]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"{self.name}: a measure needs values, each with a name of its own")
+
+    def fits(self, task: str, source_unit: str, target_unit: str) -> bool:
+        """Whether it may say something about translations between these units."""
+        return (
+            (not self.source_units or source_unit in self.source_units)
+            and (not self.target_units or target_unit in self.target_units)
+            and (not self.tasks or task in self.tasks)
+        )
+
+
+@dataclass(frozen=True)
 class GridSpec:
     """A grid that ships with a plugin: ``path`` is its TOML file inside ``package``."""
 

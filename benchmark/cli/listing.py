@@ -11,11 +11,13 @@ from benchmark.errors import BenchmarkError, UsageError, unknown_name
 from benchmark.plugins import KINDS, Offer, registry
 from benchmark.presets import PRESETS, preset
 
-LISTED = ("model", "task", "metric", "profile", "grid", "importer")
+LISTED = ("model", "task", "metric", "measure", "profile", "grid", "importer")
 
 
 def list_components(
-    kind: Annotated[str, typer.Argument(help="models, tasks, metrics, profiles, grids, importers or presets.")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="models, tasks, metrics, measures, profiles, grids, importers or presets.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List what plugins offer, with the distribution that each comes from."""
@@ -53,7 +55,7 @@ def _rows(kind: str) -> list[list[str]]:
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="model, task, metric, profile, grid, importer or preset.")],
+    kind: Annotated[str, typer.Argument(help="model, task, metric, measure, profile, grid, importer or preset.")],
     name: Annotated[str, typer.Argument(help="Its name.")],
     preset_name: Annotated[str, typer.Option("--preset", help="Show the defaults under this preset.")] = "small",
     parameter: Annotated[
@@ -155,6 +157,8 @@ def _facts(kind: str, name: str, preset_name: str, settings: dict[str, str]) -> 
             facts[key] = list(value) if isinstance(value, tuple) else value
     if kind == "metric":
         facts["bounds"] = [bound if abs(bound) != float("inf") else None for bound in spec.bounds]
+    if kind == "measure":
+        facts["values"] = [asdict(value) for value in spec.values]
     if kind == "profile":
         facts["id"] = spec.id
         facts["metrics"] = [asdict(use) for use in spec.metrics]

@@ -171,6 +171,16 @@ class Dataset:
             z, y, x = (float(value) for value in attributes["spacing"])
             return (z, y, x), np.asarray(attributes["affine"], np.float64)
 
+    def physics(self, key: CaseKey) -> dict[str, Any]:
+        """How a case came about, as its maker described it; empty for scans.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        where = f"{self.path}: case {key}"
+        with guarded(where):
+            return _json_object(text(self.file[f"cases/{key}"].attrs.get("physics", "{}")), f"{where}: physics")
+
     def iterate(self, split: str) -> Iterator[Case]:
         """All cases of a split, one in memory at a time."""
         for key in self.info.in_split(split):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.leaderboard.collect import Group, Record, collect
+from benchmark.leaderboard.downstream import measures
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
 from benchmark.leaderboard.published import reproductions
@@ -74,6 +75,7 @@ def _table(
         stability=ranking.stability,
         notes=(),
         stages=stages(found),
+        measures=measures(found, group, resamples),
     )
     score_keys = {cell.score_key for cell in done}
     return replace(table, notes=table_notes(table, mixed_sources=len(score_keys) > 1)), ranking

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.leaderboard.tables import Unreadable
+from benchmark.leaderboard.tables import Column, Unreadable
 from benchmark.statistics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ class Estimated:
     """How much too high it is for having few images, where the metric says."""
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredValue:
+    """One value of a downstream measure: its patients' numbers in the order of the group's patients, NaN missing."""
+
+    column: Column
+    values: array[float]
+    ideal: float
+    """What the target itself has; NaN where it has none."""
+
+
 @dataclass(slots=True)
 class Cell:
     """What a leaderboard needs of one record; by metric, arrays of numbers and little else, since there are many."""
@@ -57,6 +67,12 @@ class Cell:
     failed: dict[str, int] = field(default_factory=dict)
     """Patients without a usable translation, where there are any."""
     stages: dict[str, array[float]] = field(default_factory=dict)
+    measures: dict[str, MeasuredValue] = field(default_factory=dict)
+    """By measure and value, joined by '/'."""
+    unmeasured: dict[str, str] = field(default_factory=dict)
+    """Why a downstream measure gave nothing, or left patients out."""
+    about_measures: dict[str, str] = field(default_factory=dict)
+    """What each downstream measure is, in a line."""
     parameters: int | None = None
     train_s: float | None = None
     inference_ms: float | None = None
@@ -200,7 +216,23 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
             cell.estimates[name] = _estimated(score, failed)
     for name, measure in (record.get("stages") or {}).items():
         cell.stages[name] = array("d", (math.nan if v is None else float(v) for v in measure["patients"].values()))
+    for name, measure in (record.get("measures") or {}).items():
+        if measure["state"] == "scored":
+            cell.about_measures[name] = str(measure.get("summary", ""))
+            for value, found in measure["values"].items():
+                cell.measures[f"{name}/{value}"] = _measured(f"{name}/{value}", found, patients)
+        reasons = [measure["reason"]] if measure["state"] != "scored" else measure.get("left_out", ())
+        if reasons:
+            said = "; ".join(str(reason) for reason in reasons)
+            cell.unmeasured[name] = said if measure["state"] == "scored" else f"{measure['state']}: {said}"
     return cell
+
+
+def _measured(name: str, found: Mapping[str, Any], patients: dict[str, int]) -> MeasuredValue:
+    better = found["higher_is_better"]
+    column = Column(name, str(found["label"]), str(found["unit"]), better, int(found["digits"]), "downstream")
+    ideal = found.get("target")
+    return MeasuredValue(column, _values(found, patients), math.nan if ideal is None else float(ideal))
 
 
 def _estimated(score: Mapping[str, Any], failed: int) -> Estimated:

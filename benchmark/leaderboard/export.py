@@ -82,6 +82,29 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "inference_ms_per_slice": row.inference_ms,
             "peak_memory_mb": row.peak_memory_mb,
         }
+    measures = table.measures
+    for column in measures.columns if measures and row.name in measures.rows else ():
+        score = measures.rows[row.name][column.name]  # type: ignore[union-attr]  # else there are no columns
+        yield common | {
+            "state": "done",
+            "reason": score.reason,
+            "metric": column.name,
+            "level": column.level,
+            "unit": column.unit,
+            "higher_is_better": column.higher_is_better,
+            "primary": False,
+            "ranks": False,
+            "mean": score.interval.mean,
+            "low95": score.interval.low,
+            "high95": score.interval.high,
+            "median": score.median,
+            "patients": score.interval.n,
+            "patients_expected": score.expected,
+            "patients_failed": score.failed,
+            "patients_infinite": score.perfect,
+            "seeds": len(row.seeds),
+            "seed_sd": score.seed_sd,
+        }
     for problem in row.problems:
         reason = f"seed {problem.seed}: {problem.reason}" if problem.reason else f"seed {problem.seed}"
         yield common | {"state": problem.state, "reason": reason}

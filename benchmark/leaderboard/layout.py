@@ -10,6 +10,7 @@ from benchmark.leaderboard.tables import (
     LEADING,
     Column,
     Leaderboard,
+    Measures,
     Overall,
     Reproduction,
     Row,
@@ -42,12 +43,14 @@ class Sheet:
 
 
 def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: tables, each with its stages and what was published beside it,
-    then all tasks, then cells that cannot be read.
+    """Every sheet of a leaderboard in reading order: tables, each with its downstream measures, its stages and what
+    was published beside it, then all tasks, then cells that cannot be read.
     """
     found = []
     for table in board.tables:
         found.append(sheet(table))
+        if table.measures:
+            found.append(measures_sheet(table, table.measures))
         if table.stages:
             found.append(stages_sheet(table, table.stages))
         found += [published_sheet(table, beside) for beside in table.published]
@@ -56,6 +59,36 @@ def pages(board: Leaderboard) -> list[Sheet]:
     if board.unreadable:
         found.append(unreadable_sheet(board.unreadable))
     return found
+
+
+def measures_sheet(table: Table, measures: Measures) -> Sheet:
+    """What the translations are worth downstream, and what the targets themselves would be."""
+    baselines = {row.name for row in table.rows if row.baseline}
+    header, units = ["model"], [""]
+    names = [name + (" †" if name in baselines else "") for name in measures.rows]
+    cells = [[*names, "(target itself)"] if measures.columns else []]
+    for column in measures.columns:
+        header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
+        units.append(column.unit)
+        scores = [row[column.name] for row in measures.rows.values()]
+        texts = _with_intervals([score.interval for score in scores], column.digits)
+        shown = [
+            f"{text} [{score.interval.n}/{score.expected}]"
+            if score.known and score.interval.n < score.expected
+            else text
+            for text, score in zip(texts, scores, strict=True)
+        ]
+        cells.append([*shown, _value(measures.ideal.get(column.name), column.digits)])
+    return Sheet(
+        heading=f"{table.task}: downstream measures",
+        about=", ".join(_data(table)),
+        header=tuple(header) if measures.columns else (),
+        units=tuple(units) if measures.columns else (),
+        body=tuple(zip(*cells, strict=True)) if measures.columns else (),
+        problems=(),
+        notes=measures.notes + (("† baseline",) if measures.columns and baselines & set(measures.rows) else ()),
+        keys=1,
+    )
 
 
 def stages_sheet(table: Table, stages: Stages) -> Sheet:
@@ -190,6 +223,17 @@ def overall_sheet(overall: Overall) -> Sheet:
 
 def _about(table: Table) -> str:
     """One line on what was compared on what."""
+    parts = _data(table)
+    seeds = {len(row.seeds) for row in table.rows if row.seeds}
+    if seeds:
+        most = max(seeds)
+        parts.append("single seed" if most == 1 else f"{most} seeds")
+    parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
+    return ", ".join(parts)
+
+
+def _data(table: Table) -> list[str]:
+    """Real or simulated, which data set, how many patients."""
     parts = []
     if table.simulated is not None:
         parts.append(DATA[table.simulated])
@@ -197,12 +241,7 @@ def _about(table: Table) -> str:
         parts.append(f"{table.dataset} {table.content_sha256[:8]}")
     if table.patients:
         parts.append(f"{table.patients} test patient{'s' if table.patients != 1 else ''}")
-    seeds = {len(row.seeds) for row in table.rows if row.seeds}
-    if seeds:
-        most = max(seeds)
-        parts.append("single seed" if most == 1 else f"{most} seeds")
-    parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
-    return ", ".join(parts)
+    return parts
 
 
 def _rank(row: Row, rows: Sequence[Row]) -> str:

@@ -129,6 +129,18 @@ class Stages:
 
 
 @dataclass(frozen=True)
+class Measures:
+    """Downstream measures: what translations are worth for that which comes after them. Nothing is ranked by them."""
+
+    columns: tuple[Column, ...]
+    rows: Mapping[str, Mapping[str, Score]]
+    """By model and column."""
+    ideal: Mapping[str, float]
+    """What the target itself has, by column."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PublishedRow:
     """A model of a published table: our means and theirs, by metric."""
 
@@ -170,6 +182,7 @@ class Table:
     stability: Stability | None
     notes: tuple[str, ...]
     stages: Stages | None = None
+    measures: Measures | None = None
     published: tuple[Reproduction, ...] = ()
 
     @property

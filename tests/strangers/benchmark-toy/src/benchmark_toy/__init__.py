@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from benchmark import GridSpec, MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec, WeightsSpec, hookimpl
+from benchmark import (
+    GridSpec,
+    MeasuredValue,
+    MeasureSpec,
+    MetricSpec,
+    MetricUse,
+    ModelSpec,
+    ProfileSpec,
+    TaskSpec,
+    WeightsSpec,
+    hookimpl,
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,33 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
         level="distribution",
     )
     yield MetricSpec("toy-unavailable", "benchmark_toy.metrics:unavailable", label="none", higher_is_better=True)
+
+
+@hookimpl
+def benchmark_measures() -> Iterator[MeasureSpec]:
+    yield MeasureSpec(
+        "toy-volume",
+        "benchmark_toy.measures:Volume",
+        values=(
+            MeasuredValue("size", "bright", unit="ml", higher_is_better=None, digits=2),
+            MeasuredValue("error", "volume error", unit="%", higher_is_better=False, digits=1),
+        ),
+        target_units=("a.u.",),
+        summary="how much of the image is bright",
+    )
+    yield MeasureSpec(
+        "toy-structures",
+        "benchmark_toy.measures:Structures",
+        values=(MeasuredValue("count", "structures", higher_is_better=True),),
+        tasks=("toy-shift",),
+        summary="needs label maps, which toys lack",
+    )
+    yield MeasureSpec(
+        "toy-dose",
+        "benchmark_toy.measures:Nowhere",
+        values=(MeasuredValue("gamma", "gamma", higher_is_better=True),),
+        target_units=("HU",),
+    )
 
 
 @hookimpl
