@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.data.chunks import read_array
 from benchmark.data.intensity import IntensityMap
 from benchmark.data.schema import ROLES, SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json, text
 from benchmark.errors import BenchmarkError, DatasetError
@@ -134,10 +135,10 @@ class Dataset:
             spacing, affine = self.place(key)
             return Case(
                 key=key,
-                source=group["source"][()].astype(np.float32),
-                target=group["target"][()].astype(np.float32),
-                mask=group["mask"][()] != 0,
-                labels=group["labels"][()] if "labels" in group else None,
+                source=read_array(group["source"]).astype(np.float32, copy=False),
+                target=read_array(group["target"]).astype(np.float32, copy=False),
+                mask=read_array(group["mask"]) != 0,
+                labels=read_array(group["labels"]).astype(np.uint8, copy=False) if "labels" in group else None,
                 spacing=spacing,
                 affine=affine,
             )
@@ -154,9 +155,10 @@ class Dataset:
             group = self.file[f"cases/{key}"]
             case_shape(group, key, str(self.path))
             source, target = (
-                group[role][()].astype(np.float32) if role in group else None for role in ("source", "target")
+                read_array(group[role]).astype(np.float32, copy=False) if role in group else None
+                for role in ("source", "target")
             )
-            return Sides(key, source, target, group["mask"][()] != 0, self.place(key)[0])
+            return Sides(key, source, target, read_array(group["mask"]) != 0, self.place(key)[0])
 
     def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
         """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.intensity import IntensityMap
+from benchmark.data.fitting import fitted_window
 from benchmark.data.reader import require_pair
 from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, array_sha256, identifier, side_to_json, text
 from benchmark.errors import DatasetError
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import h5py
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
-
-_PERCENTILE_SAMPLE = 4_000_000
 
 
 class DatasetWriter:
@@ -102,8 +100,8 @@ class DatasetWriter:
     ) -> None:
         """Add one study: arrays ``(Z, H, W)`` in physical units; ``spacing`` (z, y, x) in mm.
 
-        int16 arrays (whole HU) are stored as such, everything else as float32. Without a mask the whole
-        image is the region. Only a training case of an unpaired file may come without source or without target.
+        Whole numbers that fit (HU, scanner counts) are stored as int16, everything else as float32. Without a mask
+        the whole image is the region. Only a training case of an unpaired file may come without a side.
         """
         import numpy as np
 
@@ -119,8 +117,7 @@ class DatasetWriter:
         arrays: dict[str, NDArray[np.generic]] = {}
         for role, values in (("source", source), ("target", target)):
             if values is not None:
-                array = np.asarray(values)
-                arrays[role] = array if array.dtype == np.int16 else array.astype(np.float32)
+                arrays[role] = _compact(np.asarray(values))
         if len(arrays) < (2 if self.paired else 1):
             lacks = "source" if source is None else "target"
             raise DatasetError(
@@ -167,8 +164,9 @@ class DatasetWriter:
         self._check_sides(set(self.splits["train"]))
         for split, patients in self.splits.items():
             self._file.create_dataset(f"splits/{split}", data=np.array(patients, "S64"))
+        training = [key for key in self._cases if key.patient in self.splits["train"]]
         for role, side in self.sides.items():
-            _set_text(self._file, role, side_to_json(side, self._fit_window(role, side)))
+            _set_text(self._file, role, side_to_json(side, fitted_window(self._file, role, side, training)))
         _set_text(self._file, "content_sha256", content_sha256(self._file))
         self._file.close()
         with self._temporary.open("rb") as handle:
@@ -188,25 +186,20 @@ class DatasetWriter:
             if role not in trained_on:
                 raise DatasetError(f"{self.path.name}: no training case has a {role}")
 
-    def _fit_window(self, role: str, side: Side) -> IntensityMap:
-        """The window of a side; percentiles are taken inside the region of training patients only."""
-        import numpy as np
 
-        if side.window.kind == "fixed":
-            return IntensityMap(side.unit, side.window.low, side.window.high)
-        assert self.splits is not None
-        voxels: list[NDArray[np.float32]] = []
-        for key in self._cases:
-            if key.patient in self.splits["train"]:
-                group = self._file[f"cases/{key}"]
-                if role in group:
-                    voxels.append(group[role][()][group["mask"][()] != 0].astype(np.float32))
-        sample = np.concatenate(voxels)
-        sample = sample[:: max(1, sample.size // _PERCENTILE_SAMPLE)]
-        low, high = np.percentile(sample, [side.window.low, side.window.high])
-        if not low < high:
-            raise DatasetError(f"{role}: training voxels are constant ({low:g}), no window can be fitted")
-        return IntensityMap(side.unit, float(low), float(high))
+def _compact(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The same numbers as int16 where that loses nothing, else as float32."""
+    import numpy as np
+
+    if array.dtype == np.int16:
+        return array
+    values = array.astype(np.float32)
+    limits = np.iinfo(np.int16)
+    with np.errstate(invalid="ignore"):
+        fits = values.size and values.min() >= limits.min and values.max() <= limits.max
+        if fits and not (values % 1).any():
+            return values.astype(np.int16)
+    return values
 
 
 def _store(group: h5py.Group, role: str, array: NDArray[np.generic]) -> None:
