@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark import ImporterSpec, TaskSpec, hookimpl
+from benchmark import ImporterSpec, MeasureSpec, TaskSpec, hookimpl
 from benchmark_medical.import_options import NiftiPairsOptions
+from benchmark_medical.measures import records as measure_records
 from benchmark_medical.options import MrCtOptions, MrMotionOptions, PetCtOptions, PetDenoiseOptions
 
 __version__ = "0.1.0"
@@ -66,6 +67,12 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_unit="HU",
         profile="default",
     )
+
+
+@hookimpl
+def benchmark_measures() -> Iterable[MeasureSpec]:
+    """The downstream measures, asked wherever their units fit."""
+    yield from measure_records.every()
 
 
 @hookimpl
