@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_datasets import Arrays, write
 
 from benchmark.data.checks import Problem, check, require
+from benchmark.data.identity import _of_value
 from benchmark.data.intensity import Window
 from benchmark.data.schema import Side, array_sha256
 from benchmark.data.writer import content_sha256
@@ -73,6 +77,30 @@ def test_a_good_file_has_no_problem(good: Path) -> None:
     require(good)
 
 
+def describe(file: h5py.File, **physics: object) -> None:
+    """Say something of a case, as an importer does of a scan."""
+    del file[CASE].attrs["physics"]
+    file[CASE].attrs["physics"] = json.dumps(physics)
+
+
+def fit_on_everybody(file: h5py.File) -> None:
+    """The percentile window of the source as somebody fits it who forgets that test patients are unseen."""
+    fit(file, list(file["cases"]))
+
+
+def fit_on_training(file: h5py.File) -> None:
+    fit(file, [name.decode() for name in file["splits/train"]])
+
+
+def fit(file: h5py.File, patients: list[str]) -> None:
+    groups = [file[f"cases/{patient}/s1"] for patient in patients]
+    voxels = np.concatenate([group["source"][()][group["mask"][()] != 0] for group in groups])
+    side = json.loads(file.attrs["source"])
+    side["window"] = np.percentile(voxels, [side["rule"]["low"], side["rule"]["high"]]).tolist()
+    file.attrs["source"] = json.dumps(side)
+    file.attrs["content_sha256"] = content_sha256(file)
+
+
 ERRORS: dict[str, tuple[Plant, str, str]] = {
     "other pixels": (lambda f: store(f[CASE]["target"], (0, 4, 4), 9), "test3/s1", "target is not what was written"),
     "other mask": (lambda f: store(f[CASE]["mask"], (0, 0, 0), 1), "test3/s1", "mask is not what was written"),
@@ -106,6 +134,27 @@ ERRORS: dict[str, tuple[Plant, str, str]] = {
         "spacing is [1.0, 0.0, 1.0]",
     ),
     "bad affine": (lambda f: store(f[CASE].attrs, "affine", np.eye(3)), "test3/s1", "affine"),
+    "spacing of another grid": (
+        lambda f: store(f[CASE].attrs, "affine", np.diag([1.0, 1.0, 3.0, 1.0])),
+        "test3/s1",
+        "spacing z, y, x is 3 x 2 x 1 mm, by the affine it is 3 x 1 x 1 mm",
+    ),
+    "window of all patients": (fit_on_everybody, "source", "on the training patients"),
+    "name under a DICOM keyword": (
+        lambda f: describe(f, header={"PatientName": "DOE"}),
+        "test3/s1",
+        "physics.header.PatientName tells who a patient is",
+    ),
+    "name as DICOM writes it": (
+        lambda f: describe(f, comment=["by", "DOE^JOHN"]),
+        "test3/s1",
+        "physics.comment holds a name as DICOM writes it",
+    ),
+    "birth date as an attribute of its own": (
+        lambda f: store(f[CASE]["source"].attrs, "Patient's Birth Date", "19700101"),
+        "test3/s1 source",
+        "Patient's Birth Date tells who a patient is",
+    ),
     "no affine": (lambda f: f[CASE].attrs.pop("affine"), "test3/s1", "'affine' is missing"),
     "no target": (lambda f: f[CASE].pop("target"), "test3/s1", "has no target"),
     "no number": (
@@ -205,6 +254,48 @@ WARNINGS: dict[str, tuple[Plant, str, str]] = {
     ),
     "six": (lambda f: set_patients(f, "test", [f"test{n}" for n in range(6)]), "splits", "test patients: 6; too few"),
     "nine": (lambda f: set_patients(f, "test", [f"test{n}" for n in range(9)]), "splits", "test patients: 9; too few"),
+    "study date": (lambda f: describe(f, StudyDate="20110304"), "test3/s1", "physics.StudyDate tells when"),
+    "patient's number": (lambda f: describe(f, PatientID="4711"), "test3/s1", "physics.PatientID may lead to who"),
+    "date in a file name": (
+        lambda f: describe(f, source_file="scan_2011-03-04.nii.gz"),
+        "test3/s1",
+        "physics.source_file holds what looks like a date in 2011",
+    ),
+    "series UID": (
+        lambda f: describe(f, series="1.2.840.113619.2.55.3.604688119.969"),
+        "test3/s1",
+        "physics.series holds a DICOM UID",
+    ),
+    "date in a patient's name": (
+        lambda f: (f.move("cases/val0", "cases/val-20110304"), set_patients(f, "val", ["val-20110304"])),
+        "val-20110304/s1",
+        "the patient's name holds what looks like a date in 2011",
+    ),
+    "patient twice under two spellings": (
+        lambda f: (f.move("cases/val0", "cases/Test-03"), set_patients(f, "val", ["Test-03"])),
+        "splits",
+        "patients 'Test-03' (val) and 'test3' (test) may be one",
+    ),
+    "one CT as stored, without its intercept": (
+        lambda f: rewrite(f, "target", lambda a: np.add(a, 1024, out=a)),
+        "target",
+        "values in 1 of 14 cases (first test3/s1) span 24 to",
+    ),
+    "one PET in Bq/ml": (
+        lambda f: (
+            store(f.attrs, "source", f.attrs["source"].replace(b"a.u.", b"SUV ").replace(b'SUV "', b'SUV" ')),
+            [rewrite(f, "source", lambda a: np.divide(a, 100, out=a), f"cases/{p}/s1") for p in f["cases"]],
+            rewrite(f, "source", lambda a: np.multiply(a, 1e4, out=a)),
+            fit_on_training(f),
+        ),
+        "source",
+        "values in 1 of 14 cases (first test3/s1) span",
+    ),
+    "one MR of another scale": (
+        lambda f: rewrite(f, "source", lambda a: np.divide(a, 4095, out=a)),
+        "source",
+        "and spread 50 times less or more than in other cases",
+    ),
     "far below air": (
         lambda f: rewrite(f, "target", lambda a: store(a, (0, 0, 0), -3024)),
         "target",
@@ -233,6 +324,7 @@ def test_a_warning_is_given_but_refuses_nothing(good: Path, fault: str) -> None:
         (Side("CT", "HU", Window(-1000, 4e4)), (-1000.0, 4e4), "outside what CT can hold"),
         (Side("PET", "SUV", Window(0, 5e4)), (0.0, 5e4), "no uptake is like that"),
         (Side("PET", "SUV", Window(-5, 10)), (-5.0, 10.0), "no uptake is like that"),
+        (Side("PET", "SUV", Window(0, 200)), (0.0, 200.0), "no uptake is like that"),
     ],
 )
 def test_values_that_do_not_fit_their_unit(tmp_path: Path, side: Side, values: tuple[float, float], what: str) -> None:
@@ -242,7 +334,7 @@ def test_values_that_do_not_fit_their_unit(tmp_path: Path, side: Side, values: t
         arrays["source"] = low + (high - low) * (image - image.min()) / np.ptp(image)
 
     found = check(write(tmp_path / "d.h5", source=side, change=scale))
-    assert [(problem.severity, problem.where) for problem in found] == [("warning", "source")]
+    assert {(problem.severity, problem.where) for problem in found} == {("warning", "source")}
     assert what in found[0].what
 
 
@@ -274,7 +366,7 @@ def test_a_leak_is_found_whatever_the_number_type(tmp_path: Path) -> None:
         if patient == "test0":
             arrays["target"] = np.where(shared == 0, -0.0, shared).astype(np.float32)
 
-    (found,) = check(write(tmp_path / "d.h5", change=plant))
+    (found,) = errors(write(tmp_path / "d.h5", change=plant))
     assert (found.severity, found.where) == ("error", "train0/s1 (train)")
     assert "leakage: target slices with the pixels of slices of test0/s1 (test): 2" in found.what
 
@@ -315,3 +407,42 @@ def test_a_shape_larger_than_its_bytes_does_not_fill_the_memory(good: Path) -> N
             del file["cases/val0/s1"][role]
             file["cases/val0/s1"].create_dataset(role, (10**6, 8, 8 * 10**4), np.float32, chunks=(1, 8, 8))
     assert any("incomplete" in problem.what for problem in errors(good))
+
+
+def test_a_case_with_few_slices_of_region_is_named(tmp_path: Path) -> None:
+    def plant(patient: str, arrays: Arrays) -> None:
+        if patient == "test3":
+            arrays["mask"][1:] = False
+
+    (found,) = check(write(tmp_path / "d.h5", change=plant, slices=4))
+    assert (found.severity, found.where) == ("warning", "test3/s1")
+    assert "the region is empty in 3 of 4 slices" in found.what
+
+
+PUBLISHED = {
+    "licence": "CC BY 4.0, 2013-05-06",
+    "citation": "Doe^Roe 20110304",
+    "citations": {"url": "https://x.org/2011/03/04"},
+    "patient_age": "042Y",
+    "PatientSex": "F",
+    "modality": "MR",
+    "seed": 20110304,
+    "sha256": "20110304ab" * 6,
+    "names": ["skin", "bone"],
+    "PatientName": "",
+}
+
+
+def test_what_a_pseudonymised_set_may_say_passes(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.h5")
+    with h5py.File(path, "a") as file:
+        describe(file, **PUBLISHED)
+    assert check(path) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(words=st.text(max_size=40))
+def test_any_text_is_looked_at_without_a_fault(words: str) -> None:
+    found = list(_of_value("here", words, [words, {"PatientName": words}]))
+    assert all(mark.where == "here" for mark in found)
+    assert bool(words) == any(mark.certain for mark in found)

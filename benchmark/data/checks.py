@@ -1,43 +1,32 @@
-"""Find every fault of an ``mi2i/1`` file at once: damage, leakage between splits, implausible units.
+"""Find every fault of an ``mi2i/1`` file at once: damage, leakage, implausible units, wrong pairs, names of patients.
 
-An *error* makes scores wrong or unreproducible, and ``benchmark run`` refuses the file; a *warning* is for a
-person to judge. The file is read one case at a time.
+An *error* makes scores wrong or unreproducible, or says who a patient is, and ``benchmark run`` refuses the file; a
+*warning* is for a person to judge. The file is read one case at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from benchmark.data.leakage import SliceIndex
+from benchmark.data import identity
+from benchmark.data.case_checks import Gathered, check_case
+from benchmark.data.fitting import fitted_window
+from benchmark.data.leakage import SliceIndex, alike
 from benchmark.data.plausibility import SideStatistics
-from benchmark.data.reader import Dataset, case_shape, guarded, open_file, require_pair
-from benchmark.data.schema import ROLES, SPLITS, CaseKey, array_sha256, side_from_json, text
+from benchmark.data.problems import AGAIN, Problem
+from benchmark.data.reader import Dataset, guarded, open_file
+from benchmark.data.schema import SPLITS, CaseKey, side_from_json, text
 from benchmark.data.writer import content_sha256, iterate_cases
 from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
     import h5py
-    import numpy as np
-    from numpy.typing import NDArray
-
-AGAIN = "import or build the file again"
 
 # A two-sided exact paired test over n patients cannot give less than 2 / 2**n: 0.06 with 5 patients, 0.002 with 10.
 _FEWEST_TEST_PATIENTS = 6
 _FEW_TEST_PATIENTS = 10
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One fault: how bad, where in the file, what was found, and what to do about it."""
-
-    severity: Literal["error", "warning"]
-    where: str
-    what: str
-    advice: str
 
 
 def check(path: Path | str) -> list[Problem]:
@@ -77,28 +66,34 @@ def require(path: Path | str) -> None:
 
 
 def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
-    split_of: dict[str, str] = {}
-    yield from _caught("splits", path, _check_splits(file, split_of))
-    statistics: dict[str, SideStatistics] = {}
+    seen = Gathered()
+    yield from _caught("splits", path, _check_splits(file, seen.split_of))
     for role in ("source", "target"):
         try:
             with guarded(f"{path}: {role}"):
-                statistics[role] = SideStatistics(*side_from_json(text(file.attrs[role]), f"{path}: {role}"))
+                seen.statistics[role] = SideStatistics(*side_from_json(text(file.attrs[role]), f"{path}: {role}"))
         except DatasetError as error:
             yield _fault(error, role, path)
-    index = SliceIndex()
     keys: list[CaseKey] = []
     try:
         with guarded(f"{path}: cases"):
             keys = list(iterate_cases(file))
     except DatasetError as error:
         yield _fault(error, "cases", path)
+    sound = True
     for key in keys:
-        yield from _caught(str(key), path, _check_case(file, key, path, split_of, statistics, index))
-    yield from _leaks(index)
-    for role, side in statistics.items():
+        for problem in _caught(str(key), path, check_case(file, key, path, seen)):
+            sound = sound and problem.severity != "error"
+            yield problem
+    yield from _leaks(seen.slices)
+    for role, side in seen.statistics.items():
         for what, advice in side.findings():
             yield Problem("warning", role, what, advice)
+        if sound:
+            yield from _caught(role, path, _check_window(file, role, side, keys, seen.split_of))
+    for what, advice in seen.pairs.findings():
+        yield Problem("warning", "pairs", what, advice)
+    yield from _caught("file", path, _check_identity(file, keys))
     yield from _caught("file", path, _check_content(file))
 
 
@@ -132,6 +127,14 @@ def _check_splits(file: h5py.File, split_of: dict[str, str]) -> Iterator[Problem
                     "a patient belongs to one split: import again",
                 )
             split_of.setdefault(name, split)
+    for first, second in alike(split_of):
+        yield Problem(
+            "warning",
+            "splits",
+            f"patients {first!r} ({split_of[first]}) and {second!r} ({split_of[second]}) may be one: their names "
+            "differ in case, punctuation or leading zeros only",
+            "put both into one split if they are",
+        )
     for name in sorted(set(file["cases"]) - set(split_of)):
         yield Problem("warning", "splits", f"patient {name!r} is in no split and is never used", AGAIN)
     if not counts["val"]:
@@ -154,60 +157,27 @@ def _check_splits(file: h5py.File, split_of: dict[str, str]) -> Iterator[Problem
         )
 
 
-def _check_case(
-    file: h5py.File,
-    key: CaseKey,
-    path: Path,
-    split_of: dict[str, str],
-    statistics: dict[str, SideStatistics],
-    index: SliceIndex,
+def _check_window(
+    file: h5py.File, role: str, side: SideStatistics, keys: list[CaseKey], split_of: dict[str, str]
 ) -> Iterator[Problem]:
-    import numpy as np
+    """The window is what its rule gives on the training patients: a fit that has seen others is leakage."""
+    training = [key for key in keys if split_of.get(key.patient) == "train"]
+    if not training:
+        return
+    again = fitted_window(file, role, side.side, training)
+    if max(abs(again.low - side.window.low), abs(again.high - side.window.high)) > 1e-5 * again.width:
+        what = (
+            f"the window is {side.window.low:g}..{side.window.high:g}, its rule gives {again.low:g}..{again.high:g} "
+            "on the training patients"
+        )
+        yield Problem("error", role, what, "fit windows on training patients only: import or build the file again")
 
-    where = str(key)
-    group = file[f"cases/{key}"]
-    case_shape(group, key, str(path))
-    if bool(file.attrs.get("paired", True)) or split_of.get(key.patient) != "train":
-        require_pair(group, key, str(path))
-    spacing, affine = np.asarray(group.attrs["spacing"], float), np.asarray(group.attrs["affine"], float)
-    if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
-        yield Problem("error", where, f"spacing is {spacing.tolist()}, not three lengths in mm", AGAIN)
-    if affine.shape != (4, 4) or not np.isfinite(affine).all():
-        yield Problem("error", where, "the affine is not a finite 4x4 matrix", AGAIN)
-    arrays: dict[str, NDArray[np.number]] = {}
-    for role in ROLES:
-        if role in group:
-            arrays[role] = group[role][()]
-            stored = group[role].attrs.get("sha256")
-            if stored is None:
-                yield Problem("error", where, f"{role} has no sha256", AGAIN)
-            elif array_sha256(arrays[role]) != text(stored):
-                yield Problem("error", where, f"{role} is not what was written: its sha256 differs", AGAIN)
-    mask = arrays["mask"] != 0
-    if not mask.any():
-        yield Problem("error", where, "the mask is empty, there is nothing to score", "mend or leave out the case")
-    in_region = mask.any(axis=(1, 2))
-    for role in ("source", "target"):
-        if role not in arrays:
-            continue
-        array = arrays[role]
-        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
-        if bad:
-            yield Problem("error", where, f"{role} holds {bad} NaN or infinite values", "mend or leave out the case")
-            continue
-        constant = array.min(axis=(1, 2)) == array.max(axis=(1, 2))
-        empty = int(np.count_nonzero(constant & in_region))
-        if empty:
-            yield Problem(
-                "error" if empty == np.count_nonzero(in_region) else "warning",
-                where,
-                f"{role} is constant in {empty} of {np.count_nonzero(in_region)} slices of the region",
-                "leave these slices out of the mask, or mend the case",
-            )
-        if key.patient in split_of:
-            index.add(role, key, split_of[key.patient], array[~constant], np.flatnonzero(~constant))
-        if role in statistics:
-            statistics[role].add(array, mask)
+
+def _check_identity(file: h5py.File, keys: list[CaseKey]) -> Iterator[Problem]:
+    """Nothing in the file says who a patient is."""
+    for mark in identity.marks(file, keys):
+        advice = "leave it out when importing, or give a pseudonym; look at the file with: h5dump -A FILE"
+        yield Problem("error" if mark.certain else "warning", mark.where, mark.what, advice)
 
 
 def _leaks(index: SliceIndex) -> Iterator[Problem]:

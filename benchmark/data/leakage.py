@@ -1,9 +1,13 @@
-"""Find slices with identical pixels: across splits they are leakage, within one they count twice."""
+"""Find slices with identical pixels: across splits they are leakage, within one they count twice.
+
+And patients in two splits whose names differ as typing does.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,3 +77,14 @@ class SliceIndex:
             ),
         )
         twins.count += 1
+
+
+def alike(split_of: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Pairs of patients of different splits whose names differ in case, punctuation or leading zeros only."""
+    first: dict[str, str] = {}
+    for name in sorted(split_of):
+        # "P-007" and "p7" are one, "p1.2" and "p12" are not
+        words = re.findall(r"[a-z]+|\d+", name.lower())
+        other = first.setdefault("-".join(word.lstrip("0") or "0" for word in words), name)
+        if split_of[other] != split_of[name]:
+            yield other, name
