@@ -245,6 +245,13 @@ class TestWhatIsRefused:
             run(tmp_path / "p")
         assert mae(run(tmp_path / "p", trust_unit=True))["mean"] > 100
 
+    def test_padding_around_the_body_hides_nothing(self, run: Any, data: Path, tmp_path: Path) -> None:
+        for patient, case in cases(data).items():
+            unit = np.where(case.mask, np.clip((case.target.astype(np.float64) + 1024) / 3024, 0, 1), -1024.0)
+            nifti(tmp_path / "p" / f"{patient}.nii.gz", unit, case.affine)
+        with pytest.raises(UsageError, match="as network outputs do"):
+            run(tmp_path / "p")
+
     def test_arrays_of_another_shape(self, run: Any, data: Path, tmp_path: Path) -> None:
         (tmp_path / "p").mkdir()
         np.save(tmp_path / "p" / "test0.npy", np.zeros((4, 12, 11)))
