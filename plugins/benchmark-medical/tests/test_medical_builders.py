@@ -10,7 +10,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from benchmark_medical import benchmark_tasks, tasks
+from benchmark_medical import benchmark_tasks, subjects
 from benchmark_medical.canvas import Canvas, Grid
 from benchmark_medical.head import Head
 from benchmark_medical.options import MrMotionOptions
@@ -132,7 +132,9 @@ def test_the_object_is_the_same_on_a_finer_grid(anatomy):
 
 
 def test_patients_streams_are_independent_of_task_and_number():
-    draws = {(task, number): tasks.streams(0, task, number).anatomy.random() for task in SPECS for number in (1, 2, 3)}
+    draws = {
+        (task, number): subjects.streams(0, task, number).anatomy.random() for task in SPECS for number in (1, 2, 3)
+    }
     assert len(set(draws.values())) == len(draws)
 
 
