@@ -210,11 +210,11 @@ def require_plausible(prediction: Array, case: Case, unit: str) -> None:
     target, inside = case.target[region], prediction[region]
     low, high = (float(value) for value in np.percentile(target, [1, 99]))
     least, most = float(inside.min()), float(inside.max())
-    span = high - low
+    span, padded = high - low, float(prediction.min()) < 0 <= least
     found = ""
     if max(abs(least), abs(most)) <= 1.001 and least != most and span > 20:
         found = f"they lie in {least:.3g}..{most:.3g}, as network outputs do"
-    elif least >= 0 and most > 0 and float(target.min()) < -0.5 * span and low < -20:
+    elif least >= 0 and most > 0 and low < -20 and float((target if padded else case.target).min()) < -0.5 * span:
         found = f"they are never below 0 (8 bit? counted from the lower end?) while targets go down to {low:.4g}"
     elif max(abs(least), abs(most)) > 20 * max(abs(float(target.min())), abs(float(target.max()))) > 0:
         found = f"they reach {most if abs(most) > abs(least) else least:.4g}, targets {high:.4g}"
