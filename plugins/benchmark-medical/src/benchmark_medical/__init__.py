@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from benchmark import ImporterSpec, MeasureSpec, TaskSpec, hookimpl
 from benchmark_medical.import_options import NiftiPairsOptions
 from benchmark_medical.measures import records as measure_records
-from benchmark_medical.options import MrCtOptions, MrMotionOptions, PetCtOptions, PetDenoiseOptions
+from benchmark_medical.options import FilamentOptions, MrCtOptions, MrMotionOptions, PetCtOptions, PetDenoiseOptions
 
 __version__ = "0.1.0"
 
@@ -19,7 +19,7 @@ benchmark_api = 1
 
 @hookimpl
 def benchmark_tasks() -> Iterable[TaskSpec]:
-    """The four tasks; each factory builds the task's embedded data set."""
+    """The tasks; each factory builds the task's embedded data set."""
     yield TaskSpec(
         "pet-ct",
         "benchmark_medical.tasks:build_pet_ct",
@@ -65,6 +65,18 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="CT",
         source_unit="a.u.",
         target_unit="HU",
+        profile="default",
+    )
+    yield TaskSpec(
+        "filaments",
+        "benchmark_medical.filaments.builder:build",
+        summary="mask of vessels or of a neuron to a photograph of it (one channel)",
+        options=FilamentOptions,
+        mirror_safe=True,
+        source_modality="filament mask",
+        target_modality="photograph",
+        source_unit="mask",
+        target_unit="a.u.",
         profile="default",
     )
 

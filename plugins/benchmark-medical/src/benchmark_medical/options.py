@@ -77,3 +77,12 @@ class MrCtOptions(MrOptions):
     """MR options and the CT's noise."""
 
     ct_noise_hu: float = _option(12.0, "noise of the target CT in the centre of a 20 cm water disc, in HU")
+
+
+@dataclass(frozen=True)
+class FilamentOptions:
+    """What kind of filaments is photographed."""
+
+    kind: Literal["vessels", "neurons"] = _option(
+        "vessels", "vessels of the retina in a fundus photograph's green channel, or neurons in bright field"
+    )

@@ -80,3 +80,15 @@ def every() -> Iterator[MeasureSpec]:
         values=(MeasuredValue("sharpness", "edge sharpness", higher_is_better=True),),
         summary="steepness of the target's own edges in the translation, 1 where it equals the target's",
     )
+    yield MeasureSpec(
+        "taught-segmenter",
+        f"{_HERE}.filaments:TaughtSegmenter",
+        level="split",
+        source_units=("mask",),
+        values=tuple(
+            MeasuredValue(name.lower(), name, higher_is_better=True) for name in ("F1", "precision", "recall")
+        ),
+        summary="a segmenter trained on the made photographs of half the patients, tested on the real ones of the "
+        "other half; (target itself): trained on real ones",
+        source="Zhao et al., Med. Image Anal. 2018, 49:14 (Fila-sGAN), its test of synthetic pairs",
+    )

@@ -1,0 +1,1 @@
+"""Branching filaments and photographs of them: retinal vessels and neurons."""
