@@ -28,6 +28,14 @@ class PluginError(BenchmarkError):
     """A plugin that could not be loaded, or that broke its contract."""
 
 
+class InterfaceDeprecation(FutureWarning):
+    """A plugin uses a part of the interface that will go away; says what to use instead, and when it goes.
+
+    Hookspecs carry it as ``warn_on_impl``, records warn with it; :mod:`benchmark.plugins` reports it with the
+    plugin's distribution and version.
+    """
+
+
 class Unavailable(BenchmarkError):
     """Something optional is missing (weights, a library); the cell or score is *skipped* with this reason.
 

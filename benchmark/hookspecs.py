@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     )
 
 API_VERSION = 1
+"""The interface of this harness. It grows within a version; a version ends what an earlier one deprecated."""
+OLDEST_API = 1
+"""The oldest interface whose plugins still load; those below :data:`API_VERSION` with a warning."""
 PROJECT = "benchmark"
 GROUP = "benchmark.plugins"
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar
 
-import pluggy
-
-from benchmark import hookspecs, specs
+from benchmark import hookspecs, plugin_loading, specs
 from benchmark.errors import PluginError, UsageError, unknown_name
+from benchmark.printable import printable
 
 DISABLE_VARIABLE = "BENCHMARK_DISABLE_PLUGINS"
 KINDS: dict[str, tuple[str, type[Any]]] = {
@@ -52,6 +52,8 @@ class Plugin:
     state: Literal["loaded", "disabled", "failed"]
     reason: str = ""
     trace: str = ""
+    notes: tuple[str, ...] = ()
+    """What its author should change though it works: deprecated parts of the interface, prints at import."""
     offers: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -118,9 +120,15 @@ class Registry:
         for clash in self.clashes:
             if clash.kind == kind and clash.name == name:
                 raise UsageError(str(clash))
-        failed = [plugin for plugin in self.plugins if plugin.state == "failed"]
-        hint = f"Plugins that failed to load: {', '.join(p.name for p in failed)} [benchmark doctor]." if failed else ""
-        raise unknown_name(kind, name, self._offers[kind], hint=hint)
+        hints = [
+            f"Plugins that {what}: {', '.join(names)} [{where}]."
+            for state, what, where in (
+                ("failed", "failed to load", "benchmark doctor"),
+                ("disabled", "are switched off", DISABLE_VARIABLE),
+            )
+            if (names := [plugin.name for plugin in self.plugins if plugin.state == state])
+        ]
+        raise unknown_name(kind, name, self._offers[kind], hint=" ".join(hints))
 
     def model(self, name: str) -> Offer[specs.ModelSpec]:
         """The model of this name."""
@@ -139,19 +147,19 @@ class Registry:
         return self.find("profile", name)
 
     def warnings(self) -> list[str]:
-        """One line for each plugin that failed and each clash of names."""
-        lines = [
-            f"plugin {plugin.name} ({plugin.title}) not loaded: {plugin.reason} [benchmark doctor]"
-            for plugin in self.plugins
-            if plugin.state == "failed"
-        ]
+        """One line for each plugin that failed, each thing that one should change, and each clash of names."""
+        lines = []
+        for plugin in self.plugins:
+            if plugin.state == "failed":
+                lines.append(f"plugin {plugin.name} ({plugin.title}) not loaded: {plugin.reason} [benchmark doctor]")
+            lines += [f"plugin {plugin.name} ({plugin.title}): {note}" for note in plugin.notes]
         return lines + [str(clash) for clash in self.clashes]
 
 
 @cache
 def registry() -> Registry:
     """The plugins of this environment, loaded once per process."""
-    return load(entry_points(group=hookspecs.GROUP), disabled_names())
+    return load(_installed(), disabled_names())
 
 
 def disabled_names() -> frozenset[str]:
@@ -159,84 +167,75 @@ def disabled_names() -> frozenset[str]:
     return frozenset(name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip())
 
 
-def load(points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset()) -> Registry:
-    """Load entry points one at a time, sorted by name, each in a manager of its own."""
+def disable(names: Iterable[str]) -> None:
+    """Switch plugins off for this process and those that it starts, before :func:`registry` is asked.
+
+    Raises:
+        UsageError: no plugin has this name; names the nearest.
+    """
+    wanted = set(names)
+    known = {"all"}.union(*({about["name"], about["distribution"]} for _, about in _ordered(_installed())))
+    for name in sorted(wanted - known):
+        raise unknown_name("plugin", name, known, hint="(--no-plugin)")
+    os.environ[DISABLE_VARIABLE] = ",".join(sorted(wanted | disabled_names()))
+    registry.cache_clear()
+
+
+def _installed() -> Iterable[EntryPoint]:
+    return entry_points(group=hookspecs.GROUP)
+
+
+def _ordered(points: Iterable[EntryPoint]) -> list[tuple[EntryPoint, dict[str, Any]]]:
+    """Entry points by name and distribution, each with what is known of it without importing anything."""
+    found = []
+    for point in points:
+        try:
+            title = (str(point.dist.name), str(point.dist.version)) if point.dist else ("?", "")
+        except Exception:  # metadata that are torn or missing
+            title = ("?", "")
+        about = dict(zip(("name", "distribution", "version", "module"), (point.name, *title, point.value), strict=True))
+        found.append((point, {key: printable(text.partition(":")[0]) for key, text in about.items()}))
+    return sorted(found, key=lambda item: (item[1]["name"], item[1]["distribution"], item[0].value))
+
+
+def load(
+    points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset(), interface: ModuleType = hookspecs
+) -> Registry:
+    """Load entry points one at a time, sorted by name, each in a manager of its own.
+
+    Whatever a plugin does, short of ending the process, costs the others nothing.
+    """
     plugins: list[Plugin] = []
     offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
     taken: dict[str, Plugin] = {}
-    ordered = sorted(points, key=lambda point: (point.name, point.dist.name if point.dist else "", point.value))
-    for point in ordered:
-        about: dict[str, Any] = {
-            "name": point.name,
-            "distribution": point.dist.name if point.dist else "?",
-            "version": point.dist.version if point.dist else "",
-            "module": point.value.partition(":")[0],
-        }
-        if disabled & {"all", about["name"], about["distribution"]}:
-            plugins.append(Plugin(**about, state="disabled", reason=DISABLE_VARIABLE))
-            continue
-        if point.name in taken:
-            reason = f"entry point {point.name!r} is already taken by {taken[point.name].title}"
-            plugins.append(Plugin(**about, state="failed", reason=reason))
-            continue
-        try:
-            components = _components(point)
-        except KeyboardInterrupt:
-            raise
-        except (Exception, SystemExit) as error:
-            plugins.append(Plugin(**about, state="failed", reason=_reason(error), trace=traceback.format_exc()))
-            continue
-        counts = {kind: len(found) for kind, found in components.items() if found}
-        plugin = Plugin(**about, state="loaded", offers=counts)
-        taken[point.name] = plugin
-        plugins.append(plugin)
-        for kind, found in components.items():
-            offers[kind] += [Offer(spec, plugin) for spec in found]
+    plugin_loading.limit_seconds()
+    with plugin_loading.Printed() as printed:
+        for point, about in _ordered(points):
+            if disabled & {"all", about["name"], about["distribution"]}:
+                plugins.append(Plugin(**about, state="disabled", reason=f"--no-plugin or {DISABLE_VARIABLE}"))
+                continue
+            if point.name in taken:
+                reason = f"entry point {point.name!r} is already taken by {taken[point.name].title}"
+                plugins.append(Plugin(**about, state="failed", reason=reason))
+                continue
+            try:
+                components, notes = plugin_loading.load_components(point, KINDS, interface)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                reason, trace = plugin_loading.reason(error, point), traceback.format_exc()
+                plugins.append(Plugin(**about, state="failed", reason=reason, trace=trace))
+                printed.take()
+                continue
+            if text := " ".join(printed.take().split()):
+                notes.append(f"prints while it is imported: {text[:60]!r}")
+            counts = {kind: len(found) for kind, found in components.items() if found}
+            plugin = Plugin(**about, state="loaded", notes=tuple(notes), offers=counts)
+            taken[point.name] = plugin
+            plugins.append(plugin)
+            for kind, found in components.items():
+                offers[kind] += [Offer(spec, plugin) for spec in found]
     return Registry(tuple(plugins), offers)
-
-
-def _components(point: EntryPoint) -> dict[str, list[Any]]:
-    """Import one plugin and ask it for its records.
-
-    Raises:
-        PluginError: wrong interface version, hook or answer. Anything the plugin itself raises passes through.
-    """
-    module = point.load()
-    wanted = getattr(module, "benchmark_api", hookspecs.API_VERSION)
-    if not isinstance(wanted, int) or not 1 <= wanted <= hookspecs.API_VERSION:
-        raise PluginError(f"needs plugin interface {wanted}; this harness has {hookspecs.API_VERSION}")
-    manager = _PrefixedManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.register(module, name=point.name)
-    manager.check_pending()
-    components: dict[str, list[Any]] = {}
-    for kind, (hook, expected) in KINDS.items():
-        answers: list[Any] = []
-        for answer in getattr(manager.hook, hook)():
-            answers += list(answer)
-        names: set[str] = set()
-        for spec in answers:
-            if not isinstance(spec, expected):
-                raise PluginError(f"{hook} gave {type(spec).__name__}, expected {expected.__name__}")
-            if spec.name in names:
-                raise PluginError(f"{hook} gave {spec.name!r} twice")
-            names.add(spec.name)
-        components[kind] = answers
-    if not any(components.values()):
-        raise PluginError("offers nothing: no function marked @hookimpl answers a hook")
-    return components
-
-
-class _PrefixedManager(pluggy.PluginManager):
-    """Looks only at attributes with our prefix, so that lazy module attributes are never touched."""
-
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        return super().parse_hookimpl_opts(plugin, name) if name.startswith("benchmark_") else None
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @cache

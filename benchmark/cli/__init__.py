@@ -65,12 +65,20 @@ def _version(value: bool) -> None:
 @app.callback()
 def _common(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option("--no-plugin", metavar="NAME", help="Switch a plugin off for this command. Repeatable."),
+    ] = None,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     if debug:
         os.environ["BENCHMARK_DEBUG"] = "1"
+    if no_plugin:
+        from benchmark.plugins import disable
+
+        disable(no_plugin)
 
 
 def main() -> None:

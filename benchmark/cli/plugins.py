@@ -16,7 +16,7 @@ def plugins(
         bool, typer.Option("--requirements", help="Print name==version lines of the loaded ones.")
     ] = False,
 ) -> None:
-    """List all plugins: loaded, disabled (BENCHMARK_DISABLE_PLUGINS=a,b) or failed, and why."""
+    """List all plugins: loaded, disabled (--no-plugin, BENCHMARK_DISABLE_PLUGINS=a,b) or failed, and why."""
     from benchmark.cli.text import columns, echo, echo_json, warn
 
     found = registry()
@@ -36,8 +36,9 @@ def plugins(
 
 
 def _detail(plugin: Plugin) -> str:
-    if plugin.state == "loaded":
-        return ", ".join(
-            f"{count} {kind}{'s' if count > 1 and kind != 'weights' else ''}" for kind, count in plugin.offers.items()
-        )
-    return plugin.reason
+    if plugin.state != "loaded":
+        return plugin.reason
+    counts = ", ".join(
+        f"{count} {kind}{'s' if count > 1 and kind != 'weights' else ''}" for kind, count in plugin.offers.items()
+    )
+    return "; ".join([counts, *plugin.notes])
