@@ -1,9 +1,9 @@
-"""``benchmark data``: build, import, inspect, check."""
+"""``benchmark data``: build, import, inspect, check, export."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -120,6 +120,42 @@ def check(
         errors = sum(problem.severity == "error" for problem in problems)
         echo(f"{file}: {count(errors, 'error')}, {count(len(problems) - errors, 'warning')}")
     raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
+    folder: Annotated[Path, typer.Argument(help="New folder for PATIENT/STUDY/ROLE.nii.gz and manifest.csv.")],
+    role: Annotated[
+        list[str] | None, typer.Option(help="source, target, mask or labels; may be repeated. Default: all there are.")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="train, val or test; may be repeated. Default: all.")] = None,
+    grid: Annotated[
+        str,
+        typer.Option(help="original: each scan's own voxels, where noted at import; stored: the slices as they are."),
+    ] = "original",
+) -> None:
+    """Write a data set's volumes back to NIfTI."""
+    from benchmark.cli.text import count, echo
+    from benchmark.data.export import MANIFEST, Grid
+    from benchmark.data.export import export as write_out
+    from benchmark.data.schema import ROLES, SPLITS
+    from benchmark.errors import unknown_name
+
+    for kind, given, known in (("role", role, ROLES), ("split", split, SPLITS), ("grid", [grid], get_args(Grid))):
+        for name in given or ():
+            if name not in known:
+                raise unknown_name(kind, name, known)
+    written = write_out(file, folder, roles=role or ROLES, splits=split or SPLITS, grid=cast(Grid, grid), say=echo)
+    interpolated = sum(not one.exact for one in written)
+    echo(
+        f"wrote {count(len(written), 'volume')} and {folder / MANIFEST}; "
+        + (
+            f"{interpolated} were resampled at import and are interpolated"
+            if interpolated
+            else "every value is the stored one"
+        )
+    )
 
 
 def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:

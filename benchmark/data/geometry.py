@@ -20,6 +20,9 @@ from benchmark.errors import BenchmarkError
 TOLERANCE_MM = 1e-2
 """Grids that differ by less at every corner are the same."""
 
+SAME_PIXEL = 1e-3
+"""Pixels that add up to less than this part of one over an image are of one size."""
+
 VIEWS = {"axial": "LPS", "coronal": "LIA", "sagittal": "PIR"}
 """Per direction of slicing: to which side of the patient columns, rows and slices run, as in radiology."""
 
@@ -136,6 +139,9 @@ class Slicing:
     affine: NDArray[np.float64]
     grid_spacing: tuple[float, float]
     """Voxel size of the grid along rows and columns, in mm."""
+    offset: tuple[float, float] = (0.0, 0.0)
+    """How far the slices' middle lies beyond the grid's along rows and columns, in mm: half a pixel where pixels are
+    the grid's own and padding is uneven."""
 
     def apply(self, data: NDArray[np.generic], background: float) -> NDArray[np.float32]:
         """Voxels ``(x, y, z)`` to slices ``(Z, size, size)``."""
@@ -151,10 +157,10 @@ class Slicing:
         The inverse of :meth:`apply` where the grid has the slices' own pixels; else as near as they allow.
         """
         rows, columns = (
-            _placed(weights.shape[0], weights.shape[1], spacing, pixel)
-            for weights, spacing, pixel in (
-                (self.row_weights, self.grid_spacing[0], self.spacing[1]),
-                (self.column_weights, self.grid_spacing[1], self.spacing[2]),
+            _placed(weights.shape[0], weights.shape[1], spacing, pixel, offset)
+            for weights, spacing, pixel, offset in (
+                (self.row_weights, self.grid_spacing[0], self.spacing[1], self.offset[0]),
+                (self.column_weights, self.grid_spacing[1], self.spacing[2], self.offset[1]),
             )
         )
         turned = (rows @ slices @ columns.T)[tuple(slice(None, None, sense) for sense in self.senses)]
@@ -164,33 +170,35 @@ class Slicing:
 def slicing(grid: Volume, view: str, size: int) -> Slicing:
     """Slices as ``view`` says (:data:`VIEWS`): padded to a square in mm, then resampled to ``size`` pixels.
 
-    Resampling is antialiased.
+    Resampling is antialiased. Where the pixels come out as the grid's own, values stay as they are.
     """
     (column, column_sense), (row, row_sense), (along, along_sense) = (SIDES[side] for side in view)
     shape, spacing = grid.data.shape, grid.spacing
     side = max(shape[row] * spacing[row], shape[column] * spacing[column])
     pixel = side / size
+    offsets = [_offset(shape[axis], float(spacing[axis]), size, pixel) for axis in (row, column)]
     # stored (column, row, slice) -> voxel of the grid
     place = np.zeros((4, 4))
     place[3, 3] = 1.0
-    for index, (voxel, sense, step) in enumerate(
+    for index, (voxel, sense, step, offset) in enumerate(
         (
-            (column, column_sense, pixel / spacing[column]),
-            (row, row_sense, pixel / spacing[row]),
-            (along, along_sense, 1.0),
+            (column, column_sense, pixel / spacing[column], offsets[1] / spacing[column]),
+            (row, row_sense, pixel / spacing[row], offsets[0] / spacing[row]),
+            (along, along_sense, 1.0, 0.0),
         )
     ):
         count = shape[voxel] if index == 2 else size
         place[voxel, index] = sense * step
-        place[voxel, 3] = (shape[voxel] - 1) / 2 - sense * step * (count - 1) / 2
+        place[voxel, 3] = (shape[voxel] - 1) / 2 - sense * (step * (count - 1) / 2 - offset)
     return Slicing(
         order=(along, row, column),
         senses=(along_sense, row_sense, column_sense),
-        row_weights=_weights(shape[row], spacing[row], size, pixel),
-        column_weights=_weights(shape[column], spacing[column], size, pixel),
+        row_weights=_weights(shape[row], spacing[row], size, pixel, offsets[0]),
+        column_weights=_weights(shape[column], spacing[column], size, pixel, offsets[1]),
         spacing=(float(spacing[along]), float(pixel), float(pixel)),
         affine=grid.affine @ place,
         grid_spacing=(float(spacing[row]), float(spacing[column])),
+        offset=(offsets[0], offsets[1]),
     )
 
 
@@ -199,9 +207,17 @@ def view_of(affine: NDArray[np.float64]) -> str:
     return "".join(nib.aff2axcodes(affine))
 
 
-def _placed(size: int, count: int, spacing: float, pixel: float) -> NDArray[np.float64]:
-    """Matrix that takes ``size`` pixels to ``count`` samples, both centred: linear, constant beyond the ends."""
-    samples = (np.arange(count) - (count - 1) / 2) * spacing
+def _offset(count: int, spacing: float, size: int, pixel: float) -> float:
+    """Half a pixel, where ``size`` pixels of the samples' own spacing would else lie between the samples."""
+    return pixel / 2 if abs(pixel - spacing) * size < SAME_PIXEL * pixel and (size - count) % 2 else 0.0
+
+
+def _placed(size: int, count: int, spacing: float, pixel: float, offset: float) -> NDArray[np.float64]:
+    """Matrix that takes ``size`` pixels to ``count`` samples: linear, constant beyond the ends.
+
+    Both are centred, save for the pixels' ``offset``.
+    """
+    samples = (np.arange(count) - (count - 1) / 2) * spacing - offset
     places = np.clip(samples / pixel + (size - 1) / 2, 0, size - 1)
     whole = np.rint(places)
     places = np.where(np.abs(places - whole) < 1e-6, whole, places)
@@ -209,14 +225,18 @@ def _placed(size: int, count: int, spacing: float, pixel: float) -> NDArray[np.f
     return weights
 
 
-def _weights(count: int, spacing: float, size: int, pixel: float) -> NDArray[np.float32]:
-    """Linear interpolation between samples, widened to the pixel where that is coarser; both centred.
+def _weights(count: int, spacing: float, size: int, pixel: float, offset: float) -> NDArray[np.float32]:
+    """Linear interpolation between samples, widened to the pixel where that is coarser.
+
+    Both are centred, save for the pixels' ``offset``.
 
     Rows sum to 1 where samples surround the pixel, to less where it reaches beyond them.
     """
     beyond = int(np.ceil(size * pixel / spacing)) + 2
     samples = (np.arange(-beyond, count + beyond) - (count - 1) / 2) * spacing
-    pixels = (np.arange(size) - (size - 1) / 2) * pixel
+    pixels = (np.arange(size) - (size - 1) / 2) * pixel + offset
+    if abs(pixel - spacing) * size < SAME_PIXEL * pixel:
+        pixels = samples[0] + np.rint((pixels - samples[0]) / spacing) * spacing
     offsets = samples[None, :] - pixels[:, None]
     weights = np.maximum(1 - np.abs(offsets) / max(spacing, pixel), 0)
     weights /= weights.sum(1, keepdims=True)

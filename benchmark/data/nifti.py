@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from benchmark import atomic
 from benchmark.data.geometry import CaseFault, Volume
+from benchmark.data.schema import MAXIMUM_VOXELS, Origin
 
-MAXIMUM_VOXELS = 1 << 30
 SUFFIXES = (".nii", ".nii.gz")
 
 
@@ -24,6 +24,11 @@ class Scan:
     volume: Volume
     header: nib.Nifti1Header
     affine: NDArray[np.float64]
+
+    @property
+    def origin(self) -> Origin:
+        """Where it lies and how its values are stored, for the data set that it is imported into."""
+        return Origin.of(self.header.get_data_shape()[:3], self.affine, self.header.get_data_dtype())
 
     def like(self, data: NDArray[np.generic], description: str) -> nib.Nifti1Image:
         """An image of RAS-ordered ``data`` in this file's own order: same affine, spacing and space codes."""

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.data.chunks import read_array
 from benchmark.data.intensity import IntensityMap
-from benchmark.data.schema import ROLES, SCHEMA, SPLITS, CaseKey, Side, identifier, side_from_json, text
+from benchmark.data.schema import (
+    ROLES,
+    SCHEMA,
+    SPLITS,
+    CaseKey,
+    Origin,
+    Side,
+    identifier,
+    origins_from_json,
+    side_from_json,
+    text,
+)
 from benchmark.errors import BenchmarkError, DatasetError
 
 if TYPE_CHECKING:
@@ -182,6 +193,16 @@ class Dataset:
         where = f"{self.path}: case {key}"
         with guarded(where):
             return _json_object(text(self.file[f"cases/{key}"].attrs.get("physics", "{}")), f"{where}: physics")
+
+    def origins(self, key: CaseKey) -> dict[str, Origin]:
+        """The grids of the scans that a case's sides were read from, by role; empty where nobody noted them.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        where = f"{self.path}: case {key}"
+        with guarded(where):
+            return origins_from_json(text(self.file[f"cases/{key}"].attrs.get("origins", "{}")), where)
 
     def iterate(self, split: str) -> Iterator[Case]:
         """All cases of a split, one in memory at a time."""

@@ -8,7 +8,8 @@
                             /target  the same shape
                             /mask    uint8, the region in which scores are computed
                             /labels  uint8, optional tissue labels
-             attrs: spacing (Z, Y, X in mm), affine (4x4, voxel (x, y, z) to RAS mm), physics (JSON)
+             attrs: spacing (Z, Y, X in mm), affine (4x4, voxel (x, y, z) to RAS mm), physics (JSON),
+                    origins (JSON, optional: the grids of the scans that the sides were read from)
     /splits/{train,val,test}         lists of patients, never of slices
 
 Strings have a fixed length and metadata carry checksums (HDF5 1.10 and newer), so that a damaged file is noticed;
@@ -28,6 +29,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +38,15 @@ from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 SCHEMA = "mi2i/1"
 PREDICTIONS_SCHEMA = "mi2i-predictions/1"
 LABELS = "@labels"
 """Group of a predictions file with the structures found in the predictions; no patient can be called so."""
 SPLITS = ("train", "val", "test")
+MAXIMUM_VOXELS = 1 << 30
+"""Larger volumes are refused: no scan is, but a damaged header may say so."""
 ROLES = ("source", "target", "mask", "labels")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
@@ -65,6 +69,64 @@ class CaseKey:
 
     def __str__(self) -> str:
         return f"{self.patient}/{self.study}"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The grid of the scan that a side was read from: what is needed to lay it back there.
+
+    Raises:
+        DatasetError: it is no such grid.
+    """
+
+    shape: tuple[int, int, int]
+    """In the scan's own voxel order."""
+    affine: tuple[tuple[float, ...], ...]
+    """4x4, from the scan's voxels to RAS mm; its axes may run in any direction."""
+    dtype: str
+    """Number type of the scan's values, such as int16."""
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        matrix = np.asarray(self.affine, float)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
+            raise DatasetError("the affine of a scan is not an invertible 4x4 matrix")
+        if len(self.shape) != 3 or min(self.shape) < 1 or int(np.prod(self.shape, dtype=float)) > MAXIMUM_VOXELS:
+            raise DatasetError(f"shape {self.shape} of a scan is not that of a volume")
+        if not re.fullmatch(r"u?int(8|16|32)|float(32|64)", self.dtype):
+            raise DatasetError(f"values of type {self.dtype!r} are not those of a scan")
+
+    @classmethod
+    def of(cls, shape: Sequence[int], affine: ArrayLike, dtype: object) -> Origin:
+        """From arrays' attributes; types that no NIfTI file holds count as float32."""
+        import numpy as np
+
+        x, y, z = (int(length) for length in shape)
+        kind = np.dtype(dtype).name  # type: ignore[call-overload]
+        known = kind if re.fullmatch(r"u?int(8|16|32)|float(32|64)", kind) else "float32"
+        return cls((x, y, z), tuple(tuple(map(float, row)) for row in np.asarray(affine, float).tolist()), known)
+
+
+def origins_to_json(origins: Mapping[str, Origin]) -> str:
+    """The attribute that says where the sides of a case come from."""
+    return json.dumps({role: vars(origin) for role, origin in sorted(origins.items())}, allow_nan=False)
+
+
+def origins_from_json(written: str, where: str) -> dict[str, Origin]:
+    """Read back what :func:`origins_to_json` wrote.
+
+    Raises:
+        DatasetError: something is missing or of the wrong kind.
+    """
+    try:
+        return {
+            role: Origin.of(data["shape"], data["affine"], data["dtype"])
+            for role, data in json.loads(written).items()
+            if role in ROLES
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise DatasetError(f"{where}: broken description of the scans it came from: {error!r}") from None
 
 
 def identifier(value: str, what: str) -> str:

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.data.fitting import fitted_window
 from benchmark.data.reader import require_pair
-from benchmark.data.schema import SCHEMA, SPLITS, CaseKey, Side, array_sha256, identifier, side_to_json, text
+from benchmark.data.schema import (
+    SCHEMA,
+    SPLITS,
+    CaseKey,
+    Origin,
+    Side,
+    array_sha256,
+    identifier,
+    origins_to_json,
+    side_to_json,
+    text,
+)
 from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -97,11 +108,13 @@ class DatasetWriter:
         spacing: Sequence[float],
         affine: ArrayLike | None = None,
         physics: Mapping[str, Any] | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         """Add one study: arrays ``(Z, H, W)`` in physical units; ``spacing`` (z, y, x) in mm.
 
         Whole numbers that fit (HU, scanner counts) are stored as int16, everything else as float32. Without a mask
-        the whole image is the region. Only a training case of an unpaired file may come without a side.
+        the whole image is the region. Only a training case of an unpaired file may come without a side. ``origins``
+        says on which grid the scan of a role lay, so that ``benchmark data export`` can lay it back there.
         """
         import numpy as np
 
@@ -139,6 +152,8 @@ class DatasetWriter:
         group = self._file.create_group(f"cases/{key}")
         group.attrs.update(spacing=lengths, affine=to_world)
         _set_text(group, "physics", json.dumps(dict(physics or {}), sort_keys=True))
+        if origins:
+            _set_text(group, "origins", origins_to_json(origins))
         for role, array in arrays.items():
             _store(group, role, array)
         self._cases.append(key)
