@@ -65,7 +65,7 @@ def imported(path: Path, scan: Path, *, view: str = "axial", size: int, cut: sli
                 labels=mask * 7,
                 spacing=slices.spacing,
                 affine=affine,
-                origins={"source": found.origin, "target": found.origin},
+                origins={"source": found.volume.origin, "target": found.volume.origin},
             )
         writer.set_splits({"train": ["b"], "test": ["a"]})
     return stored

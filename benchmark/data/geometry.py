@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter1d
 
+from benchmark.data.schema import Origin
 from benchmark.errors import BenchmarkError
 
 TOLERANCE_MM = 1e-2
@@ -40,6 +41,8 @@ class Volume:
 
     data: NDArray[np.float32]
     affine: NDArray[np.float64]
+    origin: Origin | None = None
+    """How the scan lay in its file, where it is a whole scan as read."""
 
     @property
     def spacing(self) -> NDArray[np.float64]:

@@ -25,11 +25,6 @@ class Scan:
     header: nib.Nifti1Header
     affine: NDArray[np.float64]
 
-    @property
-    def origin(self) -> Origin:
-        """Where it lies and how its values are stored, for the data set that it is imported into."""
-        return Origin.of(self.header.get_data_shape()[:3], self.affine, self.header.get_data_dtype())
-
     def like(self, data: NDArray[np.generic], description: str) -> nib.Nifti1Image:
         """An image of RAS-ordered ``data`` in this file's own order: same affine, spacing and space codes."""
         back = ornt_transform(axcodes2ornt("RAS"), io_orientation(self.affine))
@@ -80,7 +75,8 @@ def read(path: Path) -> Scan:
     bad = values.size - int(np.isfinite(values).sum())
     if bad:
         raise CaseFault(f"{path.name}: {bad} of {values.size} voxels are NaN or infinite")
-    return Scan(Volume(values, turned.affine), header, affine)
+    origin = Origin.of(shape, affine, image.get_data_dtype())
+    return Scan(Volume(values, turned.affine, origin), header, affine)
 
 
 def load(path: Path) -> Volume:
