@@ -19,6 +19,7 @@ from benchmark.cli import (
     listing,
     plugins,
     run,
+    sanity,
     status,
     translate,
     verify,
@@ -52,6 +53,7 @@ for name, function, short in (
     ("doctor", doctor.doctor, "Check this installation and say what to do."),
 ):
     app.command(name, short_help=short)(function)
+data.app.command("sanity", short_help="Try every metric on graded distortions.")(sanity.sanity)
 app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
 app.add_typer(weights.app, name="weights", help="Pretrained weights: which are here, fetch the others.")
 
