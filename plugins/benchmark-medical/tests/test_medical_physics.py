@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from benchmark_medical import ct, motion, mr, pet
-from benchmark_medical.options import MrOptions, PetOptions
+from benchmark_medical.options import CtOptions, MrOptions, PetOptions
 from benchmark_medical.projector import Projector
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +33,14 @@ def system() -> Projector:
 # projector
 
 
-def test_back_projector_is_the_adjoint(system):
+GEOMETRIES = pytest.mark.parametrize(
+    "geometry", [{}, {"ray_cm": 0.2}, {"source_cm": 57.0}, {"source_cm": 40.0, "ray_cm": 0.15}], ids=str
+)
+
+
+@GEOMETRIES
+def test_back_projector_is_the_adjoint(geometry):
+    system = Projector(SIZE, PIXEL_CM, 24, **geometry)
     rng = np.random.default_rng(0)
     image = rng.standard_normal((2, SIZE, SIZE)).astype(np.float32)
     sinogram = rng.standard_normal((2, system.views, system.rays)).astype(np.float32)
@@ -42,13 +49,34 @@ def test_back_projector_is_the_adjoint(system):
     assert left == pytest.approx(right, rel=1e-4, abs=1e-2)
 
 
-def test_line_integrals_through_a_disc_are_its_chords(system):
-    profile = system.forward(disc(7.0))[0]
-    place = (np.arange(system.rays) - (system.rays - 1) / 2) * PIXEL_CM
-    chord = 2 * np.sqrt(np.maximum(49 - place**2, 0))
-    middle = np.abs(place) < 5
-    assert np.abs(profile[:, middle] - chord[middle]).max() < 0.25
-    assert profile.sum(1) * PIXEL_CM == pytest.approx(disc(7.0).sum() * PIXEL_CM**2, rel=1e-4)
+@GEOMETRIES
+def test_line_integrals_through_a_disc_are_its_chords(geometry):
+    system = Projector(SIZE, PIXEL_CM, 20, **geometry)
+    rows, columns = 2, -3  # pixels off the centre
+    profile = system.forward(np.roll(disc(6.0), (rows, columns), (1, 2)))[0]
+    x, y = columns * PIXEL_CM, rows * PIXEL_CM
+    for view, angle in enumerate(system.angles):
+        place = (np.arange(system.rays) - (system.rays - 1) / 2) * system.ray_cm
+        across = x * np.cos(angle) + y * np.sin(angle)
+        if np.isfinite(system.source_cm):
+            along = system.source_cm + y * np.cos(angle) - x * np.sin(angle)
+            miss = np.hypot(along, across) * np.sin(system.fan_angles() - np.arctan2(across, along))
+        else:
+            miss = place - across
+        middle = np.abs(miss) < 4.5
+        chord = 2 * np.sqrt(36 - miss[middle] ** 2)
+        assert np.abs(profile[view, middle] - chord).max() < 0.25
+        if not np.isfinite(system.source_cm):
+            assert profile[view].sum() * system.ray_cm == pytest.approx(disc(6.0).sum() * PIXEL_CM**2, rel=1e-4)
+
+
+def test_matrices_that_are_too_large_to_keep_give_the_same(monkeypatch):
+    image = np.random.default_rng(1).random((2, SIZE, SIZE)).astype(np.float32)
+    kept = Projector(SIZE, PIXEL_CM, 12, source_cm=57.0)
+    monkeypatch.setattr("benchmark_medical.projector.KEPT_WEIGHTS", 0)
+    fresh = Projector(SIZE, PIXEL_CM, 12, source_cm=57.0)
+    np.testing.assert_array_equal(kept.forward(image), fresh.forward(image))
+    np.testing.assert_array_equal(kept.spread(kept.forward(image), 1), fresh.spread(fresh.forward(image), 1))
 
 
 # PET
@@ -157,35 +185,86 @@ def test_attenuation_of_water_and_bone():
 # CT
 
 
-def test_noiseless_filtered_back_projection_of_a_disc():
-    fine = Projector(96, 0.25, 180)
-    mu = 0.193 * disc(8.0, 96, 0.25)
-    image = ct.fbp(fine.forward(mu), fine)
-    inner, outer = disc(6.5, 96, 0.25)[0] == 1, disc(9.5, 96, 0.25)[0] == 0
-    assert np.abs(image[0][inner] / 0.193 - 1).max() < 0.03
-    assert np.abs(image[0][outer] / 0.193).max() < 0.05
+BEAMS = pytest.mark.parametrize("geometry", ["parallel", "fan"])
 
 
-def test_ct_noise_is_as_asked_and_falls_with_the_root_of_the_dose():
-    scanner = Projector(64, 0.4, 90)
-    water = (1000 * disc(10.0, 64, 0.4) - 1000).astype(np.float32)
-    stack = np.repeat(water, 40, 0)
-    centre = disc(1.5, 64, 0.4)[0] == 1
-
-    def noise(level: float) -> float:
-        scan = ct.scan(stack, scanner, level, 0.0, np.random.default_rng(6)).astype(np.float64)
-        return float(scan.std(0, ddof=1)[centre].mean())
-
-    assert noise(20.0) == pytest.approx(20.0, rel=0.12)
-    assert ct.photons_for(20.0, scanner) == pytest.approx(4 * ct.photons_for(40.0, scanner))
-    assert noise(40.0) / noise(20.0) == pytest.approx(2.0, rel=0.03)
+def water(radius_cm: float, size: int, pixel_cm: float, shift: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """A water disc in air, in HU, ``(1, size, size)``; moved by whole pixels."""
+    return np.roll(1000 * disc(radius_cm, size, pixel_cm) - 1000, shift, (1, 2)).astype(np.float32)
 
 
-def test_ct_without_noise_or_blur_is_the_object():
-    hu = np.random.default_rng(7).uniform(-1000, 1500, (1, 16, 16)).astype(np.float32)
-    image = ct.scan(hu, Projector(16, 0.4, 8), 0.0, 0.0, np.random.default_rng(0))
-    assert image.dtype == np.int16
-    np.testing.assert_array_equal(image, np.rint(hu))
+@BEAMS
+def test_a_noiseless_scan_gives_the_hounsfield_units_back(geometry):
+    options = CtOptions(noise_hu=0.0, resolution_mm=0.0, geometry=geometry)
+    image = ct.scan(water(8.0, 96, 0.25, (6, -9)), 2.5, np.random.default_rng(0), options)
+    inner, outer = (np.roll(part, (6, -9), (1, 2)) for part in (disc(7.3, 96, 0.25) == 1, disc(8.7, 96, 0.25) == 0))
+    assert np.abs(image[inner]).max() < 12
+    assert image[inner].mean() == pytest.approx(0, abs=0.3)
+    assert np.abs(image[outer] + 1000).max() < 20
+    rods = (1500 * disc(1.0, 96, 0.25) + 1000 * disc(8.0, 96, 0.25) - 1000).astype(np.float32)
+    sharp = ct.scan(rods, 2.5, np.random.default_rng(0), options)
+    assert sharp[disc(0.6, 96, 0.25) == 1].mean() == pytest.approx(1500, rel=0.02)
+
+
+@BEAMS
+def test_ct_noise_is_as_asked_and_falls_with_the_root_of_the_dose(geometry):
+    options = CtOptions(noise_hu=20.0, resolution_mm=0.0, electronic_noise=0.0, geometry=geometry)
+    stack = np.repeat(water(10.0, 64, 0.4), 60, 0)
+    centre = disc(2.5, 64, 0.4)[0] == 1
+
+    def noise(images: np.ndarray) -> float:
+        return float(np.sqrt(images.var(0, ddof=1)[centre].mean()))
+
+    full, low = ct.scan_pair(stack, 4.0, 0.25, np.random.default_rng(6), options)
+    assert noise(full) == pytest.approx(20.0, rel=0.08)
+    assert noise(low) / noise(full) == pytest.approx(2.0, rel=0.06)
+    again = ct.scan(stack, 4.0, np.random.default_rng(7), options, dose=4.0)
+    assert noise(again) == pytest.approx(10.0, rel=0.08)
+    added = ct.lower_dose(full, 4.0, 0.25, np.random.default_rng(8), options)
+    assert noise(added) == pytest.approx(40.0, rel=0.08)  # thinned counts of an image that has its noise already
+    assert np.corrcoef((added - full)[:, centre].ravel(), full[:, centre].ravel())[0, 1] == pytest.approx(0, abs=0.1)
+    assert added.mean(0)[centre].mean() == pytest.approx(full.mean(0)[centre].mean(), abs=3.0)
+
+
+def test_photons_are_poisson_with_electronic_noise_added():
+    options = CtOptions(noise_hu=30.0, electronic_noise=1e-3)
+    scanner = ct.Scanner(24, 8.0, options)
+    stack = np.repeat(water(6.0, 24, 0.8), 400, 0)
+    counts = scanner.measure(stack, np.random.default_rng(9))
+    expected = scanner.unattenuated * np.exp(-scanner.fine.forward(ct.finer(ct.mu_from_hu(stack[:1]), 2)))[0]
+    assert scanner.electronic == pytest.approx(np.sqrt(1e-3 * scanner.unattenuated))
+    air = expected > 0.999 * scanner.unattenuated
+    assert counts.photons.mean(0)[air] == pytest.approx(
+        expected[air], rel=float(6 / np.sqrt(400 * expected[air].min()))
+    )
+    variance = counts.photons.var(0, ddof=1).sum() / (expected + scanner.electronic**2).sum()
+    assert variance == pytest.approx(1.0, abs=0.03)
+    low = scanner.thin(counts, 0.25, np.random.default_rng(10))
+    assert low.photons.mean() == pytest.approx(0.25 * counts.photons.mean(), rel=0.01)
+    variance = low.photons.var(0, ddof=1).sum() / (0.25 * expected + scanner.electronic**2).sum()
+    assert variance == pytest.approx(1.0, abs=0.03)
+    with pytest.raises(ValueError, match="dose"):
+        scanner.thin(counts, 1.5, np.random.default_rng(0))
+
+
+def test_full_dose_changes_nothing_and_bad_slices_are_named():
+    image = water(6.0, 32, 0.6)
+    np.testing.assert_allclose(ct.lower_dose(image, 6.0, 1.0, np.random.default_rng(0)), image, atol=1e-2)
+    with pytest.raises(ValueError, match="pad them"):
+        ct.scan(np.zeros((2, 8, 9)), 6.0, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="source"):
+        ct.scan(np.zeros((1, 8, 8)), 200.0, np.random.default_rng(0), CtOptions(geometry="fan"))
+
+
+def test_the_object_is_projected_finer_than_the_image():
+    scanner = ct.Scanner(32, 4.0, CtOptions())
+    assert scanner.fine.size == 2 * scanner.image.size
+    assert scanner.fine.ray_cm == scanner.image.ray_cm == pytest.approx(0.2)
+    image = np.random.default_rng(11).random((1, 8, 8)).astype(np.float32)
+    blocks = ct.finer(1 + image, 3).reshape(8, 3, 8, 3)
+    np.testing.assert_allclose(blocks.mean((1, 3)), 1 + image[0], rtol=1e-6)
+    assert blocks[2:6, :, 2:6].std((1, 3)).min() > 0  # not the same squares again
+    assert np.array_equal(ct.finer(image, 1), image)
 
 
 # MR

@@ -66,6 +66,23 @@ class MrMotionOptions(MrOptions):
 
 
 @dataclass(frozen=True)
+class CtOptions:
+    """How a CT slice is acquired and reconstructed."""
+
+    noise_hu: float = _option(12.0, "noise at full dose in the centre of a 20 cm water disc, in HU; 0: no noise")
+    geometry: Literal["parallel", "fan"] = _option("parallel", "beam: parallel over 180 or fan over 360 degrees")
+    views: int = _option(0, "number of views; 0: by the image's size, at least 120 (parallel) or 240 (fan)")
+    source_cm: float = _option(57.0, "distance from the source to the axis of rotation, in cm (fan only)")
+    resolution_mm: float = _option(1.2, "FWHM of focal spot and detector at the axis, in mm")
+    electronic_noise: float = _option(
+        5e-5,
+        "variance of the electronic noise in photons, over the photons of an unattenuated ray at full dose",
+        "Zeng et al. 2015, IEEE TMI 34:2458: variance 11 where about 2e5 photons arrive",
+    )
+    kernel: Literal["ramp", "hann"] = _option("ramp", "reconstruction filter: sharp, or smooth with less noise")
+
+
+@dataclass(frozen=True)
 class PetCtOptions(PetOptions):
     """PET options and the CT's noise."""
 
@@ -77,6 +94,17 @@ class MrCtOptions(MrOptions):
     """MR options and the CT's noise."""
 
     ct_noise_hu: float = _option(12.0, "noise of the target CT in the centre of a 20 cm water disc, in HU")
+
+
+@dataclass(frozen=True)
+class LdctOptions(CtOptions):
+    """CT options, the dose of the source, and the signals that are planted for the model observer."""
+
+    noise_hu: float = _option(8.0, "noise at full dose in the centre of a 20 cm water disc, in HU; 0: no noise")
+    dose: float = _option(0.25, "share of the full dose's photons in the source", "quarter dose, as in the Mayo data")
+    signals: int = _option(6, "places a slice where a low-contrast disc is or could be; 0: none")
+    signal_mm: float = _option(6.0, "radius of the discs, in mm; at least 1.8 pixels")
+    signal_hu: float = _option(25.0, "contrast of the discs, in HU")
 
 
 @dataclass(frozen=True)

@@ -162,3 +162,13 @@ def _filled(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def column(name: str) -> Array:
     return np.array([getattr(tissue, name) for tissue in TISSUES], np.float32)
+
+
+def density(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
+    """HU and attenuation at 511 keV with the density's variation per patient and inside tissues."""
+    bone = np.array(["bone" in tissue.name for tissue in TISSUES])
+    factor = np.where(bone, rng.normal(1, 0.05), 1.0).astype(np.float32)
+    density = (column("hu") + 1000) * factor
+    mu = column("mu") * np.where(bone, 1 + 0.4 * (factor - 1), 1).astype(np.float32)
+    texture = column("density_texture")
+    return {"hu": (density - 1000, density * texture), "mu": (mu, mu * texture)}

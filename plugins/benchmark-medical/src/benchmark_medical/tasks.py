@@ -10,9 +10,16 @@ from benchmark.data.schema import Side
 from benchmark.protocols import BuildRequest
 from benchmark_medical import ct, head, motion, mr, pet, torso
 from benchmark_medical.canvas import Grid
-from benchmark_medical.options import MrCtOptions, MrMotionOptions, MrOptions, PetCtOptions, PetDenoiseOptions
+from benchmark_medical.options import (
+    CtOptions,
+    MrCtOptions,
+    MrMotionOptions,
+    MrOptions,
+    PetCtOptions,
+    PetDenoiseOptions,
+)
 from benchmark_medical.projector import Projector, projector
-from benchmark_medical.subjects import Object, Pair, column, write
+from benchmark_medical.subjects import Object, Pair, column, density, write
 from benchmark_medical.tissues import TISSUES
 
 Array = NDArray[np.float32]
@@ -21,17 +28,6 @@ HU_WINDOW = Window(-1024, 2000)
 HEAD_SUV_WINDOW = Window(0, 10)
 TORSO_SUV_WINDOW = Window(0, 8)
 MR_WINDOW = Window(0.5, 99.5, "percentile")
-CT_RESOLUTION_MM = 1.2
-
-
-def _density(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
-    """HU and attenuation at 511 keV with the density's variation per patient and inside tissues."""
-    bone = np.array(["bone" in tissue.name for tissue in TISSUES])
-    factor = np.where(bone, rng.normal(1, 0.05), 1.0).astype(np.float32)
-    density = (column("hu") + 1000) * factor
-    mu = column("mu") * np.where(bone, 1 + 0.4 * (factor - 1), 1).astype(np.float32)
-    texture = column("density_texture")
-    return {"hu": (density - 1000, density * texture), "mu": (mu, mu * texture)}
 
 
 def _uptake(rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
@@ -53,8 +49,10 @@ def _pet_projector(grid: Grid) -> Projector:
     return projector(grid.size, grid.pixel / 10, max(60, grid.size // 2))
 
 
-def _ct_projector(grid: Grid) -> Projector:
-    return projector(grid.size, grid.pixel / 10, max(90, grid.size // 2))
+def _ct(subject: Object, noise_hu: float, rng: np.random.Generator) -> NDArray[np.int16]:
+    """The subject's CT in whole HU, as scanners store it."""
+    image = ct.scan(subject.maps["hu"], subject.grid.pixel, rng, CtOptions(noise_hu=noise_hu))
+    return np.rint(image).astype(np.int16)
 
 
 def _activity(subject: Object) -> tuple[Array, Array]:
@@ -71,7 +69,7 @@ def build_pet_ct(request: BuildRequest) -> None:
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         activity, mu = _activity(subject)
-        image = ct.scan(subject.maps["hu"], _ct_projector(subject.grid), options.ct_noise_hu, CT_RESOLUTION_MM, rng)
+        image = _ct(subject, options.ct_noise_hu, rng)
         system = _pet_projector(subject.grid)
         measured = pet.acquire(activity, mu, system, options, rng)
         measured = pet.corrected(measured, mu, pet.attenuation_511(image), system)
@@ -90,7 +88,7 @@ def build_pet_ct(request: BuildRequest) -> None:
         head,
         Side("FDG-PET", "SUV", HEAD_SUV_WINDOW),
         Side("CT", "HU", HU_WINDOW),
-        lambda rng: {**_density(rng), **_uptake(rng)},
+        lambda rng: {**density(rng), **_uptake(rng)},
         simulate,
         options,
     )
@@ -122,7 +120,7 @@ def build_pet_denoise(request: BuildRequest) -> None:
         torso,
         Side("low-count FDG-PET", "SUV", TORSO_SUV_WINDOW),
         Side("FDG-PET", "SUV", TORSO_SUV_WINDOW),
-        lambda rng: {**_density(rng), **_uptake(rng)},
+        lambda rng: {**density(rng), **_uptake(rng)},
         simulate,
         options,
     )
@@ -175,7 +173,7 @@ def build_mr_ct(request: BuildRequest) -> None:
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         clean, sigma, gain = _coil_image(subject, options, rng)
-        image = ct.scan(subject.maps["hu"], _ct_projector(subject.grid), options.ct_noise_hu, CT_RESOLUTION_MM, rng)
+        image = _ct(subject, options.ct_noise_hu, rng)
         return Pair(
             mr.rician(clean, sigma, rng),
             image,
@@ -187,7 +185,7 @@ def build_mr_ct(request: BuildRequest) -> None:
         head,
         Side("MR T1", "a.u.", MR_WINDOW),
         Side("CT", "HU", HU_WINDOW),
-        lambda rng: {"hu": _density(rng)["hu"], **_mr_signal(rng, options)},
+        lambda rng: {"hu": density(rng)["hu"], **_mr_signal(rng, options)},
         simulate,
         options,
     )
