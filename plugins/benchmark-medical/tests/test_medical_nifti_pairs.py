@@ -9,10 +9,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from benchmark_medical import nifti_pairs
-from benchmark_medical.import_options import NiftiPairsOptions
-from benchmark_medical.pairing import find_studies, plain_name
-from benchmark_medical.region import air_threshold, body_mask
+from benchmark_medical.importing.layouts import nifti_pairs
+from benchmark_medical.importing.options import NiftiPairsOptions
+from benchmark_medical.importing.pairing import find
+from benchmark_medical.importing.region import air_threshold, body_mask
+from benchmark_medical.importing.splits import random_splits, split_shares
+from benchmark_medical.importing.studies import plain_name
 
 from benchmark import DatasetError, UsageError
 from benchmark.data.checks import check
@@ -62,7 +64,7 @@ def options(folder: Path | None = None, **changes) -> NiftiPairsOptions:
 
 def run(wanted: NiftiPairsOptions, tmp_path: Path) -> tuple[Dataset, list[str]]:
     lines: list[str] = []
-    nifti_pairs.run(wanted, tmp_path / "out.h5", lines.append)
+    nifti_pairs(wanted, tmp_path / "out.h5", lines.append)
     return Dataset(tmp_path / "out.h5"), lines
 
 
@@ -321,7 +323,7 @@ def test_several_studies_of_a_patient_stay_together(cohort, tmp_path):
         save(
             cohort / "P0" / "2025" / f"{name}.nii.gz", np.asanyarray(nib.load(cohort / "P1" / f"{name}.nii.gz").dataobj)
         )
-    studies, _ = find_studies(options(cohort, source="20*/mr.nii.gz", target="20*/ct.nii.gz"))
+    studies, _ = find(options(cohort, source="20*/mr.nii.gz", target="20*/ct.nii.gz"))
     assert [(study.patient, study.study) for study in studies] == [("P0", "2024"), ("P0", "2025")]
 
 
@@ -402,14 +404,14 @@ def test_windows_and_splits_from_options(cohort, tmp_path):
 
 def test_random_splits_are_seeded_disjoint_and_never_empty():
     names = [f"P{n}" for n in range(18)]
-    shares = nifti_pairs.split_shares("0.6:0.1:0.3")
-    first = nifti_pairs.random_splits(names, shares, 0)
-    assert first == nifti_pairs.random_splits(names, shares, 0)
-    assert first != nifti_pairs.random_splits(names, shares, 1)
+    shares = split_shares("0.6:0.1:0.3")
+    first = random_splits(names, shares, 0)
+    assert first == random_splits(names, shares, 0)
+    assert first != random_splits(names, shares, 1)
     assert {split: len(part) for split, part in first.items()} == {"train": 11, "val": 2, "test": 5}
     assert sorted(name for part in first.values() for name in part) == sorted(names)
     for count in range(2, 6):
-        parts = nifti_pairs.random_splits(names[:count], shares, 0)
+        parts = random_splits(names[:count], shares, 0)
         assert parts["train"]
         assert parts["test"]
 

@@ -29,7 +29,7 @@ def sts() -> Path:
 @pytest.fixture(scope="module")
 def data(sts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three patients imported at 64 pixels a side, two of them for testing."""
-    pairs = pytest.importorskip("benchmark_medical.nifti_pairs")
+    pairs = pytest.importorskip("benchmark_medical.importing.options")
     folder = tmp_path_factory.mktemp("sts")
     for name in PATIENTS:
         (folder / "in" / name).mkdir(parents=True)

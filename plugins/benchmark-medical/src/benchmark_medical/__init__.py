@@ -8,9 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmark import ImporterSpec, MeasureSpec, TaskSpec, hookimpl
-from benchmark_medical.import_options import NiftiPairsOptions
+from benchmark_medical.importing import records as importer_records
 from benchmark_medical.measures import records as measure_records
-from benchmark_medical.options import FilamentOptions, MrCtOptions, MrMotionOptions, PetCtOptions, PetDenoiseOptions
+from benchmark_medical.options import (
+    FilamentOptions,
+    LdctOptions,
+    MrCtOptions,
+    MrMotionOptions,
+    PetCtOptions,
+    PetDenoiseOptions,
+)
 
 __version__ = "0.1.0"
 
@@ -68,6 +75,17 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         profile="default",
     )
     yield TaskSpec(
+        "ldct",
+        "benchmark_medical.low_dose_ct:build",
+        summary="low-dose to full-dose CT of the torso",
+        options=LdctOptions,
+        source_modality="low-dose CT",
+        target_modality="CT",
+        source_unit="HU",
+        target_unit="HU",
+        profile="default",
+    )
+    yield TaskSpec(
         "filaments",
         "benchmark_medical.filaments.builder:build",
         summary="mask of vessels or of a neuron to a photograph of it (one channel)",
@@ -90,9 +108,4 @@ def benchmark_measures() -> Iterable[MeasureSpec]:
 @hookimpl
 def benchmark_importers() -> Iterable[ImporterSpec]:
     """The importers of real scans."""
-    yield ImporterSpec(
-        "nifti-pairs",
-        "benchmark_medical.nifti_pairs:run",
-        summary="pairs of NIfTI volumes: a folder per patient, a flat folder, or a CSV manifest",
-        options=NiftiPairsOptions,
-    )
+    yield from importer_records.every()

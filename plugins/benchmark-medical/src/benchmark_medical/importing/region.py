@@ -24,6 +24,11 @@ def body_mask(data: NDArray[np.float32], unit: str, axis: int) -> NDArray[np.boo
         sizes = np.bincount(parts.ravel())
         sizes[0] = 0
         inside = parts == sizes.argmax()
+    return filled(inside, axis)
+
+
+def filled(inside: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """A region without its holes, slice by slice across ``axis``."""
     layers = np.moveaxis(inside, axis, 0)
     return np.moveaxis(np.stack([binary_fill_holes(layer) for layer in layers]), 0, axis)
 

@@ -1,9 +1,12 @@
-"""Import pairs of NIfTI volumes into one ``mi2i/1`` file, one patient in memory at a time."""
+"""The core of the importers of volumes: studies, however they were found, into one ``mi2i/1`` file.
+
+One study is in memory at a time. A study that cannot be used is reported and left out.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from benchmark.data.geometry import (
     SIDES,
     VIEWS,
     CaseFault,
+    Slicing,
     Volume,
     common_box,
     crop,
@@ -23,20 +27,23 @@ from benchmark.data.geometry import (
     slicing,
 )
 from benchmark.data.intensity import Window
-from benchmark.data.nifti import load
-from benchmark.data.schema import SPLITS, Side
+from benchmark.data.schema import Side
 from benchmark.data.writer import DatasetWriter
 from benchmark.errors import DatasetError, UsageError
-from benchmark_medical.import_options import NiftiPairsOptions
-from benchmark_medical.pairing import Skipped, Study, find_studies, plain_name
-from benchmark_medical.region import body_mask
+from benchmark_medical.importing.options import ScanOptions
+from benchmark_medical.importing.region import body_mask, filled
+from benchmark_medical.importing.splits import make_splits, require_splits
+from benchmark_medical.importing.studies import Found, Skipped, Study, renamed
 
+Report = Callable[[str], None]
 AUTO_WINDOWS = {"HU": Window(-1024, 2000), "SUV": Window(0, 10)}
 MINIMUM_SIZE = 16
 
 
-def run(options: NiftiPairsOptions, output: Path, report: Callable[[str], None]) -> None:
-    """Import; a study that cannot be used is reported and left out.
+def import_studies(
+    find: Callable[[], Found], options: ScanOptions, output: Path, report: Report, generator: str
+) -> None:
+    """Import what ``find`` finds; ``generator`` names the layout in the file's provenance.
 
     Raises:
         UsageError: options that make no sense.
@@ -48,11 +55,14 @@ def run(options: NiftiPairsOptions, output: Path, report: Callable[[str], None])
         raise UsageError(f"--axis {options.axis!r}: use one of {', '.join(VIEWS)}")
     source = Side(options.source_modality, options.source_unit, window(options.source_window, options.source_unit))
     target = Side(options.target_modality, options.target_unit, window(options.target_window, options.target_unit))
-    shares = split_shares(options.split)
-    studies, skipped = find_studies(options)
+    require_splits(options)
+    found, skipped = find()
+    studies, doubled = renamed(found)
+    skipped += doubled
     for entry in skipped:
         report(str(entry))
-    patients: list[str] = []
+    patients: dict[str, str] = {}
+    imported = 0
     with DatasetWriter(
         output,
         task=options.task,
@@ -61,10 +71,15 @@ def run(options: NiftiPairsOptions, output: Path, report: Callable[[str], None])
         target=target,
         simulated=False,
         mirror_safe=options.mirror_safe,
-        provenance=_provenance(options),
+        provenance=_provenance(options, generator),
     ) as writer:
         for study in studies:
             name = f"{study.patient}/{study.study}"
+            if patients.get(study.patient, study.split) != study.split and options.split_file is None:
+                raise DatasetError(
+                    f"{name}: its patient is in {patients[study.patient]!r} and in {study.split!r}; "
+                    "a patient belongs to one split: say which in a --split-file"
+                )
             try:
                 case, note = _prepare(study, options)
                 writer.add_case(study.patient, study.study, **case)
@@ -72,19 +87,17 @@ def run(options: NiftiPairsOptions, output: Path, report: Callable[[str], None])
                 skipped.append(Skipped(name, str(fault)))
                 report(str(skipped[-1]))
                 continue
-            patients.append(study.patient)
+            patients[study.patient] = study.split
+            imported += 1
             report(f"{name}: {note}")
         if not patients:
             raise DatasetError(
                 f"no study could be imported ({len(skipped)} skipped)"
                 + (f"; first: {skipped[0]}" if skipped else "; is the folder or pattern right?")
             )
-        names = sorted(set(patients))
-        if options.split_file is not None:
-            writer.set_splits(splits_from_file(options.split_file, names, report))
-        else:
-            writer.set_splits(random_splits(names, shares, options.seed))
-    report(f"{len(patients)} studies of {len(names)} patients imported, {len(skipped)} skipped")
+        given = patients if all(patients.values()) else {}
+        writer.set_splits(make_splits(options, list(patients), given, report))
+    report(f"{imported} studies of {len(patients)} patients imported, {len(skipped)} skipped")
 
 
 def window(text: str, unit: str) -> Window:
@@ -108,79 +121,13 @@ def window(text: str, unit: str) -> Window:
         raise UsageError(f"window {text!r}: write LOW:HIGH, LOW%:HIGH% or auto ({error})") from None
 
 
-def split_shares(text: str) -> tuple[float, float, float]:
-    """Shares of train, val and test from ``0.6:0.1:0.3``.
-
-    Raises:
-        UsageError: not three numbers of which the first and last are positive.
-    """
-    try:
-        train, validation, test = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise UsageError(f"--split {text!r}: write three shares, e.g. 0.6:0.1:0.3") from None
-    total = train + validation + test
-    if not (np.isfinite(total) and train > 0 and validation >= 0 and test > 0):
-        raise UsageError(f"--split {text!r}: training and test need a positive share")
-    return train / total, validation / total, test / total
-
-
-def random_splits(patients: Sequence[str], shares: tuple[float, float, float], seed: int) -> dict[str, list[str]]:
-    """Patients dealt out at random by shares; training and test get at least one each.
-
-    Raises:
-        DatasetError: fewer than two patients.
-    """
-    if len(patients) < 2:
-        raise DatasetError(f"only {len(patients)} patient was imported; training and test need one each")
-    order = [patients[i] for i in np.random.default_rng(seed).permutation(len(patients))]
-    test = min(max(1, round(shares[2] * len(order))), len(order) - 1)
-    validation = min(round(shares[1] * len(order)), len(order) - test - 1)
-    return {"test": order[:test], "val": order[test : test + validation], "train": order[test + validation :]}
-
-
-def splits_from_file(path: Path, patients: Sequence[str], report: Callable[[str], None]) -> dict[str, list[str]]:
-    """Splits from a CSV with columns patient and split; patients without a case are reported and left out.
-
-    Raises:
-        DatasetError: unreadable, an unknown split, a patient in two splits, or an imported patient in none.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read as CSV ({error})") from None
-    if not rows or not {"patient", "split"} <= set(rows[0]):
-        raise DatasetError(f"{path}: needs columns patient and split")
-    owner: dict[str, str] = {}
-    for row in rows:
-        patient, split = plain_name(row["patient"] or ""), row["split"]
-        if split not in SPLITS:
-            raise DatasetError(f"{path}: split {split!r} of patient {patient!r}; use {', '.join(SPLITS)}")
-        if owner.setdefault(patient, split) != split:
-            raise DatasetError(f"{path}: patient {patient!r} is in both {owner[patient]!r} and {split!r}")
-    if absent := sorted(set(owner) - set(patients)):
-        report(f"in {path.name} but not imported: {', '.join(absent)}")
-    if unlisted := [name for name in patients if name not in owner]:
-        raise DatasetError(f"{path}: in no split: {', '.join(unlisted[:5])}")
-    return {split: [name for name in patients if owner[name] == split] for split in SPLITS}
-
-
-def _prepare(study: Study, options: NiftiPairsOptions) -> tuple[dict[str, Any], str]:
+def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
     """The arguments of ``add_case`` for one study, and a line about it."""
-    source, target = load(study.source), load(study.target)
-    region = None
-    if study.mask is not None:
-        mask = load(study.mask)
-        if not same_grid(mask, target):
-            raise CaseFault(f"mask and target differ in grid: {describe('mask', mask)}, {describe('target', target)}")
-        region = mask.data > 0
-    along = SIDES[VIEWS[options.axis][2]][0]
-    if region is None:
-        body = _body_source(source, target, options)
-        region = body_mask(body.data, options.target_unit if body is target else options.source_unit, along)
-        if body is source:
-            on_target, _ = resample(Volume(region.astype(np.float32), source.affine), target)
-            region = on_target.data > 0.5
+    target = study.target.read()
+    source = study.source.read() if study.source else target
+    if study.aligned:
+        _require_grid("source", source, target)
+    region = _region(study, source, target, options)
     box = common_box(source, target)
     fixed = crop(target, box)
     moved, covered = resample(source, fixed)
@@ -200,19 +147,63 @@ def _prepare(study: Study, options: NiftiPairsOptions) -> tuple[dict[str, Any], 
     inside[~(enough & varied)] = False
     affine = cut.affine.copy()
     affine[:3, 3] += affine[:3, 2] * kept.start
+    arrays = {**images, "mask": inside}
+    if study.labels is not None:
+        structures = study.labels.read()
+        _require_grid("labels", structures, target)
+        arrays["labels"] = _sliced_labels(structures.data[box], cut, study.labels.name)
     case = {
-        **{role: image[kept] for role, image in images.items()},
-        "mask": inside[kept],
+        **{role: array[kept] for role, array in arrays.items()},
         "spacing": cut.spacing,
         "affine": affine,
+        "origins": {role: scan.origin for role, scan in (("source", source), ("target", target)) if scan.origin},
         "physics": {
-            "source_file": study.source.name,
+            "source_file": study.source.name if study.source else "",
             "target_file": study.target.name,
             "slices": list(range(kept.start, kept.stop)),
-            "body": "given" if study.mask is not None else "made from the images",
+            "body": _origin(study),
         },
     }
     return case, _note(enough, varied, kept)
+
+
+def _origin(study: Study) -> str:
+    """Where the region comes from."""
+    if study.mask:
+        return "given"
+    return "where the target is not 0" if study.stripped else "made from the images"
+
+
+def _require_grid(what: str, volume: Volume, target: Volume) -> None:
+    if not same_grid(volume, target):
+        raise CaseFault(f"{what} and target differ in grid: {describe(what, volume)}, {describe('target', target)}")
+
+
+def _region(study: Study, source: Volume, target: Volume, options: ScanOptions) -> NDArray[np.bool_]:
+    """Where scores will be computed, on the target's grid."""
+    if study.mask is not None:
+        mask = study.mask.read()
+        _require_grid("mask", mask, target)
+        return mask.data > 0
+    along = SIDES[VIEWS[options.axis][2]][0]
+    if study.stripped:
+        return filled(target.data != 0, along)
+    body = _body_source(source, target, options)
+    region = body_mask(body.data, options.target_unit if body is target else options.source_unit, along)
+    if body is target:
+        return region
+    on_target, _ = resample(Volume(region.astype(np.float32), source.affine), target)
+    return on_target.data > 0.5
+
+
+def _sliced_labels(data: NDArray[np.float32], cut: Slicing, name: str) -> NDArray[np.uint8]:
+    """Structures as slices: of each pixel the one that fills most of it, 0 included."""
+    values = [int(value) for value in np.unique(data)]
+    if any(value < 0 or value > 255 for value in values) or (data % 1).any():
+        raise CaseFault(f"{name}: labels are whole numbers from 0 to 255, not {data.min():g} to {data.max():g}")
+    shares = np.stack([cut.apply(data == value, float(value == 0)) for value in values])
+    labels: NDArray[np.uint8] = np.array(values, np.uint8)[shares.argmax(0)]
+    return labels
 
 
 def _note(enough: NDArray[np.bool_], varied: NDArray[np.bool_], kept: slice) -> str:
@@ -230,7 +221,7 @@ def _counts(enough: NDArray[np.bool_], varied: NDArray[np.bool_]) -> tuple[int, 
     return int((~enough).sum()), int((enough & ~varied).sum())
 
 
-def _body_source(source: Volume, target: Volume, options: NiftiPairsOptions) -> Volume:
+def _body_source(source: Volume, target: Volume, options: ScanOptions) -> Volume:
     """The image that shows the body best: CT if there is one, else MR rather than PET, else the target."""
     if options.target_unit != "HU" and (
         options.source_unit == "HU" or (options.target_unit == "SUV" and options.source_unit != "SUV")
@@ -257,11 +248,12 @@ def _useful(
     return enough, varied
 
 
-def _provenance(options: NiftiPairsOptions) -> dict[str, Any]:
+def _provenance(options: ScanOptions, generator: str) -> dict[str, Any]:
     """How the file was made, without the paths of the machine that made it."""
-    kept = ("source", "target", "mask", "axis", "size", "split", "seed", "min_body")
+    told = ("licence", "citation")
+    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in told}
     return {
-        "generator": "benchmark-medical nifti-pairs",
-        "options": {name: getattr(options, name) for name in kept},
-        **{name: getattr(options, name) for name in ("licence", "citation") if getattr(options, name)},
+        "generator": f"benchmark-medical {generator}",
+        "options": {name: value for name, value in values.items() if not isinstance(value, Path) and value != ""},
+        **{name: getattr(options, name) for name in told if getattr(options, name)},
     }

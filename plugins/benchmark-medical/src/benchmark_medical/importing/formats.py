@@ -1,0 +1,106 @@
+"""Volumes from files: NIfTI, and MetaImage and NRRD through SimpleITK; all in RAS order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from benchmark.data import nifti
+from benchmark.data.geometry import CaseFault, Volume
+from benchmark.data.schema import MAXIMUM_VOXELS, Origin
+from benchmark.errors import Unavailable
+
+ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
+VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK_SUFFIXES)
+DETACHED = {".mhd": "elementdatafile", ".nhdr": "data file"}
+"""Headers that name another file with the values, and the key by which they do."""
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def load(path: Path) -> Volume:
+    """Read a volume.
+
+    Raises:
+        CaseFault: it is missing, damaged, no volume of three axes, of an unknown kind, or not finite.
+        Unavailable: SimpleITK is needed and not installed.
+    """
+    name = path.name.lower()
+    if name.endswith(nifti.SUFFIXES):
+        return nifti.load(path)
+    if name.endswith(ITK_SUFFIXES):
+        return _load_itk(path)
+    raise CaseFault(f"{path.name}: not one of {', '.join(VOLUME_SUFFIXES)}")
+
+
+def stem(path: Path) -> str:
+    """The file's name without the ending of its format."""
+    for suffix in sorted(VOLUME_SUFFIXES, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+def volume(data: np.ndarray, affine: np.ndarray, name: str) -> Volume:
+    """Voxels of any orientation as a volume in RAS order.
+
+    Raises:
+        CaseFault: not three axes, not finite, or an affine that cannot be inverted.
+    """
+    if data.ndim != 3 or min(data.shape) < 1:
+        raise CaseFault(f"{name}: shape {data.shape} is not a volume of three axes")
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise CaseFault(f"{name}: the affine is not invertible:\n{affine}")
+    turned = nib.as_closest_canonical(nib.Nifti1Image(data.astype(np.float32), affine))
+    values = np.asarray(turned.dataobj, np.float32)
+    if bad := values.size - int(np.isfinite(values).sum()):
+        raise CaseFault(f"{name}: {bad} of {values.size} voxels are NaN or infinite")
+    return Volume(values, turned.affine, Origin.of(data.shape, affine, data.dtype))
+
+
+def _load_itk(path: Path) -> Volume:
+    try:
+        import SimpleITK
+    except ImportError:
+        raise Unavailable(f"{path.name} needs SimpleITK: pip install 'benchmark-medical[itk]'") from None
+    if not path.is_file():
+        raise CaseFault(f"{path.name}: no such file")
+    if path.suffix.lower() in DETACHED:
+        _require_neighbour(path, DETACHED[path.suffix.lower()])
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        size = reader.GetSize()
+        if float(np.prod(size, dtype=np.float64)) > MAXIMUM_VOXELS:
+            raise CaseFault(f"{path.name}: shape {size} is too large for one volume")
+        if reader.GetNumberOfComponents() != 1 or reader.GetDimension() != 3:
+            raise CaseFault(
+                f"{path.name}: {reader.GetDimension()} axes and {reader.GetNumberOfComponents()} values a voxel; "
+                "a volume has three axes and one value"
+            )
+        image = reader.Execute()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+        raise CaseFault(f"{path.name}: cannot be read, truncated or damaged ({reason[:200]})") from None
+    data = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return volume(data, LPS_TO_RAS @ affine, path.name)
+
+
+def _require_neighbour(path: Path, key: str) -> None:
+    """A header may name its values' file only beside itself: nothing from elsewhere is read in a patient's name."""
+    try:
+        lines = path.read_bytes()[:65536].decode("latin-1").splitlines()
+    except OSError as error:
+        raise CaseFault(f"{path.name}: cannot be read ({error.strerror or error})") from None
+    for line in lines:
+        name, separator, value = line.replace(":", "=", 1).partition("=")
+        if separator and name.strip().lower() == key:
+            value = value.strip()
+            if value.lower() != "local" and (Path(value).name != value or "%" in value or value.lower() == "list"):
+                raise CaseFault(f"{path.name}: its values are said to be in {value!r}; only a file beside it is read")

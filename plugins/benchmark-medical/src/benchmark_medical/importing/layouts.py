@@ -1,0 +1,277 @@
+"""Layouts of volumes as public data sets have them: which file is what, and whose.
+
+Sources: the sets' own descriptions and release scripts (SynthRAD2023 doi:10.1002/mp.16529; SynthRAD2025
+doi:10.5281/zenodo.14918089; autoPET; BraTS 2020 to 2023; IXI; nnU-Net v2; nnsyn).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark.errors import UsageError
+from benchmark_medical.importing import options as chosen
+from benchmark_medical.importing import pairing
+from benchmark_medical.importing.formats import VOLUME_SUFFIXES, stem
+from benchmark_medical.importing.studies import Found, Image, Skipped, Study
+from benchmark_medical.importing.volumes import Report, import_studies
+
+
+def nifti_pairs(options: chosen.NiftiPairsOptions, output: Path, report: Report) -> None:
+    """Import pairs in a folder per patient, a flat folder or a manifest."""
+    if options.clean:
+        options = replace(
+            options,
+            source_modality=options.target_modality,
+            source_unit=options.target_unit,
+            source_window=options.target_window,
+        )
+    import_studies(lambda: pairing.find(options), options, output, report, "nifti-pairs")
+
+
+def synthrad2023(options: chosen.SynthRad2023Options, output: Path, report: Report) -> None:
+    """Import SynthRAD2023."""
+    names = {"source": f"{options.source}.nii.gz", "target": "ct.nii.gz", "mask": "mask.nii.gz"}
+    regions = {"brain": "B", "pelvis": "P"}
+    _synthrad(options, names, regions, options.region, output, report, "synthrad2023")
+
+
+def synthrad2025(options: chosen.SynthRad2025Options, output: Path, report: Report) -> None:
+    """Import SynthRAD2025."""
+    names = {"source": f"{options.source}.mha", "target": f"{options.target}.mha", "mask": "mask.mha"}
+    regions = {"HN": "HN", "AB": "AB", "TH": "TH"}
+    _synthrad(options, names, regions, options.region, output, report, "synthrad2025")
+
+
+def _synthrad(
+    options: chosen.SynthRad2023Options | chosen.SynthRad2025Options,
+    names: Mapping[str, str],
+    regions: Mapping[str, str],
+    region: str,
+    output: Path,
+    report: Report,
+    layout: str,
+) -> None:
+    folder = _folder(options)
+    if region and region not in regions:
+        raise UsageError(f"--region {region!r}: one of {', '.join(regions)}")
+    wanted = [regions[region]] if region else list(regions.values())
+    # task, region, centre, number: 1BA001, 1HNA001
+    patient = re.compile(rf"\d(?:{'|'.join(wanted)})[A-Z]\d{{3,4}}\Z")
+
+    def find() -> Found:
+        studies, skipped = [], []
+        for place in sorted(entry for entry in folder.glob("**/") if patient.match(entry.name)):
+            files = {role: place / name for role, name in names.items()}
+            if absent := [path.name for path in files.values() if not path.is_file()]:
+                skipped.append(Skipped(place.name, f"no {' and no '.join(absent)}"))
+                continue
+            images = {role: Image.of(path) for role, path in files.items()}
+            studies.append(
+                Study(place.name, "s1", images["source"], images["target"], mask=images["mask"], aligned=True)
+            )
+        return studies, skipped
+
+    if options.source == "cbct" and options.source_modality == "MR":
+        options = replace(options, source_modality="CBCT")
+    import_studies(find, options, output, report, layout)
+
+
+def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> None:
+    """Import autoPET: SUV and the CT that was resampled onto it."""
+    folder = _folder(options)
+
+    def find() -> Found:
+        studies, skipped = [], []
+        for place in sorted({path.parent for path in folder.glob("*/*/SUV.nii.gz")}):
+            name = f"{place.parent.name}/{place.name}"
+            if not (place / "CTres.nii.gz").is_file():
+                skipped.append(Skipped(name, "no CTres.nii.gz"))
+                continue
+            lesions = place / "SEG.nii.gz"
+            studies.append(
+                Study(
+                    place.parent.name,
+                    place.name,
+                    Image.of(place / "SUV.nii.gz"),
+                    Image.of(place / "CTres.nii.gz"),
+                    labels=Image.of(lesions) if options.lesions and lesions.is_file() else None,
+                    aligned=True,
+                )
+            )
+        return studies, skipped
+
+    import_studies(find, options, output, report, "autopet")
+
+
+def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
+    """Import two of the four contrasts of BraTS; time points of a patient stay together."""
+    folder = _folder(options)
+    names = {"source": f"{options.source}.nii.gz", "target": f"{options.target}.nii.gz", "labels": "seg.nii.gz"}
+    case = re.compile(r"(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<study>\d{3})\Z|(?P<old>BraTS\d*_?[A-Za-z0-9_]*\d+)\Z")
+
+    def find() -> Found:
+        studies, skipped = [], []
+        for place in sorted(entry for entry in folder.glob("**/") if entry != folder):
+            match = case.match(place.name)
+            if match is None:
+                continue
+            join = "_" if match["old"] else "-"
+            files = {role: place / f"{place.name}{join}{name}" for role, name in names.items()}
+            if absent := [path.name for role, path in files.items() if role != "labels" and not path.is_file()]:
+                skipped.append(Skipped(place.name, f"no {' and no '.join(absent)}"))
+                continue
+            tumour = options.tumour and files["labels"].is_file()
+            studies.append(
+                Study(
+                    match["old"] or match["patient"],
+                    match["study"] or "s1",
+                    Image.of(files["source"]),
+                    Image.of(files["target"]),
+                    labels=Image.of(files["labels"]) if tumour else None,
+                    aligned=True,
+                    stripped=True,
+                )
+            )
+        return studies, skipped
+
+    named = replace(
+        options,
+        source_modality=options.source_modality or f"MR {options.source}",
+        target_modality=options.target_modality or f"MR {options.target}",
+    )
+    import_studies(find, named, output, report, "brats")
+
+
+def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
+    """Import two contrasts of IXI, brought onto one grid by the scanner's coordinates."""
+    folder = _folder(options)
+    report("IXI's contrasts are not registered: only the scanner's coordinates align them; look at the contact sheet")
+
+    def contrast(name: str) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for path in sorted(folder.glob(f"**/IXI*-{name}.nii*")):
+            found.setdefault(stem(path).removesuffix(f"-{name}"), path)
+        return found
+
+    def find() -> Found:
+        sources, targets = contrast(options.source), contrast(options.target)
+        studies = [
+            Study(name.split("-")[0], "s1", Image.of(sources[name]), Image.of(targets[name]))
+            for name in sorted(sources.keys() & targets.keys())
+        ]
+        skipped = [
+            Skipped(name, f"no {options.target if name in sources else options.source}")
+            for name in sorted(sources.keys() ^ targets.keys())
+        ]
+        return studies, skipped
+
+    named = replace(
+        options,
+        source_modality=options.source_modality or f"MR {options.source}",
+        target_modality=options.target_modality or f"MR {options.target}",
+    )
+    import_studies(find, named, output, report, "ixi")
+
+
+def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
+    """Import two channels of nnU-Net's raw format; imagesTs, where it is there, is the test set."""
+    folder = _folder(options)
+    if not (folder / "imagesTr").is_dir():
+        raise UsageError(f"{folder}: no imagesTr there; give the folder of a data set, DatasetNNN_Name")
+    patient = _patient(options.patient)
+
+    def find() -> Found:
+        studies: list[Study] = []
+        skipped: list[Skipped] = []
+        tested = (folder / "imagesTs").is_dir()
+        for images, labels, split in (("imagesTr", "labelsTr", "train"), ("imagesTs", "labelsTs", "test")):
+            found: dict[str, dict[str, Path]] = {}
+            for path in _volumes(folder / images):
+                case, _, channel = stem(path).rpartition("_")
+                found.setdefault(case, {})[channel] = path
+            structures = {stem(path): path for path in _volumes(folder / labels)}
+            for case, channels in sorted(found.items()):
+                name = patient(case)
+                lacks = [channel for channel in (options.source, options.target) if channel not in channels]
+                if lacks or name is None:
+                    why = f"no channel {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
+                    skipped.append(Skipped(f"{images}/{case}", why))
+                    continue
+                wanted = structures.get(case) if options.structures else None
+                studies.append(
+                    Study(
+                        name,
+                        case,
+                        Image.of(channels[options.source]),
+                        Image.of(channels[options.target]),
+                        labels=Image.of(wanted) if wanted else None,
+                        split=split if tested else "",
+                        aligned=True,
+                    )
+                )
+        return studies, skipped
+
+    import_studies(find, options, output, report, "nnunet")
+
+
+def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
+    """Import nnsyn's folders; names may carry nnU-Net's channel 0000."""
+    folder = _folder(options)
+    for name in ("INPUT_IMAGES", "TARGET_IMAGES"):
+        if not (folder / name).is_dir():
+            raise UsageError(f"{folder}: no {name} there")
+    patient = _patient(options.patient)
+
+    def cases(name: str) -> dict[str, Path]:
+        return {stem(path).removesuffix("_0000"): path for path in _volumes(folder / name)}
+
+    def find() -> Found:
+        inputs, targets, masks, labels = map(cases, ("INPUT_IMAGES", "TARGET_IMAGES", "MASKS", "LABELS"))
+        studies: list[Study] = []
+        skipped: list[Skipped] = []
+        for case in sorted(inputs.keys() | targets.keys()):
+            name = patient(case)
+            if case not in inputs or case not in targets:
+                skipped.append(Skipped(case, f"not in {'INPUT' if case in targets else 'TARGET'}_IMAGES"))
+            elif name is None:
+                skipped.append(Skipped(case, f"--patient {options.patient!r} does not match"))
+            else:
+                source, target = Image.of(inputs[case]), Image.of(targets[case])
+                mask, structures = (Image.of(files[case]) if case in files else None for files in (masks, labels))
+                studies.append(Study(name, case, source, target, mask=mask, labels=structures, aligned=True))
+        return studies, skipped
+
+    import_studies(find, options, output, report, "nnsyn")
+
+
+def _folder(options: chosen.ScanOptions) -> Path:
+    if options.folder is None:
+        raise UsageError("name the folder of the scans")
+    if not options.folder.is_dir():
+        raise UsageError(f"{options.folder}: no such folder")
+    return options.folder
+
+
+def _volumes(folder: Path) -> Iterator[Path]:
+    """The files of a folder that may be volumes, in order; none where there is no folder."""
+    if folder.is_dir():
+        yield from sorted(path for path in folder.iterdir() if path.name.lower().endswith(VOLUME_SUFFIXES))
+
+
+def _patient(pattern: str) -> Callable[[str], str | None]:
+    """Whose a case is: the group of a regular expression in its name, or the whole name."""
+    try:
+        expression = re.compile(pattern or "(.*)", re.DOTALL)
+    except re.error as error:
+        raise UsageError(f"--patient {pattern!r}: not a regular expression ({error})") from None
+    if expression.groups != 1:
+        raise UsageError(f"--patient {pattern!r}: put what names the patient into one pair of brackets")
+
+    def of(case: str) -> str | None:
+        match = expression.search(case)
+        return match[1] if match else None
+
+    return of

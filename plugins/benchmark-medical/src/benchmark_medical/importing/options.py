@@ -1,0 +1,160 @@
+"""Options of the importers: light dataclasses that become the command line of ``benchmark data import``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def option(default: Any, text: str, **more: Any) -> Any:
+    """A field with its default and its help."""
+    return field(default=default, metadata={"help": text, **more})
+
+
+def required(text: str, **more: Any) -> Any:
+    """A field that has to be given."""
+    return field(metadata={"help": text, **more})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """Which patients train, and which are tested."""
+
+    split: str = option("0.6:0.1:0.3", "shares of patients for training, validation and test; 0:0:1 is a test set")
+    seed: int = option(0, "seed of the split")
+    split_file: Path | None = field(
+        default=None, metadata={"help": "instead of shares: a CSV with columns patient and split"}
+    )
+    folds: int = option(0, "instead of shares: deal patients out to this many folds; one file is made per --fold")
+    fold: int = option(0, "the fold that is tested, from 0; of the others the second share of --split validates")
+    licence: str = option("", "licence of the data, stored in the file")
+    citation: str = option("", "what to cite, stored in the file")
+    mirror_safe: bool = option(
+        False, "left and right may be exchanged in training: a head or a limb, not a trunk with its organs"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanOptions(SplitOptions):
+    """What holds for volumes, however they lie on disk."""
+
+    folder: Path | None = field(default=None, metadata={"help": "folder of the scans", "positional": True})
+    task: str = required("task that the data are for, e.g. mr-ct")
+    source_modality: str = option("MR", "as it should be called in tables")
+    target_modality: str = option("CT", "as it should be called in tables")
+    source_unit: str = option("a.u.", "HU, SUV, a.u. or another")
+    target_unit: str = option("HU", "HU, SUV, a.u. or another")
+    source_window: str = option(
+        "auto", "--source-window=LOW:HIGH in the unit, LOW%:HIGH% of training patients, or auto"
+    )
+    target_window: str = option("auto", "as for the source; auto: HU -1024:2000, SUV 0:10, else 0.5%:99.5%")
+    axis: str = option("axial", "direction of slicing", choices=("axial", "coronal", "sagittal"))
+    size: int = option(256, "pixels per side; slices are padded to a square, then resampled")
+    min_body: float = option(
+        0.02, "slices whose region fills less than this share are dropped at the ends, and unused between them"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NiftiPairsOptions(ScanOptions):
+    """Pairs of volumes, in a folder or listed in a manifest."""
+
+    folder: Path | None = field(
+        default=None, metadata={"help": "folder with one subfolder per patient, or a flat one", "positional": True}
+    )
+    manifest: Path | None = field(
+        default=None,
+        metadata={
+            "help": "instead of a folder: a CSV with columns patient, source, target and, if wanted, study, mask, "
+            "labels, split"
+        },
+    )
+    source: str = option("", "source file: a pattern inside a patient's folder, or a path with {patient}")
+    target: str = option("", "target file, in the same way")
+    mask: str = option("", "region file on the target's grid, in the same way; default: made from the images")
+    labels: str = option("", "file with structures on the target's grid, in the same way; 0 is none")
+    clean: bool = option(
+        False, "there is no source: the target becomes both sides, to be degraded by 'benchmark data degrade'"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthRad2023Options(ScanOptions):
+    """Task1/{brain,pelvis}/ID/{mr,ct,mask}.nii.gz, Task2 with cbct in place of mr."""
+
+    folder: Path | None = field(
+        default=None, metadata={"help": "Task1 or Task2, or one of its regions", "positional": True}
+    )
+    task: str = option("mr-ct", "task that the data are for")
+    source: str = option("mr", "mr of Task1, or cbct of Task2", choices=("mr", "cbct"))
+    region: str = option("", "brain or pelvis; default: all that are there")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthRad2025Options(ScanOptions):
+    """Task1/{HN,AB,TH}/ID/{mr,ct,mask}.mha, Task2 with cbct in place of mr."""
+
+    folder: Path | None = field(
+        default=None, metadata={"help": "Task1 or Task2, or one of its regions", "positional": True}
+    )
+    task: str = option("mr-ct", "task that the data are for")
+    source: str = option("mr", "mr of Task1, or cbct of Task2", choices=("mr", "cbct"))
+    target: str = option("ct", "ct, or ct_def: the CT deformed onto the source", choices=("ct", "ct_def"))
+    region: str = option("", "HN, AB or TH; default: all that are there")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoPetOptions(ScanOptions):
+    """PATIENT/STUDY/{SUV,CTres,SEG}.nii.gz, as autoPET and FDG-PET-CT-Lesions have it."""
+
+    task: str = option("pet-ct", "task that the data are for")
+    source_modality: str = option("FDG-PET", "as it should be called in tables")
+    source_unit: str = option("SUV", "unit of SUV.nii.gz")
+    lesions: bool = option(True, "take SEG.nii.gz along as labels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BratsOptions(ScanOptions):
+    """BraTS: BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz and older names."""
+
+    task: str = required("task that the data are for")
+    source: str = option("t1n", "t1n, t1c, t2w or t2f; older sets: t1, t1ce, t2 or flair")
+    target: str = option("t2w", "the same")
+    source_modality: str = option("", "as it should be called in tables; default: its name in BraTS")
+    target_modality: str = option("", "the same")
+    target_unit: str = option("a.u.", "BraTS has no unit")
+    tumour: bool = option(True, "take the segmentation along as labels")
+    mirror_safe: bool = option(True, "left and right may be exchanged in training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IxiOptions(ScanOptions):
+    """IXI: folders IXI-T1, IXI-T2, IXI-PD with IXI002-Guys-0828-T1.nii.gz."""
+
+    task: str = required("task that the data are for")
+    source: str = option("T1", "T1, T2, PD or MRA")
+    target: str = option("T2", "the same")
+    source_modality: str = option("", "as it should be called in tables; default: MR and the name in IXI")
+    target_modality: str = option("", "the same")
+    target_unit: str = option("a.u.", "IXI has no unit")
+    mirror_safe: bool = option(True, "left and right may be exchanged in training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnunetOptions(ScanOptions):
+    """nnU-Net raw: imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs as test set."""
+
+    task: str = required("task that the data are for")
+    source: str = option("0000", "channel of the source")
+    target: str = option("0001", "channel of the target")
+    patient: str = option("", "regular expression whose group is the patient in a case's name; default: the whole name")
+    structures: bool = option(True, "take labelsTr and labelsTs along as labels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnsynOptions(ScanOptions):
+    """nnsyn: INPUT_IMAGES/, TARGET_IMAGES/, MASKS/ and, if there, LABELS/, with the same case names."""
+
+    task: str = required("task that the data are for")
+    patient: str = option("", "regular expression whose group is the patient in a case's name; default: the whole name")

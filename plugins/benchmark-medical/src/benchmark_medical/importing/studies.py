@@ -1,0 +1,81 @@
+"""What a layout finds: studies of patients and their images, and what it had to leave out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmark.data.geometry import Volume
+from benchmark.data.schema import IDENTIFIER
+from benchmark_medical.importing.formats import load
+
+
+@dataclass(frozen=True)
+class Image:
+    """A volume that has not been read yet: ``name`` for messages, and what reads it."""
+
+    name: str
+    read: Callable[[], Volume]
+
+    @classmethod
+    def of(cls, path: Path) -> Image:
+        """The image in a single file."""
+        return cls(path.name, lambda: load(path))
+
+
+@dataclass(frozen=True)
+class Study:
+    """The images of one study; ``source`` is ``None`` for clean images, which are both sides."""
+
+    patient: str
+    study: str
+    source: Image | None
+    target: Image
+    mask: Image | None = None
+    """Region, on the target's grid."""
+    labels: Image | None = None
+    """Structures, on the target's grid."""
+    split: str = ""
+    """The split that the layout puts the patient into, if it does."""
+    aligned: bool = False
+    """The layout promises one grid for source and target."""
+    stripped: bool = False
+    """What is not of interest was set to 0 in the target: the region is where it is not."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that could not be used, and why."""
+
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"skipped {self.what}: {self.why}"
+
+
+Found = tuple[list[Study], list[Skipped]]
+
+
+def plain_name(name: str) -> str:
+    """The name itself where a data set file can hold it, else a readable one with a checksum of the original."""
+    if IDENTIFIER.match(name):
+        return name
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:40] or "patient"
+    return f"{readable}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+def renamed(studies: list[Study]) -> Found:
+    """Studies in order, under names that may stand in a data set file; of doubles the first."""
+    kept: dict[tuple[str, str], Study] = {}
+    skipped = []
+    for study in studies:
+        key = (plain_name(study.patient), plain_name(study.study))
+        if key in kept:
+            skipped.append(Skipped(f"{key[0]}/{key[1]}", f"listed twice ({study.target.name})"))
+            continue
+        kept[key] = replace(study, patient=key[0], study=key[1])
+    return [kept[key] for key in sorted(kept)], skipped
