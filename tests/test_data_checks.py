@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_datasets import Arrays, write
 
+from benchmark.data import croissant
 from benchmark.data.checks import Problem, check, require
 from benchmark.data.identity import _of_value
 from benchmark.data.intensity import Window
@@ -338,6 +339,16 @@ def test_values_that_do_not_fit_their_unit(tmp_path: Path, side: Side, values: t
     assert what in found[0].what
 
 
+def test_metadata_of_another_file_are_noticed(good: Path) -> None:
+    croissant.write(good)
+    assert check(good) == []
+    with h5py.File(good, "a") as file:
+        file.attrs["remark"] = "changed"
+    (found,) = check(good)
+    assert (found.severity, found.where) == ("warning", "file")
+    assert "d.croissant.json describes another file" in found.what
+
+
 def test_a_window_that_clips_much_says_how_much(tmp_path: Path) -> None:
     def plant(patient: str, arrays: Arrays) -> None:
         arrays["mask"][:] = True
@@ -437,6 +448,7 @@ def test_what_a_pseudonymised_set_may_say_passes(tmp_path: Path) -> None:
     path = write(tmp_path / "d.h5")
     with h5py.File(path, "a") as file:
         describe(file, **PUBLISHED)
+    croissant.write(path)
     assert check(path) == []
 
 

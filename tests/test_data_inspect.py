@@ -12,6 +12,8 @@ import pytest
 from command_line import CommandLine
 from small_datasets import SOURCE, Arrays, anatomy, write
 
+from benchmark import atomic
+from benchmark.data import croissant
 from benchmark.data.contact_sheet import contact_sheet, draw
 from benchmark.data.intensity import Window
 from benchmark.data.reader import Dataset
@@ -50,9 +52,9 @@ def test_the_summary_says_what_was_written_and_fits_into_json(tmp_path: Path) ->
     assert facts["source"]["window"][0] < facts["source"]["window"][1]
     assert facts["image_size"] == [8, 8]
     assert facts["splits"] == {
-        "train": {"patients": 1, "studies": 2, "slices": 4},
-        "val": {"patients": 0, "studies": 0, "slices": 0},
-        "test": {"patients": 2, "studies": 2, "slices": 4},
+        "train": {"patients": 1, "names": ["b"], "studies": 2, "slices": 4},
+        "val": {"patients": 0, "names": [], "studies": 0, "slices": 0},
+        "test": {"patients": 2, "names": ["a", "c"], "studies": 2, "slices": 4},
     }
     assert facts["spacing_mm"] == {"smallest": [2.0, 1.5, 1.0], "largest": [5.0, 1.5, 1.0]}
     assert facts["provenance"] == {"licence": "CC0-1.0"}
@@ -78,15 +80,33 @@ def test_the_sheet_shows_middle_slices_in_common_windows(tmp_path: Path) -> None
         figure = draw(dataset)
         window = dataset.info.source_map
     images = [axis.images[0] for axis in figure.axes if axis.images and not axis.get_xlabel()]
-    expected = [anatomy(p, slices=5)[role][3] for p in ("train0", "train1", "test0") for role in ("source", "target")]
+    roles = ("source", "target", "mask")
+    expected = [anatomy(p, slices=5)[role][3] for p in ("train0", "train1", "test0") for role in roles]
     assert len(images) == len(expected)
     for image, pixels in zip(images, expected, strict=True):
         np.testing.assert_array_equal(image.get_array(), pixels)
-    assert {image.get_clim() for image in images[0::2]} == {(window.low, window.high)}
-    assert {image.get_clim() for image in images[1::2]} == {(-1024.0, 2000.0)}
+    assert {image.get_clim() for image in images[0::3]} == {(window.low, window.high)}
+    assert {image.get_clim() for image in images[1::3]} == {(-1024.0, 2000.0)}
     outlines = [len(image.axes.collections) for image in images]
-    assert outlines == [0, 1] * 3
-    assert [image.axes.get_title(loc="left") for image in images[::2]] == ["train0/s1", "train1/s1", "test0/s1"]
+    assert outlines == [0, 1, 0] * 3
+    titles = [image.axes.get_title(loc="left") for image in images]
+    assert titles[::3] == ["train0/s1", "train1/s1", "test0/s1"]
+    assert titles[2::3] == ["region"] * 3
+
+
+def test_labels_are_shown_in_colours_of_their_own(tmp_path: Path) -> None:
+    def label(patient: str, arrays: Arrays) -> None:
+        arrays["labels"] = np.where(arrays["mask"], np.arange(8) + 250, 9).astype(np.uint8)
+
+    with Dataset(write(tmp_path / "d.h5", splits={"train": 1, "test": 1}, change=label)) as dataset:
+        figure = draw(dataset)
+    ((axis,), *_) = [[axis] for axis in figure.axes if axis.get_title(loc="left") == "labels in region"]
+    shown = axis.images[0].get_array()
+    mask = anatomy("train0")["mask"][1]
+    assert (shown[~mask] == 0).all()
+    assert len(np.unique(shown[mask])) == len(np.unique((np.arange(8) + 250)[mask.any(0)]))
+    colours = axis.images[0].cmap.colors
+    assert len({tuple(colour) for colour in colours}) == len(colours)
 
 
 def test_the_sheet_counts_the_voxels_of_the_region_of_all_patients(tmp_path: Path) -> None:
@@ -148,10 +168,15 @@ def test_inspect_prints_facts_problems_and_draws(tmp_path: Path, toy: CommandLin
     assert "window -1024 to 2000 HU (declared)" in lines["target"]
     assert "8 x 8 pixels; spacing z, y, x 3 x 2 x 1 mm" in lines["slices"]
     assert "1 patient, 1 study, 2 slices" in lines["val"]
+    assert lines["val"].endswith(": val0")
     assert "warning: splits: test patients: 3" in ended.stdout
+    assert croissant.beside(path).is_file()
     assert path.with_suffix(".png").stat().st_size > 0
     machine = toy("data", "inspect", str(path), "--json")
     assert json.loads(machine.stdout) == summary(path)
+    croissant.beside(path).write_text("{}")
+    assert f"metadata: {croissant.beside(path)}" in toy("data", "inspect", str(path)).stdout
+    assert croissant.stated_sha256(path) == atomic.sha256_file(path)
     unwritable = toy("data", "inspect", str(path), "--picture", str(tmp_path / "nowhere" / "d.png"))
     assert unwritable.returncode == 2
     assert "--picture" in unwritable.stderr
@@ -167,10 +192,11 @@ def test_check_prints_every_problem_and_ends_with_1_on_errors(tmp_path: Path, to
     bad = toy("data", "check", str(path))
     assert bad.returncode == 1
     assert "error: train0/s1: target is not what was written" in bad.stdout
-    assert bad.stdout.endswith(": 1 error, 0 warnings\n")
+    assert "warning: file: d.croissant.json describes another file" in bad.stdout
+    assert bad.stdout.endswith(": 1 error, 1 warning\n")
     machine = toy("data", "check", str(path), "--json")
     assert machine.returncode == 1
-    (problem,) = json.loads(machine.stdout)
+    problem, _ = json.loads(machine.stdout)
     assert sorted(problem) == ["advice", "severity", "what", "where"]
 
 

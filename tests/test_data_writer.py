@@ -203,6 +203,12 @@ def test_a_bad_case_is_refused_and_nothing_remains(tmp_path: Path, fault: str) -
     assert os.listdir(tmp_path) == []
 
 
+def test_a_case_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"b/s1: slices of \(9, 9\) pixels, earlier cases have \(8, 8\)"):
+        write_cases(tmp_path / "d.h5", "ab", {"train": ["a"], "test": ["b"]}, **anatomy("b", side=9))
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_refused_case_leaves_the_others(tmp_path: Path) -> None:
     with open_writer(tmp_path / "d.h5") as writer:
         for patient in ("a", "b"):
@@ -257,12 +263,12 @@ def test_an_exception_leaves_what_was_there_before(tmp_path: Path, error: type[B
 
     def change(patient: str, arrays: Arrays) -> None:
         if patient == "test3":
-            assert len(os.listdir(tmp_path)) == 2
+            assert len(os.listdir(tmp_path)) == 3
             raise error
 
     with pytest.raises(error):
         write(path, change=change)
-    assert os.listdir(tmp_path) == ["d.h5"]
+    assert sorted(os.listdir(tmp_path)) == ["d.croissant.json", "d.h5"]
     assert path.read_bytes() == before
 
 

@@ -72,8 +72,10 @@ def inspect(
         Path | None, typer.Option(help="Contact sheet to write; default: beside the file, none with --json.")
     ] = None,
 ) -> None:
-    """Print shapes, units, windows, splits and checks, and write a contact sheet (PNG)."""
+    """Print shapes, units, windows, splits, patients and checks; write a contact sheet (PNG) and Croissant metadata."""
+    from benchmark import atomic
     from benchmark.cli.text import columns, echo, echo_json
+    from benchmark.data import croissant
     from benchmark.data.checks import check
     from benchmark.data.contact_sheet import contact_sheet
     from benchmark.data.summary import summary
@@ -84,9 +86,12 @@ def inspect(
     else:
         for line in columns(_readable(facts)):
             echo(line)
-        for problem in check(file):
+        problems = check(file)
+        for problem in problems:
             echo(f"{problem.severity}: {problem.where}: {problem.what}")
             echo(f"    -> {problem.advice}")
+        if not problems:
+            echo("checks: nothing found")
     if picture or not json:
         path = picture or file.with_suffix(".png")
         try:
@@ -95,8 +100,14 @@ def inspect(
             raise UsageError(
                 f"cannot write the contact sheet {path}: {error.strerror or error}; choose another with --picture"
             ) from None
-        if not json:
-            echo(f"contact sheet: {path}")
+    if not json:
+        echo(f"contact sheet: {path}")
+        try:
+            if croissant.stated_sha256(file) != atomic.sha256_file(file):
+                croissant.write(file)
+            echo(f"metadata: {croissant.beside(file)}")
+        except OSError as error:
+            echo(f"metadata: not written, {error.strerror or error}")
 
 
 @app.command()
@@ -184,7 +195,8 @@ def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:
             count(numbers["studies"], "study", "studies"),
             count(numbers["slices"], "slice"),
         ]
-        rows.append((split, ", ".join(parts)))
+        names = f": {_short(numbers['names'])}" if numbers["names"] else ""
+        rows.append((split, ", ".join(parts) + names))
     rows.append(("content", f"sha256 {facts['content_sha256']}"))
     rows += [(key, _short(value)) for key, value in facts["provenance"].items()]
     return rows

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.data import identity
+from benchmark import atomic
+from benchmark.data import croissant, identity
 from benchmark.data.case_checks import Gathered, check_case
 from benchmark.data.fitting import fitted_window
 from benchmark.data.leakage import SliceIndex, alike
@@ -95,6 +96,10 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
         yield Problem("warning", "pairs", what, advice)
     yield from _caught("file", path, _check_identity(file, keys))
     yield from _caught("file", path, _check_content(file))
+    stated = croissant.stated_sha256(path)
+    if stated is not None and stated != atomic.sha256_file(path):
+        what = f"{croissant.beside(path).name} describes another file than this one"
+        yield Problem("warning", "file", what, "write it anew with: benchmark data inspect FILE")
 
 
 def _caught(where: str, path: Path, found: Iterator[Problem]) -> Iterator[Problem]:

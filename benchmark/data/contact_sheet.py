@@ -1,8 +1,9 @@
 """One picture of an ``mi2i/1`` file, to see in a minute whether an import went right.
 
 A row per split: for a few of its patients the middle slice of the region, source beside target with the
-region's outline, then the joint histogram of all its patients. Shifted pairs, swapped axes, wrong units and
-regions that miss the body all show here. Training images that are not pairs have no joint histogram.
+region's outline beside the region (with its labels in colours, where there are any), then the joint histogram of all
+its patients. Shifted pairs, swapped axes, wrong units and regions that miss the body all show here. Training images
+that are not pairs have no joint histogram.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from benchmark.data.schema import SPLITS, Side
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 _PATIENTS = 3
 _BINS = 64
-_PANEL = 1.7
+_COLOURS = 20
+_PANEL = 1.45
+_PER_PATIENT = 3
 _DPI = 120
 
 
@@ -47,8 +51,9 @@ def draw(dataset: Dataset) -> Figure:
 
     info = dataset.info
     splits = [split for split in SPLITS if info.splits[split]]
-    half = min(_PATIENTS, max(len(info.splits[split]) for split in splits))
-    columns = 2 * half
+    patients = min(_PATIENTS, max(len(info.splits[split]) for split in splits))
+    columns = _PER_PATIENT * patients
+    half = columns // 2
     figure = Figure(figsize=(_PANEL * (columns + 2.2), _PANEL * 1.25 * len(splits) + 1.7), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(_title(info))
@@ -84,8 +89,9 @@ def _draw_split(dataset: Dataset, split: str, axes: list[Axes], histogram: Axes)
     for case in map(dataset.load_sides, info.in_split(split)):
         if paired:
             counts += _joint_counts(case, info)
-        if case.key.patient not in shown and 2 * len(shown) < len(axes):
-            _draw_case(case, info, *axes[2 * len(shown) : 2 * len(shown) + 2])
+        place = _PER_PATIENT * len(shown)
+        if case.key.patient not in shown and place < len(axes):
+            _draw_case(case, info, *axes[place : place + _PER_PATIENT])
             shown.add(case.key.patient)
     axes[0].text(
         -0.08, 0.5, split, transform=axes[0].transAxes, rotation=90, ha="right", va="center", weight="bold", fontsize=10
@@ -97,7 +103,7 @@ def _draw_split(dataset: Dataset, split: str, axes: list[Axes], histogram: Axes)
         histogram.text(0.0, 0.5, "sources and targets\nare not pairs", transform=histogram.transAxes, fontsize=7)
 
 
-def _draw_case(case: Sides, info: DatasetInfo, source: Axes, target: Axes) -> None:
+def _draw_case(case: Sides, info: DatasetInfo, source: Axes, target: Axes, mask: Axes) -> None:
     import numpy as np
     from matplotlib.colors import Normalize
 
@@ -114,8 +120,24 @@ def _draw_case(case: Sides, info: DatasetInfo, source: Axes, target: Axes) -> No
     region = case.mask[number]
     if region.any() and not region.all():
         (source if case.target is None else target).contour(region, levels=[0.5], colors="tab:orange", linewidths=0.7)
+    if case.labels is None:
+        mask.imshow(region, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="nearest")
+    else:
+        colours = np.where(region, 1 + case.labels[number] % _COLOURS, 0)
+        mask.imshow(colours, cmap=_label_colours(), vmin=0, vmax=_COLOURS, aspect=aspect, interpolation="nearest")
     source.set_title(str(case.key), fontsize=7, loc="left")
     target.set_title(f"slice {number}", fontsize=7, loc="left")
+    mask.set_title("region" if case.labels is None else "labels in region", fontsize=7, loc="left")
+
+
+def _label_colours() -> ListedColormap:
+    """Black beyond the region, dark grey for label 0 in it, then colours that differ from each other."""
+    import matplotlib
+    import numpy as np
+    from matplotlib.colors import ListedColormap
+
+    distinct = matplotlib.colormaps["tab20"](np.arange(_COLOURS))
+    return ListedColormap(np.vstack([(0, 0, 0, 1), (0.25, 0.25, 0.25, 1), distinct[: _COLOURS - 1]]))
 
 
 def _joint_counts(case: Sides, info: DatasetInfo) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmark import options
-from benchmark.data import checks
+from benchmark.data import checks, croissant
 from benchmark.data.reader import Dataset
 from benchmark.errors import DatasetError
 from benchmark.plan import BuildJob
@@ -42,6 +42,7 @@ def build(job: BuildJob, registry: Registry, report: Callable[[str], None] = lam
             _accept(path, task)
         except DatasetError:
             path.unlink(missing_ok=True)
+            croissant.beside(path).unlink(missing_ok=True)
             raise
     return path
 

@@ -57,6 +57,7 @@ class Sides:
     target: NDArray[np.float32] | None
     mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
+    labels: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Dataset:
                 source=read_array(group["source"]).astype(np.float32, copy=False),
                 target=read_array(group["target"]).astype(np.float32, copy=False),
                 mask=read_array(group["mask"]) != 0,
-                labels=read_array(group["labels"]).astype(np.uint8, copy=False) if "labels" in group else None,
+                labels=_labels(group),
                 spacing=spacing,
                 affine=affine,
             )
@@ -169,7 +170,8 @@ class Dataset:
                 read_array(group[role]).astype(np.float32, copy=False) if role in group else None
                 for role in ("source", "target")
             )
-            return Sides(key, source, target, read_array(group["mask"]) != 0, self.place(key)[0])
+            mask, labels = read_array(group["mask"]) != 0, _labels(group)
+            return Sides(key, source, target, mask, self.place(key)[0], labels)
 
     def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
         """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.
@@ -257,6 +259,12 @@ class Dataset:
             paired=paired,
             mirror_safe=bool(file.attrs.get("mirror_safe", False)),
         )
+
+
+def _labels(group: h5py.Group) -> NDArray[np.uint8] | None:
+    import numpy as np
+
+    return read_array(group["labels"]).astype(np.uint8, copy=False) if "labels" in group else None
 
 
 def open_file(path: Path) -> h5py.File:

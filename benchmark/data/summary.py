@@ -53,9 +53,10 @@ def _side(side: Side, fitted: IntensityMap) -> dict[str, Any]:
     }
 
 
-def _split(info: DatasetInfo, split: str) -> dict[str, int]:
+def _split(info: DatasetInfo, split: str) -> dict[str, Any]:
     return {
         "patients": len(info.splits[split]),
+        "names": list(info.splits[split]),
         "studies": len(info.in_split(split)),
         "slices": info.slice_count(split),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from benchmark.data import croissant
 from benchmark.data.fitting import fitted_window
 from benchmark.data.reader import require_pair
 from benchmark.data.schema import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 class DatasetWriter:
     """Collects cases, then splits; the file appears under its name only when everything is in order.
+
+    Its Croissant metadata are written beside it (:mod:`benchmark.data.croissant`).
 
     Use as a context manager; leaving it normally finishes the file, leaving it by an exception removes it::
 
@@ -72,6 +75,7 @@ class DatasetWriter:
         self.paired = paired
         self.splits: dict[str, list[str]] | None = None
         self._cases: list[CaseKey] = []
+        self._size: tuple[int, ...] | None = None
         described = json.dumps(dict(provenance or {}), sort_keys=True, allow_nan=False)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +153,11 @@ class DatasetWriter:
                 raise DatasetError(f"case {key}: {role} holds NaN or infinite values; mend or leave out the case")
         if not arrays["mask"].any():
             raise DatasetError(f"case {key}: the mask is empty, there is nothing to score")
+        if self._size not in (None, shape[1:]):
+            raise DatasetError(
+                f"case {key}: slices of {shape[1:]} pixels, earlier cases have {self._size}; bring to one"
+            )
+        self._size = shape[1:]
         group = self._file.create_group(f"cases/{key}")
         group.attrs.update(spacing=lengths, affine=to_world)
         _set_text(group, "physics", json.dumps(dict(physics or {}), sort_keys=True))
@@ -187,6 +196,7 @@ class DatasetWriter:
         with self._temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         os.replace(self._temporary, self.path)
+        croissant.write(self.path)
 
     def _check_sides(self, training: set[str]) -> None:
         """Every case outside training is a pair, and training has both sides."""
