@@ -103,8 +103,8 @@ class LdctOptions(CtOptions):
     noise_hu: float = _option(8.0, "noise at full dose in the centre of a 20 cm water disc, in HU; 0: no noise")
     dose: float = _option(0.25, "share of the full dose's photons in the source", "quarter dose, as in the Mayo data")
     signals: int = _option(6, "places a slice where a low-contrast disc is or could be; 0: none")
-    signal_mm: float = _option(6.0, "radius of the discs, in mm; at least 1.8 pixels")
-    signal_hu: float = _option(25.0, "contrast of the discs, in HU")
+    signal_mm: float = _option(6.0, "radius of the discs, in mm; at least 1.5 pixels")
+    signal_hu: float = _option(40.0, "contrast of the discs, in HU")
 
 
 @dataclass(frozen=True)

@@ -92,3 +92,24 @@ def every() -> Iterator[MeasureSpec]:
         "other half; (target itself): trained on real ones",
         source="Zhao et al., Med. Image Anal. 2018, 49:14 (Fila-sGAN), its test of synthetic pairs",
     )
+    yield MeasureSpec(
+        "noise-power",
+        f"{_HERE}.ct_noise:NoisePower",
+        source_units=("HU",),
+        target_units=("HU",),
+        values=(
+            MeasuredValue("noise", "noise", unit="HU", higher_is_better=None, digits=1),
+            MeasuredValue("frequency", "noise frequency", unit="1/cm", higher_is_better=None, digits=2),
+        ),
+        summary="standard deviation and mean frequency of the noise power spectrum in even soft tissue; less noise of "
+        "a lower frequency than the target's is blur",
+    )
+    yield MeasureSpec(
+        "low-contrast",
+        f"{_HERE}.ct_noise:LowContrast",
+        source_units=("HU",),
+        target_units=("HU",),
+        values=(MeasuredValue("detectability", "detectability d'", higher_is_better=True, digits=2),),
+        summary="a model observer (non-prewhitening) tells planted low-contrast discs from places without one",
+        source="ICRU Report 54, 1996",
+    )
