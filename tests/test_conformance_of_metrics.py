@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unittest
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from planted_faults import failures
 
 from benchmark import MetricSpec
 from benchmark.protocols import Estimate, Images
@@ -154,20 +154,6 @@ def conforming(implementation: type, **promises: Any) -> MetricTests:
     sound = {"spec": spec, "best": 0.0, "symmetric": True, "oracle": rms if level == "slice" else None}
     sound["degenerate"] = {"both the same constant": 0.0, "two different constants": 1000.0}
     return type("TestPlanted", (MetricTests,), {**sound, **promises, "make": lambda _: implementation()})()
-
-
-def failures(tests: MetricTests) -> dict[str, str]:
-    """Which checks fail, with their messages."""
-    failed = {}
-    for name in dir(tests):
-        if name.startswith("test_"):
-            try:
-                getattr(tests, name)()
-            except unittest.SkipTest:
-                continue
-            except AssertionError as error:
-                failed[name] = str(error)
-    return failed
 
 
 @pytest.mark.parametrize("sound", [Sound, DistanceOfMeans])

@@ -7,9 +7,11 @@ class TestMyMetric(MetricTests):
     best = 1.0
 
 They are plain classes with plain assertions; nothing here needs pytest, and nothing is collected unless you
-import it.
+import it. ``benchmark plugins check`` runs the same classes.
 """
 
 from benchmark.testing.metrics import MetricTests
+from benchmark.testing.models import ModelTests
+from benchmark.testing.tasks import TaskTests
 
-__all__ = ["MetricTests"]
+__all__ = ["MetricTests", "ModelTests", "TaskTests"]

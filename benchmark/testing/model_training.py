@@ -1,0 +1,157 @@
+"""Conformance tests of how a model trains and what its state holds."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.testing.model_case import ModelCase, kind_of
+from benchmark.testing.processes import in_child
+from benchmark.testing.states import difference, not_plain
+
+
+class TrainingTests(ModelCase):
+    """Losses, determinism, state, and a cell that is killed and continued."""
+
+    # -- training -----------------------------------------------------------------------------------------
+
+    def test_trains_and_says_its_losses(self) -> None:
+        """Each step gives finite loss terms by name, cut loose from their graph."""
+        self._needs("test_builds_what_its_kind_asks_for")
+        self._only_if(self.spec.kind != "fixed", "learns nothing")
+        model = self.make()
+        try:
+            steps = self.train(model)
+        except Exception as error:
+            what = "fit()" if self.spec.kind == "fitted" else "training_step()"
+            raise AssertionError(
+                self._says(f"{what} raised {type(error).__name__}: {error}", "see benchmark.protocols for what it gets")
+            ) from error
+        for losses in steps:
+            named = isinstance(losses, Mapping) and losses and all(isinstance(name, str) for name in losses)
+            assert named, self._says(
+                f"training_step() gave {losses!r:.60}", "return the loss terms by name, for the log"
+            )
+            for name, value in losses.items():
+                scalar = isinstance(value, float) or (isinstance(value, Tensor) and value.numel() == 1)
+                assert scalar, self._says(
+                    f"loss {name!r} is {kind_of(value)}", "return a float or a tensor of one value"
+                )
+                if isinstance(value, Tensor):
+                    assert not value.requires_grad, self._says(
+                        f"loss {name!r} still holds its graph, and with it the step's memory", "return it .detach()ed"
+                    )
+                assert torch.isfinite(torch.as_tensor(value)), self._says(
+                    f"loss {name!r} is {float(value)}", "guard logarithms and divisions, or lower the learning rate"
+                )
+
+    def test_every_network_learns(self) -> None:
+        """A step changes the weights of every network but those declared as ``resting``."""
+        self._only_if(self.spec.kind == "trained", "is not trained by the harness")
+        self._needs("test_names_its_networks")
+        before, after = (_weights(model) for model in (self.make(), self.trained()))
+        for name, weights in before.items():
+            same = all(torch.equal(one, other) for one, other in zip(weights, after[name], strict=True))
+            assert not same or not weights or name in self.resting, self._says(
+                f"network {name!r} has the same weights after {self.steps} steps",
+                "hand its parameters to an optimiser and step it, or list it in `resting`",
+            )
+
+    def test_the_same_seed_trains_the_same_model(self) -> None:
+        """Two trainings from one seed give the same weights to the bit, on a CPU."""
+        self._only_if(self.spec.kind != "fixed", "learns nothing")
+        first = self.trained()
+        model = self.make()
+        self.train(model)
+        fault = difference(first.state_dict(), model.state_dict())
+        assert not fault, self._says(
+            f"two trainings from the same seed differ: {fault}",
+            "draw all randomness from torch, numpy or random, which the harness seeds before it builds the model",
+        )
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def test_its_state_is_plain(self) -> None:
+        """``state_dict`` holds nested dicts and lists of tensors and plain values: it is read back without pickle."""
+        self._only_if(self.spec.kind != "fixed", "has no state")
+        fault = not_plain(self.trained().state_dict())
+        assert not fault, self._says(
+            f"state_dict() holds {fault}", "keep dicts, lists, tensors, numbers and texts only (bytes: a uint8 tensor)"
+        )
+
+    def test_its_state_makes_a_new_model_the_same(self) -> None:
+        """A fresh model that loads the state has that state, and translates alike."""
+        self._only_if(self.spec.kind != "fixed", "has no state")
+        self._needs("test_its_state_is_plain")
+        model, other = self.trained(), self.make()
+        path = self.folder() / "state.pt"
+        torch.save(model.state_dict(), path)
+        try:
+            other.load_state_dict(torch.load(path, weights_only=True))
+        except Exception as error:
+            raise AssertionError(
+                self._says(
+                    f"load_state_dict() raised {type(error).__name__}: {error}", "let it take what state_dict() gives"
+                )
+            ) from error
+        fault = difference(model.state_dict(), other.state_dict())
+        assert not fault, self._says(
+            f"after load_state_dict, state_dict() differs: {fault}", "load everything that state_dict() gives"
+        )
+        if not self.draws:
+            self._needs("test_translates_to_images", "test_translates_the_same_again")
+            source = self.images().source
+            same = torch.equal(self.translated(model, source), self.translated(other, source))
+            assert same, self._says(
+                "a fresh model with its state translates otherwise",
+                "something that translate() uses is missing from state_dict()",
+            )
+
+    def test_continues_after_a_kill_as_if_nothing_had_been(self) -> None:
+        """A cell killed half-way and run again ends with the same state to the bit as one that was not."""
+        self._only_if(self.spec.kind == "trained", "is not trained by the harness")
+        self._needs(
+            "test_runs_as_a_cell",
+            "test_the_same_seed_trains_the_same_model",
+            "test_its_state_makes_a_new_model_the_same",
+            "test_translating_changes_no_state",
+        )
+        self.trained()
+        spec, folder = self.cell(), self.folder() / "killed"
+        half = self.steps // 2
+
+        def killed() -> None:
+            asked = 0
+
+            def stop() -> bool:
+                nonlocal asked
+                asked += 1
+                return asked == half
+
+            try:
+                self.run(spec, folder, stop)
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        ended = in_child(killed)
+        assert ended == "killed by SIGKILL", f"the kit could not kill a cell: {ended}"
+        resumed = in_child(lambda: self.run(spec, folder))
+        assert not resumed, self._says(
+            f"continuing from step {half} raised {resumed}",
+            "let load_state_dict() take what state_dict() gives at any step",
+        )
+        unbroken, again = (self.checkpoint(spec, place) for place in (self.folder() / "cell", folder))
+        fault = difference(unbroken, again)
+        assert not fault, self._says(
+            f"stopped after {half} of {self.steps} steps and continued, its state differs: {fault}",
+            "put everything that the next step depends on into state_dict(): optimisers, schedulers, counters, pools",
+        )
+
+
+def _weights(model: Any) -> dict[str, list[Tensor]]:
+    return {name: [each.detach().clone() for each in net.parameters()] for name, net in model.networks().items()}
