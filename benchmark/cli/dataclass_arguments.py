@@ -23,7 +23,7 @@ def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, 
     if spec.options is None:
         return None, parser.parse_args(arguments).out
     hints = typing.get_type_hints(spec.options)
-    for field in dataclasses.fields(spec.options):
+    for field in sorted(dataclasses.fields(spec.options), key=_optional):  # what must be given comes first
         _add(parser, field, hints[field.name])
     values = vars(parser.parse_args(arguments))
     output = values.pop("out")
@@ -39,9 +39,13 @@ def _is_path(hint: Any) -> bool:
     return hint is Path or Path in typing.get_args(hint)
 
 
+def _optional(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
 def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: Any) -> None:
     text = str(field.metadata.get("help", "")).replace("%", "%%")
-    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    required = not _optional(field)
     if not required and field.default not in (None, "", dataclasses.MISSING):
         text += f" (default: {str(field.default).replace('%', '%%')})"
     if field.metadata.get("positional"):

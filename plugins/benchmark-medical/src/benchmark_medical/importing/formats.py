@@ -1,4 +1,4 @@
-"""Volumes from files: NIfTI, and MetaImage and NRRD through SimpleITK; all in RAS order."""
+"""Volumes from files: NIfTI; MetaImage and NRRD through SimpleITK; pictures and arrays. All in RAS order."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from benchmark.data import nifti
 from benchmark.data.geometry import CaseFault, Volume
 from benchmark.data.schema import MAXIMUM_VOXELS, Origin
 from benchmark.errors import Unavailable
+from benchmark_medical.importing import pictures
 
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK_SUFFIXES)
+SUFFIXES = (*VOLUME_SUFFIXES, *pictures.SUFFIXES)
 DETACHED = {".mhd": "elementdatafile", ".nhdr": "data file"}
 """Headers that name another file with the values, and the key by which they do."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def load(path: Path) -> Volume:
-    """Read a volume.
+def load(path: Path, channel: str = "") -> Volume:
+    """Read a volume; ``channel`` says what of a colour picture.
 
     Raises:
         CaseFault: it is missing, damaged, no volume of three axes, of an unknown kind, or not finite.
@@ -31,12 +33,14 @@ def load(path: Path) -> Volume:
         return nifti.load(path)
     if name.endswith(ITK_SUFFIXES):
         return _load_itk(path)
-    raise CaseFault(f"{path.name}: not one of {', '.join(VOLUME_SUFFIXES)}")
+    if name.endswith(pictures.SUFFIXES):
+        return pictures.load(path, channel)
+    raise CaseFault(f"{path.name}: not one of {', '.join(SUFFIXES)}")
 
 
 def stem(path: Path) -> str:
     """The file's name without the ending of its format."""
-    for suffix in sorted(VOLUME_SUFFIXES, key=len, reverse=True):
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.stem
@@ -63,7 +67,7 @@ def _load_itk(path: Path) -> Volume:
     try:
         import SimpleITK
     except ImportError:
-        raise Unavailable(f"{path.name} needs SimpleITK: pip install 'benchmark-medical[itk]'") from None
+        raise Unavailable(f"{path.name} needs SimpleITK: pip install 'benchmark-medical[importers]'") from None
     if not path.is_file():
         raise CaseFault(f"{path.name}: no such file")
     if path.suffix.lower() in DETACHED:

@@ -54,7 +54,7 @@ def _synthrad(
     report: Report,
     layout: str,
 ) -> None:
-    folder = _folder(options)
+    folder = folder_of(options)
     if region and region not in regions:
         raise UsageError(f"--region {region!r}: one of {', '.join(regions)}")
     wanted = [regions[region]] if region else list(regions.values())
@@ -81,7 +81,7 @@ def _synthrad(
 
 def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> None:
     """Import autoPET: SUV and the CT that was resampled onto it."""
-    folder = _folder(options)
+    folder = folder_of(options)
 
     def find() -> Found:
         studies, skipped = [], []
@@ -108,7 +108,7 @@ def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> Non
 
 def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
     """Import two of the four contrasts of BraTS; time points of a patient stay together."""
-    folder = _folder(options)
+    folder = folder_of(options)
     names = {"source": f"{options.source}.nii.gz", "target": f"{options.target}.nii.gz", "labels": "seg.nii.gz"}
     case = re.compile(r"(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<study>\d{3})\Z|(?P<old>BraTS\d*_?[A-Za-z0-9_]*\d+)\Z")
 
@@ -147,7 +147,7 @@ def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
 
 def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
     """Import two contrasts of IXI, brought onto one grid by the scanner's coordinates."""
-    folder = _folder(options)
+    folder = folder_of(options)
     report("IXI's contrasts are not registered: only the scanner's coordinates align them; look at the contact sheet")
 
     def contrast(name: str) -> dict[str, Path]:
@@ -178,10 +178,10 @@ def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
 
 def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
     """Import two channels of nnU-Net's raw format; imagesTs, where it is there, is the test set."""
-    folder = _folder(options)
+    folder = folder_of(options)
     if not (folder / "imagesTr").is_dir():
         raise UsageError(f"{folder}: no imagesTr there; give the folder of a data set, DatasetNNN_Name")
-    patient = _patient(options.patient)
+    patient = patient_of(options.patient)
 
     def find() -> Found:
         studies: list[Study] = []
@@ -219,11 +219,11 @@ def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
 
 def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
     """Import nnsyn's folders; names may carry nnU-Net's channel 0000."""
-    folder = _folder(options)
+    folder = folder_of(options)
     for name in ("INPUT_IMAGES", "TARGET_IMAGES"):
         if not (folder / name).is_dir():
             raise UsageError(f"{folder}: no {name} there")
-    patient = _patient(options.patient)
+    patient = patient_of(options.patient)
 
     def cases(name: str) -> dict[str, Path]:
         return {stem(path).removesuffix("_0000"): path for path in _volumes(folder / name)}
@@ -247,7 +247,12 @@ def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
     import_studies(find, options, output, report, "nnsyn")
 
 
-def _folder(options: chosen.ScanOptions) -> Path:
+def folder_of(options: chosen.ScanOptions) -> Path:
+    """The folder that was named.
+
+    Raises:
+        UsageError: none, or there is no such folder.
+    """
     if options.folder is None:
         raise UsageError("name the folder of the scans")
     if not options.folder.is_dir():
@@ -261,7 +266,7 @@ def _volumes(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.iterdir() if path.name.lower().endswith(VOLUME_SUFFIXES))
 
 
-def _patient(pattern: str) -> Callable[[str], str | None]:
+def patient_of(pattern: str) -> Callable[[str], str | None]:
     """Whose a case is: the group of a regular expression in its name, or the whole name."""
     try:
         expression = re.compile(pattern or "(.*)", re.DOTALL)

@@ -158,3 +158,92 @@ class NnsynOptions(ScanOptions):
 
     task: str = required("task that the data are for")
     patient: str = option("", "regular expression whose group is the patient in a case's name; default: the whole name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomPairsOptions(ScanOptions):
+    """Pairs of DICOM series of the same patient and study, wherever their files lie below the folder."""
+
+    folder: Path | None = field(default=None, metadata={"help": "folder with DICOM files", "positional": True})
+    source: str = option("", "series of the source: MODALITY or MODALITY/REGEX of its description, e.g. PT/AC")
+    target: str = required("series of the target, in the same way, e.g. CT")
+    source_modality: str = option("", "as it should be called in tables; default: the DICOM modality")
+    target_modality: str = option("", "the same")
+    source_unit: str = option("", "default: HU for CT, SUV for PT, else a.u.")
+    target_unit: str = option("", "the same")
+    clean: bool = option(
+        False, "there is no source: the target becomes both sides, to be degraded by 'benchmark data degrade'"
+    )
+    across_studies: bool = option(False, "pair series of a patient's different studies, if there is one of each")
+    any_frame: bool = option(
+        False, "pair series of different frames of reference: the scanners' coordinates alone align them"
+    )
+    keep_ids: bool = option(
+        False, "keep patient ids of files that do not say that they were de-identified; else they are hashed"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LdctOptions(ScanOptions):
+    """LDCT-and-Projection-data: PATIENT/STUDY/1.000000-Low Dose Images-00959/*.dcm and Full Dose Images."""
+
+    folder: Path | None = field(
+        default=None, metadata={"help": "folder with C121, L004, N012 and so on", "positional": True}
+    )
+    task: str = option("ldct", "task that the data are for")
+    part: str = option("", "C chest, L liver or N head; default: all that are there")
+    source_modality: str = option("low-dose CT", "as it should be called in tables")
+    source_unit: str = option("HU", "as CT has it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastMriOptions(ScanOptions):
+    """fastMRI: file*.h5 with reconstruction_rss; clean images, which are both sides."""
+
+    folder: Path | None = field(default=None, metadata={"help": "folder with the .h5 files", "positional": True})
+    task: str = option("mr-motion", "task that the data are for")
+    source_modality: str = option("MR", "as it should be called in tables")
+    target_modality: str = option("MR", "as it should be called in tables")
+    target_unit: str = option("a.u.", "fastMRI has no unit")
+    acquisition: str = option("", "only this contrast, as the files call it, e.g. AXT2; default: all")
+    key: str = option("reconstruction_rss", "data set inside the files, (slices, rows, columns)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions(ScanOptions):
+    """What holds for pictures: PNG (8 and 16 bit), TIFF, JPEG, and NPY arrays."""
+
+    source_modality: str = option("source", "as it should be called in tables")
+    target_modality: str = option("target", "as it should be called in tables")
+    target_unit: str = option("a.u.", "HU, SUV, a.u., mask or another")
+    channel: str = option("", "of colour pictures", choices=("red", "green", "blue", "luma"))
+    min_body: float = option(0.0, "pictures whose region fills less than this share are dropped")
+    patient: str = option(
+        "", "regular expression whose group is the patient in a picture's name; default: every picture is a patient"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePairsOptions(PictureOptions):
+    """Pairs of pictures or arrays by their names."""
+
+    folder: Path | None = field(default=None, metadata={"help": "folder of the pictures", "positional": True})
+    source: str = required("source file inside the folder, with {name} for what pairs share, e.g. masks/{name}.png")
+    target: str = required("target file, in the same way")
+    mask: str = option("", "region, in the same way; default: the whole picture")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixOptions(PictureOptions):
+    """pix2pix: {train,val,test}/*.png with A and B side by side, or A/train and B/train with the same names."""
+
+    folder: Path | None = field(default=None, metadata={"help": "folder of the data set", "positional": True})
+    direction: str = option("AtoB", "which half is the source", choices=("AtoB", "BtoA"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGanOptions(PictureOptions):
+    """CycleGAN: trainA, trainB (not paired), testA, testB (paired by name)."""
+
+    folder: Path | None = field(default=None, metadata={"help": "folder of the data set", "positional": True})
+    direction: str = option("AtoB", "which domain is the source", choices=("AtoB", "BtoA"))

@@ -50,8 +50,7 @@ def find(options: NiftiPairsOptions) -> Found:
 def _study(patient: str, study: str, files: Mapping[str, Path], split: str = "") -> Study:
     images = {role: Image.of(path) for role, path in files.items()}
     source, target, mask, labels = (images.get(role) for role in ROLES)
-    assert target is not None
-    return Study(patient, study, source, target, mask=mask, labels=labels, split=split)
+    return Study(patient, study, source or target, target, mask=mask, labels=labels, split=split)
 
 
 def _from_manifest(path: Path, needed: tuple[str, ...]) -> Found:

@@ -21,21 +21,23 @@ class Image:
     read: Callable[[], Volume]
 
     @classmethod
-    def of(cls, path: Path) -> Image:
-        """The image in a single file."""
-        return cls(path.name, lambda: load(path))
+    def of(cls, path: Path, channel: str = "") -> Image:
+        """The image in a single file; ``channel`` says what of a colour picture."""
+        return cls(path.name, lambda: load(path, channel))
 
 
 @dataclass(frozen=True)
 class Study:
-    """The images of one study; ``source`` is ``None`` for clean images, which are both sides."""
+    """The images of one study. Clean images are both sides: the same object. Only where a data set is not paired may
+    a side be ``None``.
+    """
 
     patient: str
     study: str
     source: Image | None
-    target: Image
+    target: Image | None
     mask: Image | None = None
-    """Region, on the target's grid."""
+    """Region, on the target's grid, which is that of the study."""
     labels: Image | None = None
     """Structures, on the target's grid."""
     split: str = ""
@@ -44,6 +46,8 @@ class Study:
     """The layout promises one grid for source and target."""
     stripped: bool = False
     """What is not of interest was set to 0 in the target: the region is where it is not."""
+    whole: bool = False
+    """There is no body to look for: the region is the whole image, unless there is a mask."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def renamed(studies: list[Study]) -> Found:
     for study in studies:
         key = (plain_name(study.patient), plain_name(study.study))
         if key in kept:
-            skipped.append(Skipped(f"{key[0]}/{key[1]}", f"listed twice ({study.target.name})"))
+            skipped.append(Skipped(f"{key[0]}/{key[1]}", "listed twice"))
             continue
         kept[key] = replace(study, patient=key[0], study=key[1])
     return [kept[key] for key in sorted(kept)], skipped

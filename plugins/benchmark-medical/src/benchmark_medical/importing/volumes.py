@@ -33,17 +33,25 @@ from benchmark.errors import DatasetError, UsageError
 from benchmark_medical.importing.options import ScanOptions
 from benchmark_medical.importing.region import body_mask, filled
 from benchmark_medical.importing.splits import make_splits, require_splits
-from benchmark_medical.importing.studies import Found, Skipped, Study, renamed
+from benchmark_medical.importing.studies import Found, Image, Skipped, Study, renamed
 
 Report = Callable[[str], None]
-AUTO_WINDOWS = {"HU": Window(-1024, 2000), "SUV": Window(0, 10)}
+AUTO_WINDOWS = {"HU": Window(-1024, 2000), "SUV": Window(0, 10), "mask": Window(0, 1)}
 MINIMUM_SIZE = 16
 
 
 def import_studies(
-    find: Callable[[], Found], options: ScanOptions, output: Path, report: Report, generator: str
+    find: Callable[[], Found],
+    options: ScanOptions,
+    output: Path,
+    report: Report,
+    generator: str,
+    *,
+    paired: bool = True,
 ) -> None:
     """Import what ``find`` finds; ``generator`` names the layout in the file's provenance.
+
+    ``paired=False``: sources and targets of the training patients do not belong together.
 
     Raises:
         UsageError: options that make no sense.
@@ -70,6 +78,7 @@ def import_studies(
         source=source,
         target=target,
         simulated=False,
+        paired=paired,
         mirror_safe=options.mirror_safe,
         provenance=_provenance(options, generator),
     ) as writer:
@@ -123,20 +132,21 @@ def window(text: str, unit: str) -> Window:
 
 def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
     """The arguments of ``add_case`` for one study, and a line about it."""
-    target = study.target.read()
-    source = study.source.read() if study.source else target
-    if study.aligned:
-        _require_grid("source", source, target)
-    region = _region(study, source, target, options)
-    box = common_box(source, target)
-    fixed = crop(target, box)
-    moved, covered = resample(source, fixed)
+    scans = _read(study)
+    grid = scans.get("target") or scans["source"]
+    if study.aligned and len(scans) == 2:
+        _require_grid("source", scans["source"], grid)
+    region = _region(study, scans, grid, options)
+    box = common_box(scans.get("source", grid), grid)
+    fixed = crop(grid, box)
     cut = slicing(fixed, VIEWS[options.axis], options.size)
-    images = {
-        "source": _stored(cut.apply(moved.data, float(moved.data.min())), options.source_unit),
-        "target": _stored(cut.apply(fixed.data, float(fixed.data.min())), options.target_unit),
-    }
-    inside = cut.apply(region[box] & covered, 0.0) > 0.5
+    images, inside = {}, region[box]
+    for role, scan in scans.items():
+        moved, covered = resample(scan, fixed)
+        inside = inside & covered
+        unit = options.source_unit if role == "source" else options.target_unit
+        images[role] = _stored(cut.apply(moved.data, float(moved.data.min())), unit)
+    inside = cut.apply(inside, 0.0) > 0.5
     enough, varied = _useful(images, inside, options.min_body)
     useful = np.flatnonzero(enough & varied)
     if not useful.size:
@@ -147,19 +157,18 @@ def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
     inside[~(enough & varied)] = False
     affine = cut.affine.copy()
     affine[:3, 3] += affine[:3, 2] * kept.start
-    arrays = {**images, "mask": inside}
+    arrays: dict[str, NDArray[np.generic]] = {**images, "mask": inside}
     if study.labels is not None:
         structures = study.labels.read()
-        _require_grid("labels", structures, target)
+        _require_grid("labels", structures, grid)
         arrays["labels"] = _sliced_labels(structures.data[box], cut, study.labels.name)
     case = {
         **{role: array[kept] for role, array in arrays.items()},
         "spacing": cut.spacing,
         "affine": affine,
-        "origins": {role: scan.origin for role, scan in (("source", source), ("target", target)) if scan.origin},
+        "origins": {role: scan.origin for role, scan in scans.items() if scan.origin},
         "physics": {
-            "source_file": study.source.name if study.source else "",
-            "target_file": study.target.name,
+            **{f"{role}_file": image.name for role, image in _images(study).items()},
             "slices": list(range(kept.start, kept.stop)),
             "body": _origin(study),
         },
@@ -167,33 +176,58 @@ def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
     return case, _note(enough, varied, kept)
 
 
+def _images(study: Study) -> dict[str, Image]:
+    return {role: image for role, image in (("source", study.source), ("target", study.target)) if image is not None}
+
+
+def _read(study: Study) -> dict[str, Volume]:
+    """The sides of a study, a clean image once."""
+    found: dict[Image, Volume] = {}
+    for image in _images(study).values():
+        if image not in found:
+            found[image] = image.read()
+    return {role: found[image] for role, image in _images(study).items()}
+
+
 def _origin(study: Study) -> str:
     """Where the region comes from."""
     if study.mask:
         return "given"
+    if study.whole:
+        return "the whole image"
     return "where the target is not 0" if study.stripped else "made from the images"
 
 
-def _require_grid(what: str, volume: Volume, target: Volume) -> None:
-    if not same_grid(volume, target):
-        raise CaseFault(f"{what} and target differ in grid: {describe(what, volume)}, {describe('target', target)}")
+def _require_grid(what: str, volume: Volume, grid: Volume) -> None:
+    if not same_grid(volume, grid):
+        raise CaseFault(f"{what} and target differ in grid: {describe(what, volume)}, {describe('target', grid)}")
 
 
-def _region(study: Study, source: Volume, target: Volume, options: ScanOptions) -> NDArray[np.bool_]:
-    """Where scores will be computed, on the target's grid."""
+def _region(study: Study, scans: Mapping[str, Volume], grid: Volume, options: ScanOptions) -> NDArray[np.bool_]:
+    """Where scores will be computed, on the study's grid."""
     if study.mask is not None:
         mask = study.mask.read()
-        _require_grid("mask", mask, target)
+        _require_grid("mask", mask, grid)
         return mask.data > 0
+    if study.whole:
+        return np.ones(grid.data.shape, bool)
     along = SIDES[VIEWS[options.axis][2]][0]
     if study.stripped:
-        return filled(target.data != 0, along)
-    body = _body_source(source, target, options)
-    region = body_mask(body.data, options.target_unit if body is target else options.source_unit, along)
-    if body is target:
+        return filled(grid.data != 0, along)
+    units = {"source": options.source_unit, "target": options.target_unit}
+    role = _shows_body(units) if len(scans) == 2 else next(iter(scans))
+    region = body_mask(scans[role].data, units[role], along)
+    if scans[role] is grid:
         return region
-    on_target, _ = resample(Volume(region.astype(np.float32), source.affine), target)
-    return on_target.data > 0.5
+    on_grid, _ = resample(Volume(region.astype(np.float32), scans[role].affine), grid)
+    return on_grid.data > 0.5
+
+
+def _shows_body(units: Mapping[str, str]) -> str:
+    """The image that shows the body best: CT if there is one, else MR rather than PET, else the target."""
+    if units["target"] != "HU" and (units["source"] == "HU" or (units["target"] == "SUV" and units["source"] != "SUV")):
+        return "source"
+    return "target"
 
 
 def _sliced_labels(data: NDArray[np.float32], cut: Slicing, name: str) -> NDArray[np.uint8]:
@@ -221,19 +255,13 @@ def _counts(enough: NDArray[np.bool_], varied: NDArray[np.bool_]) -> tuple[int, 
     return int((~enough).sum()), int((enough & ~varied).sum())
 
 
-def _body_source(source: Volume, target: Volume, options: ScanOptions) -> Volume:
-    """The image that shows the body best: CT if there is one, else MR rather than PET, else the target."""
-    if options.target_unit != "HU" and (
-        options.source_unit == "HU" or (options.target_unit == "SUV" and options.source_unit != "SUV")
-    ):
-        return source
-    return target
-
-
 def _stored(slices: NDArray[np.float32], unit: str) -> NDArray[np.generic]:
-    """Whole HU as int16, all else as it is."""
+    """Whole HU as int16, masks as the share of the pixel that they fill, all else as it is."""
     if unit == "HU":
         return np.clip(np.rint(slices), -32768, 32767).astype(np.int16)
+    if unit == "mask" and (largest := float(slices.max())) > 0:
+        shares: NDArray[np.float32] = np.clip(slices / largest, 0, 1)
+        return shares
     return slices
 
 

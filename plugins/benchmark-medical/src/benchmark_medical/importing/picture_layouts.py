@@ -1,0 +1,205 @@
+"""Layouts of pictures and arrays: pairs by name, pix2pix, CycleGAN; and fastMRI's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.data.geometry import CaseFault, Volume
+from benchmark.data.schema import MAXIMUM_VOXELS
+from benchmark.errors import DatasetError, UsageError
+from benchmark_medical.importing import options as chosen
+from benchmark_medical.importing import pictures
+from benchmark_medical.importing.formats import SUFFIXES, stem
+from benchmark_medical.importing.layouts import folder_of, patient_of
+from benchmark_medical.importing.studies import Found, Image, Skipped, Study
+from benchmark_medical.importing.volumes import Report, import_studies
+
+PLACEHOLDER = "{name}"
+
+
+def image_pairs(options: chosen.ImagePairsOptions, output: Path, report: Report) -> None:
+    """Import pairs of pictures that share a part of their names."""
+    folder = folder_of(options)
+    patterns = {"source": options.source, "target": options.target, "mask": options.mask}
+    for role, pattern in patterns.items():
+        if pattern and (PLACEHOLDER not in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts):
+            raise UsageError(f"--{role} {pattern!r}: a path inside the folder with {PLACEHOLDER}, without '..'")
+    patient = patient_of(options.patient)
+
+    def find() -> Found:
+        found = {role: _named(folder, pattern) for role, pattern in patterns.items() if pattern}
+        studies: list[Study] = []
+        skipped: list[Skipped] = []
+        for name in sorted({name for files in found.values() for name in files}):
+            lacks = [role for role, files in found.items() if name not in files]
+            who = patient(name)
+            if lacks or who is None:
+                why = f"no {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
+                skipped.append(Skipped(name, why))
+                continue
+            images = {role: Image.of(files[name], options.channel) for role, files in found.items()}
+            studies.append(
+                Study(who, name, images["source"], images["target"], mask=images.get("mask"), aligned=True, whole=True)
+            )
+        return studies, skipped
+
+    import_studies(find, options, output, report, "image-pairs")
+
+
+def pix2pix(options: chosen.Pix2PixOptions, output: Path, report: Report) -> None:
+    """Import the folders of pix2pix, combined (A and B side by side) or apart."""
+    folder = folder_of(options)
+    apart = all((folder / side).is_dir() for side in "AB")
+    patient = patient_of(options.patient)
+    order = "AB" if options.direction == "AtoB" else "BA"
+
+    def find() -> Found:
+        studies: list[Study] = []
+        skipped: list[Skipped] = []
+        for split in ("train", "val", "test"):
+            places = [folder / side / split for side in order] if apart else [folder / split] * 2
+            sources, targets = ({stem(path): path for path in _pictures(place)} for place in places)
+            for name in sorted(sources.keys() | targets.keys()):
+                who = patient(name)
+                if name not in sources or name not in targets or who is None:
+                    why = "only on one side" if who is not None else f"--patient {options.patient!r} does not match"
+                    skipped.append(Skipped(f"{split}/{name}", why))
+                    continue
+                halves = ("", "") if apart else tuple("left" if side == "A" else "right" for side in order)
+                source, target = (
+                    _half(path, half, options.channel)
+                    for path, half in zip((sources[name], targets[name]), halves, strict=True)
+                )
+                studies.append(Study(who, f"{split}-{name}", source, target, split=split, aligned=True, whole=True))
+        return studies, skipped
+
+    import_studies(find, options, output, report, "pix2pix")
+
+
+def cyclegan(options: chosen.CycleGanOptions, output: Path, report: Report) -> None:
+    """Import CycleGAN's folders: training pictures without pairs, test pictures paired by name."""
+    folder = folder_of(options)
+    missing = [name for name in ("trainA", "trainB", "testA", "testB") if not (folder / name).is_dir()]
+    if missing:
+        raise UsageError(f"{folder}: no {missing[0]} there")
+    patient = patient_of(options.patient)
+    domains = {"source": options.direction[0], "target": options.direction[-1]}
+
+    def find() -> Found:
+        studies: list[Study] = []
+        skipped: list[Skipped] = []
+        for role, domain in domains.items():
+            for path in _pictures(folder / f"train{domain}"):
+                # pictures of the two domains are of nobody in common, whatever their names
+                who = patient(stem(path))
+                if who is None:
+                    why = f"--patient {options.patient!r} does not match"
+                    skipped.append(Skipped(f"train{domain}/{path.name}", why))
+                    continue
+                image, whose = Image.of(path, options.channel), f"train{domain}-{who}"
+                source, target = (image, None) if role == "source" else (None, image)
+                studies.append(Study(whose, stem(path), source, target, split="train", whole=True))
+        sources, targets = (
+            {stem(path): path for path in _pictures(folder / f"test{domain}")} for domain in domains.values()
+        )
+        for name in sorted(sources.keys() | targets.keys()):
+            who = patient(name)
+            if name in sources and name in targets and who is not None:
+                pair = [Image.of(side[name], options.channel) for side in (sources, targets)]
+                studies.append(Study(f"test-{who}", name, pair[0], pair[1], split="test", aligned=True, whole=True))
+            else:
+                skipped.append(Skipped(f"test/{name}", "not in both of testA and testB: it could not be scored"))
+        return studies, skipped
+
+    import_studies(find, options, output, report, "cyclegan", paired=False)
+
+
+def fastmri(options: chosen.FastMriOptions, output: Path, report: Report) -> None:
+    """Import fastMRI's reconstructions as clean images; volumes of a patient stay together."""
+    folder = folder_of(options)
+
+    def find() -> Found:
+        studies: list[Study] = []
+        skipped: list[Skipped] = []
+        for path in sorted(folder.glob("**/*.h5")):
+            try:
+                patient, acquisition = _fastmri_facts(path)
+            except CaseFault as fault:
+                skipped.append(Skipped(path.name, str(fault)))
+                continue
+            if options.acquisition and acquisition != options.acquisition:
+                continue
+            image = Image(path.name, _fastmri_reader(path, options.key))
+            studies.append(Study(patient or path.stem, path.stem, image, image))
+        return studies, skipped
+
+    import_studies(find, options, output, report, "fastmri")
+
+
+def _fastmri_facts(path: Path) -> tuple[str, str]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs.get("patient_id", "")), str(file.attrs.get("acquisition", ""))
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        raise CaseFault(f"cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
+
+
+def _fastmri_reader(path: Path, key: str) -> Callable[[], Volume]:
+    def read() -> Volume:
+        import h5py
+
+        try:
+            with h5py.File(path, "r") as file:
+                if key not in file:
+                    raise CaseFault(f"{path.name}: no {key} in it")
+                stored = file[key]
+                if stored.ndim != 3 or stored.size > MAXIMUM_VOXELS:
+                    raise CaseFault(f"{path.name}: {key} of shape {stored.shape} is no stack of slices")
+                slices = np.asarray(stored)
+        except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise CaseFault(f"{path.name}: cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
+        return pictures.of_array(slices, path.name)
+
+    return read
+
+
+def _named(folder: Path, pattern: str) -> dict[str, Path]:
+    """Files by what stands for ``{name}`` in their path."""
+    parts = [re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in pattern.split(PLACEHOLDER)]
+    expression = re.compile(parts[0] + "(?P<name>[^/]+?)" + "(?P=name)".join(parts[1:]) + r"\Z")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(pattern.replace(PLACEHOLDER, "*"))):
+        if match := expression.match(path.relative_to(folder).as_posix()):
+            if match["name"] in found:
+                both = f"{found[match['name']].name} and {path.name}"
+                raise DatasetError(f"{pattern!r} finds {both} for {match['name']!r}")
+            found[match["name"]] = path
+    return found
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
+
+
+def _half(path: Path, half: str, channel: str) -> Image:
+    """One half of a combined picture, or all of it."""
+
+    def read() -> Volume:
+        whole = pictures.load(path, channel)
+        if not half:
+            return whole
+        width = whole.data.shape[0]
+        if width % 2:
+            raise CaseFault(f"{path.name}: {width} columns are not two pictures side by side")
+        # columns run to the left of the patient: the left half of the picture has the higher indices
+        part = whole.data[width // 2 :] if half == "left" else whole.data[: width // 2]
+        return pictures.of_array(part[::-1, ::-1].transpose(2, 1, 0)[0], path.name)
+
+    return Image(path.name, read)
