@@ -1,9 +1,13 @@
-"""Checkpoints that hold everything the next training step depends on. Read without pickle."""
+"""Checkpoints that hold everything the next training step depends on. Read without pickle.
+
+torch does not check the checksums of its archives, so a checkpoint carries a hash of its own content: an altered bit
+of a weight would else go unnoticed into all further training.
+"""
 
 from __future__ import annotations
 
 import errno
-import pickle
+import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +18,7 @@ import torch
 
 from benchmark import atomic
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: the disk is full.
     """
-    payload = {"schema": SCHEMA, **vars(checkpoint)}
+    payload = {"schema": SCHEMA, **vars(checkpoint), "sha256": _content_sha256(vars(checkpoint))}
 
     def write(temporary: Path) -> None:
         try:
@@ -49,16 +53,43 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path, cell: str, device: torch.device) -> Checkpoint | None:
-    """Read the checkpoint of a cell; ``None`` when there is none, or it is torn or another cell's."""
+    """Read the checkpoint of a cell; ``None`` when there is none, or it is torn, altered or another cell's."""
     if not path.is_file():
         return None
     try:
         payload = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+        if payload.pop("schema") != SCHEMA or payload["cell"] != cell:
+            return None
+        if payload.pop("sha256") != _content_sha256(payload):
+            return None
+        return Checkpoint(**payload)
+    except Exception:  # whatever a damaged file makes torch raise
         return None
-    if not isinstance(payload, dict) or payload.pop("schema", None) != SCHEMA or payload.get("cell") != cell:
-        return None
-    return Checkpoint(**payload)
+
+
+def _content_sha256(content: dict[str, Any]) -> str:
+    """Hash of all tensors and plain values, wherever they lie."""
+    digest = hashlib.sha256()
+
+    def take(value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
+            plain = value.detach().cpu().contiguous().reshape(-1)
+            digest.update(plain.view(torch.uint8).numpy().data)
+        elif isinstance(value, dict):
+            digest.update(f"dict {len(value)}".encode())
+            for key, item in value.items():
+                digest.update(f"key {key!r}".encode())
+                take(item)
+        elif isinstance(value, list | tuple):
+            digest.update(f"list {len(value)}".encode())
+            for item in value:
+                take(item)
+        else:
+            digest.update(f"{value!r}".encode())
+
+    take(content)
+    return digest.hexdigest()
 
 
 def random_state() -> dict[str, Any]:

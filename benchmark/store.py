@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from benchmark.claim import CellSpec, environment
 from benchmark.errors import BenchmarkError
 from benchmark.plan import Plan
 from benchmark.plugins import Plugin
+from benchmark.printable import printable
 
 RUN_SCHEMA = 1
 PAYLOAD = ("scores.parquet", "predictions.h5", "checkpoint.pt", "log.jsonl")
@@ -71,22 +73,48 @@ def sealed(record: Mapping[str, Any]) -> bytes:
     return body + SEAL + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
 
 
+def _seal_holds(text: bytes, stated: object) -> bool:
+    """Whether a text that :func:`sealed` gave is still what it was."""
+    body, _, marker = text.rpartition(SEAL)
+    return marker == f'{stated}"\n}}\n'.encode() and hashlib.sha256(body).hexdigest() == stated
+
+
+def _check_plan(about: Mapping[str, Any]) -> None:
+    """What everything that reads a run counts on.
+
+    Raises:
+        ValueError: it is not there, or of the wrong kind; other errors of lookups and types likewise.
+    """
+    for key, kind in (("grid", str), ("preset", str), ("seeds", list), ("cells", list), ("plugins", list)):
+        if not isinstance(about[key], kind):
+            raise ValueError(f"{key} is no {kind.__name__}")
+    for cell in about["cells"]:
+        spec = CellSpec.from_json(cell["spec"])
+        # the id becomes a folder's name
+        if not isinstance(cell["id"], str) or not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", cell["id"]):
+            raise ValueError(f"{cell['id']!r} is no id of a cell")
+        if not isinstance(cell["baseline"], bool):
+            raise ValueError("baseline is neither true nor false")
+        texts = (spec.task, spec.model, spec.name, spec.preset, spec.precision, spec.profile, spec.dataset.path)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(spec.seed, int):
+            raise ValueError(f"cell {cell['id']} says nothing sensible")
+
+
 def unsealed(text: bytes) -> dict[str, Any] | None:
     """The record that :func:`sealed` wrote; ``None`` if it is torn or was altered.
 
     The hash is of the text, which is read anyway; of a value's canonical form, as records had it once, it would
     take as long as everything else that a leaderboard does.
     """
-    body, _, marker = text.rpartition(SEAL)
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not isinstance(stated := record.pop("sha256", None), str):
         return None
     if not isinstance(record.get("state"), str):
         return None
-    if marker == f'{stated}"\n}}\n'.encode() and hashlib.sha256(body).hexdigest() == stated:
+    if _seal_holds(text, stated):
         return record
     return record if atomic.sha256_of(record) == stated else None
 
@@ -122,36 +150,38 @@ class RunFolder:
         """
         try:
             (self.path / "cells").mkdir(parents=True, exist_ok=True)
-            atomic.write_json(
+            atomic.write_bytes(
                 self.path / "run.json",
-                {
-                    "schema": RUN_SCHEMA,
-                    "grid": plan.grid,
-                    "preset": plan.preset,
-                    "seeds": list(plan.seeds),
-                    "options": dict(options),
-                    "plugins": [
-                        {
-                            "name": p.name,
-                            "distribution": p.distribution,
-                            "version": p.version,
-                            "state": p.state,
-                        }
-                        for p in plugins
-                    ],
-                    "environment": environment(),
-                    "published": [asdict(table) for table in plan.published],
-                    "cells": [
-                        {
-                            "id": cell.spec.id,
-                            "baseline": cell.baseline,
-                            "cost": cell.cost,
-                            "skip": cell.skip,
-                            "spec": cell.spec.to_json(),
-                        }
-                        for cell in plan.cells
-                    ],
-                },
+                sealed(
+                    {
+                        "schema": RUN_SCHEMA,
+                        "grid": plan.grid,
+                        "preset": plan.preset,
+                        "seeds": list(plan.seeds),
+                        "options": dict(options),
+                        "plugins": [
+                            {
+                                "name": p.name,
+                                "distribution": p.distribution,
+                                "version": p.version,
+                                "state": p.state,
+                            }
+                            for p in plugins
+                        ],
+                        "environment": environment(),
+                        "published": [asdict(table) for table in plan.published],
+                        "cells": [
+                            {
+                                "id": cell.spec.id,
+                                "baseline": cell.baseline,
+                                "cost": cell.cost,
+                                "skip": cell.skip,
+                                "spec": cell.spec.to_json(),
+                            }
+                            for cell in plan.cells
+                        ],
+                    }
+                ),
             )
         except OSError as error:
             raise BenchmarkError(
@@ -164,14 +194,18 @@ class RunFolder:
         Raises:
             BenchmarkError: it is damaged.
         """
+        where = f"{self.path}/run.json"
         try:
-            about = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            text = (self.path / "run.json").read_bytes()
+            about = json.loads(text)
             if about["schema"] != RUN_SCHEMA:
-                raise BenchmarkError(
-                    f"{self.path}/run.json has schema {about['schema']!r}, this harness reads {RUN_SCHEMA}"
-                )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BenchmarkError(f"{self.path}/run.json is damaged ({error}); run the same command again") from None
+                raise BenchmarkError(f"{where} has schema {about['schema']!r}, this harness reads {RUN_SCHEMA}")
+            if "sha256" in about and not _seal_holds(text, about["sha256"]):
+                raise ValueError("its hash says that it was altered")
+            _check_plan(about)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
+            raise BenchmarkError(f"{where} is damaged ({reason}); run the same command again") from None
         return dict(about)
 
     def records(self, *, verify: bool = False) -> list[dict[str, Any]]:

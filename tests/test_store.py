@@ -11,6 +11,9 @@ from benchmark import atomic
 from benchmark.store import CellFolder, RunFolder, differences
 
 
+PLAN = {"schema": 1, "grid": "g", "preset": "small", "seeds": [0], "plugins": []}
+
+
 def done(folder: CellFolder) -> dict[str, object]:
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.file("predictions.h5").write_bytes(b"pixels")
@@ -101,7 +104,7 @@ def test_json_that_is_no_record_is_no_record(tmp_path: Path, text: bytes) -> Non
 
 
 def test_cells_that_no_plan_knows_and_nobody_can_read_are_listed(tmp_path: Path) -> None:
-    atomic.write_json(tmp_path / "run.json", {"schema": 1, "cells": []})
+    atomic.write_json(tmp_path / "run.json", {**PLAN, "cells": []})
     done(CellFolder(tmp_path / "cells" / "good"))
     for name, text in (("torn", b'{"state"'), ("altered", b"{}")):
         place = tmp_path / "cells" / name
