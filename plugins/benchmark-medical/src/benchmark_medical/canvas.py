@@ -89,7 +89,8 @@ class Canvas:
 
     def cover(self, distance: Distance) -> Distance:
         """Share of each voxel inside a shape."""
-        return np.clip(np.float32(0.5) - distance / self.pixel, 0, 1)
+        share: Distance = np.clip(np.float32(0.5) - distance / self.pixel, 0, 1)
+        return share
 
     def band(self, distance: Distance, low: float, high: float) -> Distance:
         """Share of each voxel where the distance lies in low..high; right for sheets thinner than a pixel."""
@@ -112,7 +113,8 @@ class Canvas:
 
     def labels(self) -> NDArray[np.uint8]:
         """The tissue that takes most of each voxel."""
-        return self.fractions.argmax(0).astype(np.uint8)
+        winners: NDArray[np.uint8] = self.fractions.argmax(0).astype(np.uint8)
+        return winners
 
 
 def ellipsoid(points: Points, centre: Vector, radii: Vector) -> Distance:
@@ -120,7 +122,19 @@ def ellipsoid(points: Points, centre: Vector, radii: Vector) -> Distance:
     scaled = [(axis - np.float32(c)) / np.float32(r) for axis, c, r in zip(points, centre, radii, strict=True)]
     level = np.sqrt(sum(s * s for s in scaled))
     slope = np.sqrt(sum((s / np.float32(r)) ** 2 for s, r in zip(scaled, radii, strict=True)))
-    return np.where(level > 1e-3, level * (level - 1) / np.maximum(slope, 1e-6), -np.float32(min(radii)))
+    distance: Distance = np.where(level > 1e-3, level * (level - 1) / np.maximum(slope, 1e-6), -np.float32(min(radii)))
+    return distance
+
+
+def superellipsoid(points: Points, centre: Vector, radii: Vector, power: float) -> Distance:
+    """Distance, to first order, to a body that grows from an ellipsoid (power 2) towards a box."""
+    scaled = [np.abs(axis - np.float32(c)) / np.float32(r) for axis, c, r in zip(points, centre, radii, strict=True)]
+    shares = [s ** np.float32(power - 1) for s in scaled]
+    total = np.maximum(sum(s * share for s, share in zip(scaled, shares, strict=True)), 1e-12)
+    level = total ** np.float32(1 / power)
+    slope = np.sqrt(sum((share / np.float32(r)) ** 2 for share, r in zip(shares, radii, strict=True))) * level / total
+    distance: Distance = (level - 1) / np.maximum(slope, np.float32(0.3 / max(radii)))
+    return distance
 
 
 def capsule(points: Points, start: Vector, end: Vector, radius: float) -> Distance:
@@ -129,7 +143,8 @@ def capsule(points: Points, start: Vector, end: Vector, radius: float) -> Distan
     offset = [p - np.float32(s) for p, s in zip(points, start, strict=True)]
     along = sum(o * a for o, a in zip(offset, axis, strict=True)) / np.float32(max(float(axis @ axis), 1e-6))
     along = np.clip(along, 0, 1)
-    return np.sqrt(sum((o - along * a) ** 2 for o, a in zip(offset, axis, strict=True))) - np.float32(radius)
+    away: Distance = np.sqrt(sum((o - along * a) ** 2 for o, a in zip(offset, axis, strict=True)))
+    return away - np.float32(radius)
 
 
 def union(*shapes: Distance, smooth: float = 0.0) -> Distance:
