@@ -16,6 +16,7 @@ from benchmark.metric_adapter import from_function, from_torchmetrics
 from benchmark.specs import (
     CheckResult,
     CheckSpec,
+    DegraderSpec,
     GridSpec,
     ImporterSpec,
     MeasuredValue,
@@ -36,6 +37,7 @@ __all__ = [
     "CheckResult",
     "CheckSpec",
     "DatasetError",
+    "DegraderSpec",
     "GridSpec",
     "ImporterSpec",
     "MeasureSpec",

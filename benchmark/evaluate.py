@@ -214,7 +214,12 @@ def _facts(judge: Judge, dataset: Dataset, registry: Registry, profile: str) -> 
     return {
         "device": "elsewhere",
         "precision": "",
-        "dataset": {"name": info.name, "content_sha256": info.content_sha256, "simulated": info.simulated},
+        "dataset": {
+            "name": info.name,
+            "content_sha256": info.content_sha256,
+            "simulated": info.simulated,
+            **({"degraded": True} if info.degraded else {}),
+        },
         "parameters": {},
         "provenance": {},
         "timings": {},

@@ -17,6 +17,7 @@ import pluggy
 if TYPE_CHECKING:
     from benchmark.specs import (
         CheckSpec,
+        DegraderSpec,
         GridSpec,
         ImporterSpec,
         MeasureSpec,
@@ -109,6 +110,17 @@ def benchmark_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
     @hookimpl
     def benchmark_importers():
         yield ImporterSpec("my-layout", "benchmark_my_layout.importer:run", options=MyLayoutOptions)
+    """
+
+
+@hookspec
+def benchmark_degraders() -> Iterable[DegraderSpec]:  # type: ignore[empty-body]
+    """Offer simulators that act on imported clean images, for ``benchmark data degrade``.
+
+    @hookimpl
+    def benchmark_degraders():
+        yield DegraderSpec("my-noise", "benchmark_my_noise.degrade:Noise", task="my-denoise", unit="a.u.",
+                           suffix="with simulated noise")
     """
 
 

@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "profile": ("benchmark_profiles", specs.ProfileSpec),
     "grid": ("benchmark_grids", specs.GridSpec),
     "importer": ("benchmark_importers", specs.ImporterSpec),
+    "degrader": ("benchmark_degraders", specs.DegraderSpec),
     "weights": ("benchmark_weights", specs.WeightsSpec),
     "check": ("benchmark_checks", specs.CheckSpec),
 }

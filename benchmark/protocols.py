@@ -345,6 +345,41 @@ class SplitMeasure(Protocol):
 
 
 @dataclass(frozen=True)
+class CleanStudy:
+    """One imported study to be degraded: arrays ``(Z, H, W)`` in physical units, not to be changed."""
+
+    image: NDArray[np.float32]
+    """The clean image."""
+    other: NDArray[np.float32] | None
+    """The file's other side, where it has one of its own (the CT of a PET, say)."""
+    other_unit: str
+    mask: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+    """(z, y, x) in mm."""
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A pair made from a clean study, in its unit: what a model sees, what it should give, and how it was made."""
+
+    source: NDArray[np.generic]
+    target: NDArray[np.generic]
+    physics: Mapping[str, Any]
+
+
+class Degrader(Protocol):
+    """Degrades clean images. Factory: ``factory(options) -> Degrader``."""
+
+    def degrade(self, study: CleanStudy, rng: np.random.Generator) -> Degraded:
+        """Make a pair; all randomness comes from ``rng``.
+
+        Raises:
+            DatasetError: the study cannot be degraded; it is left out with this reason.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class BuildRequest:
     """What a task's builder is asked for: one ``mi2i/1`` file at ``path``, deterministic in ``seed``.
 

@@ -69,7 +69,8 @@ class Card:
 
     dataset: str
     content_sha256: str
-    simulated: bool
+    nature: str
+    """Simulated data, real data, or simulated degradation of real images."""
     profile: str
     patients: int
     metrics: tuple[Tested, ...]
@@ -134,7 +135,7 @@ def make_card(
         report(distortion.name)
         ladders.append(_ladder(distortion, judge, dataset, keys, scene, metrics, perfect))
     return Card(
-        info.name, info.content_sha256, info.simulated, judge.profile.id, len(chosen), metrics, perfect,
+        info.name, info.content_sha256, info.nature, judge.profile.id, len(chosen), metrics, perfect,
         tuple(ladders), skipped,
     )  # fmt: skip
 
@@ -252,7 +253,7 @@ def rows(card: Card) -> tuple[list[str], list[list[str]]]:
 
 def notes(card: Card) -> list[str]:
     """What the card is of, and what could not be tried."""
-    kind = "SIMULATED DATA" if card.simulated else "real data"
+    kind = card.nature if card.nature == "real data" else card.nature.upper()
     lines = [
         f"{card.dataset} {card.content_sha256[:8]}, {kind}, {card.patients} test patients, profile {card.profile}: "
         "means over patients of the test targets against themselves, distorted.",

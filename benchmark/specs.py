@@ -278,6 +278,22 @@ class ImporterSpec(Component):
 
 
 @dataclass(frozen=True)
+class DegraderSpec(Component):
+    """Makes the source of a task out of clean images, for ``benchmark data degrade NAME``.
+
+    ``factory`` is called with the options and gives a :class:`benchmark.protocols.Degrader`.
+    """
+
+    _: KW_ONLY
+    task: str
+    """The task that the pairs are for."""
+    unit: str
+    """Unit of the clean images."""
+    suffix: str
+    """What is added to the clean image's modality, e.g. ``with simulated motion``."""
+
+
+@dataclass(frozen=True)
 class WeightsSpec:
     """A file of pretrained weights that losses or metrics need: never downloaded unasked, never unpickled.
 

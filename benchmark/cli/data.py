@@ -175,7 +175,7 @@ def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
     rows = [
         ("file", f"{facts['path']} ({facts['schema']})"),
-        ("data set", f"{facts['name']}, {'simulated' if facts['simulated'] else 'real'} data for {facts['task']}"),
+        ("data set", f"{facts['name']}, {facts['nature']} for {facts['task']}"),
     ]
     if not facts["paired"]:
         rows.append(("pairs", "sources and targets of the training patients do not belong together"))

@@ -88,10 +88,12 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
 def _lines(done: Evaluation, found: Registry) -> list[str]:
     """The scores as a table, then what is missing and where everything is."""
     from benchmark.cli.text import columns, count
+    from benchmark.data.schema import nature
     from benchmark.statistics.intervals import t_interval
 
     record = done.record
-    head = "SIMULATED DATA, " if record["dataset"]["simulated"] else ""
+    dataset = record["dataset"]
+    head = f"{nature(True, dataset.get('degraded', False)).upper()}, " if dataset["simulated"] else ""
     rows = [["metric", "mean", "95 % interval", "patients", ""]]
     for metric, score in record["scores"].items():
         spec = found.metric(metric).spec

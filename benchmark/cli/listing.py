@@ -11,12 +11,12 @@ from benchmark.errors import BenchmarkError, UsageError, unknown_name
 from benchmark.plugins import KINDS, Offer, registry
 from benchmark.presets import PRESETS, preset
 
-LISTED = ("model", "task", "metric", "measure", "profile", "grid", "importer")
+LISTED = ("model", "task", "metric", "measure", "profile", "grid", "importer", "degrader")
 
 
 def list_components(
     kind: Annotated[
-        str, typer.Argument(help="models, tasks, metrics, measures, profiles, grids, importers or presets.")
+        str, typer.Argument(help="models, tasks, metrics, measures, profiles, grids, importers, degraders or presets.")
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -55,7 +55,9 @@ def _rows(kind: str) -> list[list[str]]:
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="model, task, metric, measure, profile, grid, importer or preset.")],
+    kind: Annotated[
+        str, typer.Argument(help="model, task, metric, measure, profile, grid, importer, degrader or preset.")
+    ],
     name: Annotated[str, typer.Argument(help="Its name.")],
     preset_name: Annotated[str, typer.Option("--preset", help="Show the defaults under this preset.")] = "small",
     parameter: Annotated[
@@ -67,7 +69,7 @@ def show(
     """Show one component: what it is, where it comes from, its options with default, meaning and source."""
     from benchmark.cli.text import columns, echo, echo_json
 
-    facts = _facts(_kinds(kind)[0], name, preset_name, _settings(parameter or []))
+    facts = _facts(_kinds(kind)[0], name, preset_name, settings(parameter or []))
     if json:
         echo_json(facts)
         return
@@ -92,7 +94,12 @@ def show(
             echo(f"  {line}")
 
 
-def _settings(items: list[str]) -> dict[str, str]:
+def settings(items: list[str]) -> dict[str, str]:
+    """Options from ``OPTION=VALUE``.
+
+    Raises:
+        UsageError: something else.
+    """
     found: dict[str, str] = {}
     for item in items:
         name, separator, value = item.partition("=")

@@ -75,7 +75,7 @@ def draw(dataset: Dataset) -> Figure:
 
 def _title(info: DatasetInfo) -> str:
     title = f"{info.name} ({info.task}): {_side_name(info.source)} to {_side_name(info.target)}"
-    return _plain(title) + ("\nsimulated data" if info.simulated else "")
+    return _plain(title) + (f"\n{info.nature}" if info.simulated else "")
 
 
 def _draw_split(dataset: Dataset, split: str, axes: list[Axes], histogram: Axes) -> None:

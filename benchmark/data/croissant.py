@@ -123,7 +123,7 @@ def _description(info: DatasetInfo) -> str:
     height, width = info.image_size
     counts = ", ".join(f"{len(info.splits[split])} {split}" for split in SPLITS)
     return (
-        f"{'Simulated' if info.simulated else 'Real'} images for the task {info.task}: {_side(info.source)} to "
+        f"{info.nature.capitalize()} for the task {info.task}: {_side(info.source)} to "
         f"{_side(info.target)}, {len(info.cases)} cases of {sum(map(len, info.splits.values()))} patients ({counts}), "
         f"slices of {height}x{width} pixels"
         + ("." if info.paired else "; sources and targets of the training patients do not belong together.")

@@ -21,6 +21,8 @@ class DataFacts:
 
     name: str
     simulated: bool
+    degraded: bool
+    """Real images, of which the sources are a simulated degradation."""
     source_modality: str
     target_modality: str
     source: IntensityMap
@@ -43,6 +45,7 @@ class DataFacts:
         return cls(
             name=info.name,
             simulated=info.simulated,
+            degraded=info.degraded,
             source_modality=info.source.modality,
             target_modality=info.target.modality,
             source=info.source_map,
@@ -57,6 +60,7 @@ class DataFacts:
         return {
             "name": self.name,
             "simulated": self.simulated,
+            **({"degraded": True} if self.degraded else {}),
             **{
                 side: {"modality": modality, "unit": values.unit, "window": [values.low, values.high]}
                 for side, modality, values in (
@@ -84,6 +88,7 @@ class DataFacts:
         return cls(
             name=data["name"],
             simulated=data["simulated"],
+            degraded=data.get("degraded", False),
             source_modality=data["source"]["modality"],
             target_modality=data["target"]["modality"],
             source=maps["source"],

@@ -19,6 +19,7 @@ from benchmark.data.schema import (
     Origin,
     Side,
     identifier,
+    nature,
     origins_from_json,
     side_from_json,
     text,
@@ -82,6 +83,17 @@ class DatasetInfo:
     """False: sources and targets of the training split do not belong together."""
     mirror_safe: bool = False
     """The anatomy is as likely mirrored left to right."""
+
+    @property
+    def degraded(self) -> bool:
+        """Sources were made from real images by a simulated degradation."""
+        made = self.provenance.get("degradation")
+        return isinstance(made, Mapping) and bool(made.get("of_real_images"))
+
+    @property
+    def nature(self) -> str:
+        """What the images are, in words."""
+        return nature(self.simulated, self.degraded)
 
     def in_split(self, split: str) -> tuple[CaseKey, ...]:
         """The cases of a split's patients, sorted."""

@@ -21,6 +21,8 @@ training patients.
 Where ``paired`` (true if absent) is false, the sources and targets of the training patients do not belong together,
 and a case of theirs may hold only one of the two, with its mask; validation and test cases are pairs all the same.
 ``mirror_safe`` (false if absent) says that the anatomy is as likely the other way round, left for right.
+Where sources are a simulated degradation of real images, ``simulated`` is true and ``provenance`` has ``degradation``,
+an object whose ``of_real_images`` is true.
 """
 
 from __future__ import annotations
@@ -127,6 +129,11 @@ def origins_from_json(written: str, where: str) -> dict[str, Origin]:
         }
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(f"{where}: broken description of the scans it came from: {error!r}") from None
+
+
+def nature(simulated: bool, degraded: bool) -> str:
+    """What images are: ``simulated data``, ``real data``, or ``simulated degradation of real images``."""
+    return "simulated degradation of real images" if degraded else "simulated data" if simulated else "real data"
 
 
 def identifier(value: str, what: str) -> str:

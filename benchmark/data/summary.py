@@ -28,6 +28,7 @@ def summary(path: Path | str) -> dict[str, Any]:
         "task": info.task,
         "name": info.name,
         "simulated": info.simulated,
+        "nature": info.nature,
         "paired": info.paired,
         "mirror_safe": info.mirror_safe,
         "source": _side(info.source, info.source_map),

@@ -63,6 +63,7 @@ def _table(
         dataset=str(group.dataset.get("name", "")),
         content_sha256=content,
         simulated=group.dataset.get("simulated"),
+        degraded=bool(group.dataset.get("degraded")),
         profile=group.profile,
         preset=group.preset,
         patients=len(group.patients),

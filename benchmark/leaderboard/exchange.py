@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.data.schema import nature
 from benchmark.errors import UsageError
 from benchmark.leaderboard.collect import Group
 from benchmark.leaderboard.export import plain_field
@@ -70,6 +71,7 @@ def grand_challenge(groups: Sequence[Group], metrics: Mapping[str, MetricSpec]) 
                 "profile": group.profile,
                 "content_sha256": group.dataset.get("content_sha256"),
                 "simulated": group.dataset.get("simulated"),
+                "degraded": bool(group.dataset.get("degraded")),
                 "seeds": [cell.seed for cell in entry.done],
                 "results": results,
                 "aggregates": {metric: _aggregate(of_metric) for metric, of_metric in values.items()},
@@ -105,7 +107,7 @@ def _yaml(table: Table, row: Row, dataset: str) -> Iterator[str]:
         if score is None or not score.known:
             continue
         unit = f" [{column.unit}]" if column.unit else ""
-        data = {True: "simulated data", False: "real data", None: "data"}[table.simulated]
+        data = "data" if table.simulated is None else nature(table.simulated, table.degraded)
         low, high = score.interval.low, score.interval.high
         notes = (
             f"{FRAMEWORK}: {column.label}{unit}, mean over {score.interval.n} of {score.expected} patients, "

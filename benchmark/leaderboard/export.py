@@ -14,10 +14,10 @@ from benchmark.leaderboard.tables import Leaderboard, Row, Table
 
 SCHEMA = 2
 CSV_COLUMNS = (
-    "task", "dataset", "content_sha256", "simulated", "profile", "preset", "model", "baseline", "state", "reason",
-    "metric", "level", "unit", "higher_is_better", "primary", "ranks", "mean", "low95", "high95", "median", "patients",
-    "patients_expected", "patients_failed", "patients_infinite", "seeds", "seed_sd", "best", "rank", "mean_rank",
-    "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice", "peak_memory_mb",
+    "task", "dataset", "content_sha256", "simulated", "degraded", "profile", "preset", "model", "baseline", "state",
+    "reason", "metric", "level", "unit", "higher_is_better", "primary", "ranks", "mean", "low95", "high95", "median",
+    "patients", "patients_expected", "patients_failed", "patients_infinite", "seeds", "seed_sd", "best", "rank",
+    "mean_rank", "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice", "peak_memory_mb",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
         "dataset": table.dataset,
         "content_sha256": table.content_sha256,
         "simulated": table.simulated,
+        "degraded": table.degraded,
         "profile": table.profile,
         "preset": table.preset,
         "model": row.name,

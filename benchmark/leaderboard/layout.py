@@ -22,6 +22,7 @@ from benchmark.statistics.intervals import Interval
 
 DASH = "–"
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
+DEGRADED = "SIMULATED DEGRADATION OF REAL IMAGES"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def stages_sheet(table: Table, stages: Stages) -> Sheet:
         cells.append(_with_intervals(intervals, 4))
     return Sheet(
         heading=f"{table.task}: models of several stages, stage by stage",
-        about=DATA[table.simulated] if table.simulated is not None else "",
+        about=_nature(table) if table.simulated is not None else "",
         header=tuple(header),
         units=("",) * len(header),
         body=tuple(zip(*cells, strict=True)),
@@ -146,7 +147,7 @@ def published_sheet(table: Table, beside: Reproduction) -> Sheet:
     ]
     return Sheet(
         heading=f"{table.task}: published beside ours",
-        about=f"ours on {DATA[table.simulated]}" if table.simulated is not None else "",
+        about=f"ours on {_nature(table)}" if table.simulated is not None else "",
         header=tuple(header),
         units=tuple(units),
         body=tuple(zip(*cells, strict=True)),
@@ -212,7 +213,7 @@ def overall_sheet(overall: Overall) -> Sheet:
     marks = ("† baseline",) if any(row.baseline for row in overall.rows) else ()
     return Sheet(
         heading="All tasks",
-        about=f"{DATA[overall.simulated]}, mean rank over {len(overall.tables)} tables",
+        about=f"{_nature(overall)}, mean rank over {len(overall.tables)} tables",
         header=header,
         units=("",) * len(header),
         body=tuple(body),
@@ -232,11 +233,16 @@ def _about(table: Table) -> str:
     return ", ".join(parts)
 
 
+def _nature(table: Table | Overall) -> str:
+    """Whether the images are real."""
+    return DEGRADED if table.degraded else DATA[table.simulated]
+
+
 def _data(table: Table) -> list[str]:
     """Real or simulated, which data set, how many patients."""
     parts = []
     if table.simulated is not None:
-        parts.append(DATA[table.simulated])
+        parts.append(_nature(table))
     if table.dataset:
         parts.append(f"{table.dataset} {table.content_sha256[:8]}")
     if table.patients:

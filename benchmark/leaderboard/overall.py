@@ -69,9 +69,11 @@ def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
     if len(complete) < len(means):
         notes.append("Without a rank: not scored in every table; the mean is over the tables it is in.")
     single = len({table.task for table in tables}) == len(tables)
-    kinds = {table.simulated for table in tables}
+    kinds = {(table.simulated, table.degraded) for table in tables}
+    simulated, degraded = kinds.pop() if len(kinds) == 1 else (None, False)
     return Overall(
-        simulated=kinds.pop() if len(kinds) == 1 else None,
+        simulated=simulated,
+        degraded=degraded,
         tables=tuple(table.key for table in tables),
         headings=tuple(table.task if single else table.key for table in tables),
         rows=tuple(rows),

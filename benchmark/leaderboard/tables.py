@@ -183,6 +183,8 @@ class Table:
     notes: tuple[str, ...]
     stages: Stages | None = None
     measures: Measures | None = None
+    degraded: bool = False
+    """Real images, of which the sources are a simulated degradation; ``simulated`` is true too."""
     published: tuple[Reproduction, ...] = ()
 
     @property
@@ -219,6 +221,7 @@ class Overall:
     headings: tuple[str, ...]
     rows: tuple[OverallRow, ...]
     notes: tuple[str, ...]
+    degraded: bool = False
 
 
 @dataclass(frozen=True)

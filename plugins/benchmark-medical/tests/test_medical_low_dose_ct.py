@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmark_medical import benchmark_tasks
-from benchmark_medical.inserts import MARGIN_PIXELS, choose, plant, radius_in_pixels
+from benchmark_medical.inserts import MARGIN_PIXELS, choose, plant, radius_in_pixels, soft_labels
 from benchmark_medical.measures.ct_noise import LowContrast, NoisePower, observer_template, power_spectrum
 from benchmark_medical.options import LdctOptions
 from benchmark_medical.tissues import LABELS
@@ -77,7 +77,7 @@ class TestSignals:
         labels = np.full((2, 64, 64), LABELS["fat"], np.uint8)
         labels[:, 8:56, 8:56] = LABELS["liver"]
         labels[:, 30:34, 8:56] = LABELS["cortical bone"]
-        sites = choose(labels, 2.0, 6, np.random.default_rng(0))
+        sites = choose(soft_labels(labels), 2.0, 6, np.random.default_rng(0))
         assert len(sites) == 12
         assert sum(site.present for site in sites) == 6
         for site in sites:
@@ -88,7 +88,7 @@ class TestSignals:
                     assert np.hypot(site.row - other.row, site.column - other.column) > 2 * (2 + MARGIN_PIXELS)
 
     def test_a_disc_adds_its_contrast_over_its_area(self):
-        sites = choose(np.full((1, 40, 40), LABELS["liver"], np.uint8), 3.0, 1, np.random.default_rng(0))
+        sites = choose(np.ones((1, 40, 40), bool), 3.0, 1, np.random.default_rng(0))
         added = plant(np.zeros((1, 40, 40), np.float32), sites, 3.0, -20.0)
         assert added.min() == -20
         assert added.sum() / -20 == pytest.approx(np.pi * 9, rel=0.05)
@@ -137,7 +137,7 @@ class TestNoisePower:
 class TestLowContrast:
     def planted(self, noise, contrast=30.0, count=150):
         labels = np.full((count, 32, 32), LABELS["liver"], np.uint8)
-        sites = choose(labels, 2.0, 4, np.random.default_rng(3))
+        sites = choose(soft_labels(labels), 2.0, 4, np.random.default_rng(3))
         clean = plant(np.full(labels.shape, 60, np.float32), sites, 2.0, contrast)
         image = clean + np.random.default_rng(4).normal(0, noise, clean.shape)
         physics = {"signals": [s.to_json() for s in sites], "signal_radius_pixels": 2.0, "signal_hu": contrast}

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark import ImporterSpec, MeasureSpec, TaskSpec, hookimpl
+from benchmark import DegraderSpec, ImporterSpec, MeasureSpec, TaskSpec, hookimpl
 from benchmark_medical.importing import records as importer_records
 from benchmark_medical.measures import records as measure_records
 from benchmark_medical.options import (
     FilamentOptions,
     LdctOptions,
+    LowCountOptions,
+    LowDoseOptions,
     MrCtOptions,
     MrMotionOptions,
     PetCtOptions,
     PetDenoiseOptions,
+    ScanMotionOptions,
 )
 
 __version__ = "0.1.0"
@@ -109,3 +112,35 @@ def benchmark_measures() -> Iterable[MeasureSpec]:
 def benchmark_importers() -> Iterable[ImporterSpec]:
     """The importers of real scans."""
     yield from importer_records.every()
+
+
+@hookimpl
+def benchmark_degraders() -> Iterable[DegraderSpec]:
+    """The simulators that act on imported clean images."""
+    yield DegraderSpec(
+        "motion",
+        "benchmark_medical.degrading:Motion",
+        summary="rigid motion during the acquisition of a magnitude MR",
+        options=ScanMotionOptions,
+        task="mr-motion",
+        unit="a.u.",
+        suffix="with simulated motion",
+    )
+    yield DegraderSpec(
+        "low-counts",
+        "benchmark_medical.degrading:LowCounts",
+        summary="a share of the counts behind a PET",
+        options=LowCountOptions,
+        task="pet-denoise",
+        unit="SUV",
+        suffix="with simulated low counts",
+    )
+    yield DegraderSpec(
+        "low-dose",
+        "benchmark_medical.degrading:LowDose",
+        summary="a share of the photons behind a CT",
+        options=LowDoseOptions,
+        task="ldct",
+        unit="HU",
+        suffix="with simulated low dose",
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from benchmark_medical.tissues import TISSUES
 
@@ -43,13 +43,23 @@ def radius_in_pixels(radius_mm: float, pixel_mm: float) -> float:
     return max(radius_mm / pixel_mm, SMALLEST_PIXELS)
 
 
-def choose(labels: NDArray[np.uint8], radius: float, most: int, rng: np.random.Generator) -> list[Site]:
-    """Places in slices of labels ``(Z, H, W)``, at most ``most`` a slice, by chance; every other one has a signal.
+def soft_labels(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where labels say soft tissue."""
+    low, high = SOFT_HU
+    return np.isin(labels, [number for number, tissue in enumerate(TISSUES) if low <= tissue.hu <= high])
+
+
+def soft_scan(hu: NDArray[np.generic], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a CT ``(Z, H, W)`` shows even soft tissue inside the mask: smoothed, it stays within 60 HU of 40."""
+    smooth = gaussian_filter(hu.astype(np.float32), (0, 2.0, 2.0))
+    return (np.abs(smooth - 40) < 60) & mask
+
+
+def choose(soft: NDArray[np.bool_], radius: float, most: int, rng: np.random.Generator) -> list[Site]:
+    """Places in slices of soft tissue ``(Z, H, W)``, at most ``most`` a slice, by chance; every other has a signal.
 
     ``radius`` in pixels.
     """
-    low, high = SOFT_HU
-    soft = np.isin(labels, [number for number, tissue in enumerate(TISSUES) if low <= tissue.hu <= high])
     sites: list[Site] = []
     for index, layer in enumerate(soft):
         free = distance_transform_edt(np.pad(layer, 1))[1:-1, 1:-1] > radius + MARGIN_PIXELS

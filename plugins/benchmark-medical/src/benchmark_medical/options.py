@@ -49,12 +49,9 @@ class MrOptions:
 
 
 @dataclass(frozen=True)
-class MrMotionOptions(MrOptions):
-    """MR options, and the rigid in-plane motion during the acquisition."""
+class MotionOptions:
+    """Rigid in-plane motion during an acquisition."""
 
-    fat_suppression: float = _option(0.8, "share of the fat's signal that is suppressed, 0..1")
-    noise: float = _option(0.1, "Rician noise: standard deviation relative to the signal of white matter")
-    averages: int = _option(6, "acquisitions averaged for the motion-free reference: its noise is less by the root")
     severity: float = _option(1.0, "multiplies all shifts and rotations; 0: no motion")
     trajectory: Literal["mixed", "step", "drift", "periodic"] = _option(
         "mixed", "how the head moves; mixed: drawn per slice"
@@ -63,6 +60,15 @@ class MrMotionOptions(MrOptions):
         "interleaved", "order of phase-encode lines; interleaved: turbo spin echo, 8 evenly spaced lines a shot"
     )
     phase_axis: Literal["rows", "columns"] = _option("rows", "image axis of phase encoding")
+
+
+@dataclass(frozen=True)
+class MrMotionOptions(MotionOptions, MrOptions):
+    """MR options, and the rigid in-plane motion during the acquisition."""
+
+    fat_suppression: float = _option(0.8, "share of the fat's signal that is suppressed, 0..1")
+    noise: float = _option(0.1, "Rician noise: standard deviation relative to the signal of white matter")
+    averages: int = _option(6, "acquisitions averaged for the motion-free reference: its noise is less by the root")
 
 
 @dataclass(frozen=True)
@@ -114,3 +120,32 @@ class FilamentOptions:
     kind: Literal["vessels", "neurons"] = _option(
         "vessels", "vessels of the retina in a fundus photograph's green channel, or neurons in bright field"
     )
+
+
+@dataclass(frozen=True)
+class ScanMotionOptions(MotionOptions):
+    """Motion of a patient whose scan is real: less than the phantoms', which still leaves a picture to repair."""
+
+    severity: float = _option(0.4, "multiplies all shifts and rotations; 0: no motion, 1: as in the embedded data")
+
+
+@dataclass(frozen=True)
+class LowCountOptions(PetOptions):
+    """The acquisition that is taken to lie behind a real PET, and how much of it is kept."""
+
+    counts: float = _option(2e5, "counts a slice that are taken to lie behind the image, background included")
+    iterations: int = _option(3, "OSEM iterations")
+    filter_mm: float = _option(3.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
+    low_count_fraction: float = _option(0.25, "share of the counts that is kept")
+
+
+@dataclass(frozen=True)
+class LowDoseOptions(CtOptions):
+    """The scanner that is taken to lie behind a real CT, the dose that is kept, and signals to plant."""
+
+    dose: float = _option(0.25, "share of the photons that is kept")
+    signals: int = _option(
+        0, "places a slice where a low-contrast disc is or could be, for the model observer; changes the target too"
+    )
+    signal_mm: float = _option(6.0, "radius of the discs, in mm; at least 1.5 pixels")
+    signal_hu: float = _option(40.0, "contrast of the discs, in HU")

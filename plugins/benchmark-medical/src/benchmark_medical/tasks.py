@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from benchmark.data.intensity import Window
 from benchmark.data.schema import Side
 from benchmark.protocols import BuildRequest
-from benchmark_medical import ct, head, motion, mr, pet, torso
+from benchmark_medical import ct, head, mr, pet, torso
 from benchmark_medical.canvas import Grid
+from benchmark_medical.moved_heads import move
 from benchmark_medical.options import (
     CtOptions,
     MrCtOptions,
@@ -129,28 +130,15 @@ def build_pet_denoise(request: BuildRequest) -> None:
 def build_mr_motion(request: BuildRequest) -> None:
     """T1-weighted heads (a.u.) with rigid motion during the acquisition, and the same without; equal noise."""
     options = request.options or MrMotionOptions()
-    along = 0 if options.phase_axis == "rows" else 1
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         clean, sigma, gain = _coil_image(subject, options, rng)
-        times = motion.line_times(subject.grid.size, options.line_order)
-        moved, paths, severities = np.empty_like(clean, np.complex64), [], []
-        for index, layer in enumerate(clean):
-            path = motion.draw(rng, options.severity, options.trajectory)
-            weights = motion.line_weights(layer, along)
-            positions = motion.recentred(path.at(times), weights)
-            spectrum = motion.corrupt(layer, positions, options.phase_axis, subject.grid.pixel)
-            moved[index] = np.fft.ifft2(spectrum)
-            paths.append(path.to_json())
-            severities.append(round(motion.severity(positions, weights, 70.0), 4))
+        moved, path = move(clean, options, subject.grid.pixel, rng)
         return Pair(
             mr.rician(moved, sigma, rng),
             mr.rician(clean, sigma / np.sqrt(options.averages), rng),
             {
-                "severity_mm": severities,
-                "trajectories": paths,
-                "line_order": options.line_order,
-                "phase_axis": options.phase_axis,
+                **path,
                 "gain": gain,
                 "assumptions": "single coil, in-plane rigid motion, no spin history, no field changes",
             },

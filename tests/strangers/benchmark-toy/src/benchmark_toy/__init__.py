@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from benchmark import (
+    DegraderSpec,
     GridSpec,
     MeasuredValue,
     MeasureSpec,
@@ -42,6 +43,14 @@ class ShiftOptions:
 
     gain: float = field(default=0.5, metadata={"help": "target = gain * source + 100"})
     fault: str = field(default="", metadata={"help": "plant a fault: nan, raise"})
+
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """Options of the degrader ``toy-noise``."""
+
+    noise: float = field(default=10.0, metadata={"help": "standard deviation"})
+    darkest: float = field(default=0.0, metadata={"help": "darker studies are refused"})
 
 
 @hookimpl
@@ -131,6 +140,19 @@ def benchmark_profiles() -> Iterator[ProfileSpec]:
 @hookimpl
 def benchmark_grids() -> Iterator[GridSpec]:
     yield GridSpec("toy", "benchmark_toy", "grids/toy.toml", summary="The toy models on the toy task.")
+
+
+@hookimpl
+def benchmark_degraders() -> Iterator[DegraderSpec]:
+    yield DegraderSpec(
+        "toy-noise",
+        "benchmark_toy.degrade:Noise",
+        options=NoiseOptions,
+        task="toy-shift",
+        unit="a.u.",
+        suffix="with noise",
+        summary="Adds noise to an image.",
+    )
 
 
 @hookimpl
