@@ -57,7 +57,6 @@ for name, function, short in (
 data.app.command("degrade", short_help="Simulate motion, low counts, low dose.")(degrade.degrade)
 data.app.command("sanity", short_help="Try every metric on graded distortions.")(sanity.sanity)
 app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
-app.add_typer(plugins.app, name="plugins", short_help="All plugins; write a new one, check one.")
 app.add_typer(weights.app, name="weights", help="Pretrained weights: which are here, fetch the others.")
 
 
