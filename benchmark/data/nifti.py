@@ -62,7 +62,7 @@ def read(path: Path) -> Scan:
             raise CaseFault(f"{path.name}: values of type {data.dtype} are not grey values")
         affine = np.asarray(image.affine, np.float64)
         if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-            raise CaseFault(f"{path.name}: the affine is not invertible:\n{affine}")
+            raise CaseFault(f"{path.name}: the affine is not invertible: {affine.tolist()}")
         turned = nib.as_closest_canonical(nib.Nifti1Image(data.astype(np.float32), affine))
         header = nib.Nifti1Header.from_header(image.header)
     except CaseFault:

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from benchmark.data.geometry import CaseFault, Volume
 from benchmark.data.schema import MAXIMUM_VOXELS
 from benchmark.errors import Unavailable
+from benchmark.printable import printable
+from benchmark_medical.importing.damage import reason
 from benchmark_medical.importing.formats import LPS_TO_RAS, volume
 from benchmark_medical.importing.studies import Skipped
 
@@ -286,13 +288,13 @@ def _read(path: Path, *, pixels: bool) -> Dataset:
 
 
 def _text(header: Dataset, tag: str) -> str:
-    return str(header.get(tag) or "").strip()
+    return printable(str(header.get(tag) or "").strip())
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Unavailable):
         raise error
-    return f"cannot be read ({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'damaged'})"
+    return reason(error)
 
 
 def patients(series: list[Series]) -> Iterator[tuple[str, list[Series]]]:

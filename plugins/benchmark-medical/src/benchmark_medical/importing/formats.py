@@ -12,6 +12,7 @@ from benchmark.data.geometry import CaseFault, Volume
 from benchmark.data.schema import MAXIMUM_VOXELS, Origin
 from benchmark.errors import Unavailable
 from benchmark_medical.importing import pictures
+from benchmark_medical.importing.damage import reason
 
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK_SUFFIXES)
@@ -55,7 +56,7 @@ def volume(data: np.ndarray, affine: np.ndarray, name: str) -> Volume:
     if data.ndim != 3 or min(data.shape) < 1:
         raise CaseFault(f"{name}: shape {data.shape} is not a volume of three axes")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseFault(f"{name}: the affine is not invertible:\n{affine}")
+        raise CaseFault(f"{name}: the affine is not invertible: {affine.tolist()}")
     turned = nib.as_closest_canonical(nib.Nifti1Image(data.astype(np.float32), affine))
     values = np.asarray(turned.dataobj, np.float32)
     if bad := values.size - int(np.isfinite(values).sum()):
@@ -87,8 +88,7 @@ def _load_itk(path: Path) -> Volume:
             )
         image = reader.Execute()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
-        raise CaseFault(f"{path.name}: cannot be read, truncated or damaged ({reason[:200]})") from None
+        raise CaseFault(f"{path.name}: {reason(error)}") from None
     data = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()

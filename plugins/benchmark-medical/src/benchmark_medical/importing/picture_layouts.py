@@ -13,6 +13,7 @@ from benchmark.data.schema import MAXIMUM_VOXELS
 from benchmark.errors import DatasetError, UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing import pictures
+from benchmark_medical.importing.damage import reason
 from benchmark_medical.importing.formats import SUFFIXES, stem
 from benchmark_medical.importing.layouts import folder_of, patient_of
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
@@ -147,7 +148,7 @@ def _fastmri_facts(path: Path) -> tuple[str, str]:
         with h5py.File(path, "r") as file:
             return str(file.attrs.get("patient_id", "")), str(file.attrs.get("acquisition", ""))
     except Exception as error:  # whatever a damaged file makes the reader raise
-        raise CaseFault(f"cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
+        raise CaseFault(reason(error)) from None
 
 
 def _fastmri_reader(path: Path, key: str) -> Callable[[], Volume]:
@@ -163,7 +164,7 @@ def _fastmri_reader(path: Path, key: str) -> Callable[[], Volume]:
                     raise CaseFault(f"{path.name}: {key} of shape {stored.shape} is no stack of slices")
                 slices = np.asarray(stored)
         except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise CaseFault(f"{path.name}: cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
+            raise CaseFault(f"{path.name}: {reason(error)}") from None
         return pictures.of_array(slices, path.name)
 
     return read

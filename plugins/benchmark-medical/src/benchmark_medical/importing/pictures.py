@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from benchmark.data.geometry import CaseFault, Volume
 from benchmark.data.schema import MAXIMUM_VOXELS, Origin
+from benchmark_medical.importing.damage import reason
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".npy")
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
+COLOUR = ("P", "PA", "RGB", "RGBA", "LA", "CMYK", "YCbCr")
+"""What Pillow calls pictures that are made RGB, or grey without its opacity."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601, as JPEG has it."""
 UPRIGHT = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -31,13 +36,11 @@ def load(path: Path, channel: str = "") -> Volume:
     if not path.is_file():
         raise CaseFault(f"{path.name}: no such file")
     try:
-        array = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _picture(path)
+        array = open_memmap(path, mode="r") if path.suffix.lower() == ".npy" else _picture(path)
     except CaseFault:
         raise
     except Exception as error:  # whatever a damaged file makes the reader raise
-        raise CaseFault(
-            f"{path.name}: cannot be read, truncated or damaged ({type(error).__name__}: {str(error)[:200]})"
-        ) from None
+        raise CaseFault(f"{path.name}: {reason(error)}") from None
     return of_array(array, path.name, channel)
 
 
@@ -58,31 +61,37 @@ def of_array(array: NDArray[Any], name: str, channel: str = "") -> Volume:
 
 
 def _picture(path: Path) -> NDArray[Any]:
+    """A picture through Pillow, a TIFF through tifffile where that is there and knows the compression."""
     if path.suffix.lower() in (".tif", ".tiff"):
-        return _tiff(path)
+        with suppress(ImportError, ValueError, NotImplementedError):  # Pillow knows what tifffile may need a codec for
+            return _tiff(path)
     from PIL import Image
 
     with Image.open(path) as image:
         if image.width * image.height > MAXIMUM_VOXELS:
             raise CaseFault(f"{path.name}: {image.width}x{image.height} pixels are too many for one picture")
-        if image.mode in ("P", "RGBA", "LA", "CMYK", "YCbCr", "PA"):
+        if getattr(image, "n_frames", 1) != 1:
+            raise CaseFault(
+                f"{path.name}: {image.n_frames} pictures in one file; save each on its own, or a stack as NPY"
+            )
+        if image.tile and "16" in str(image.tile[0][3]) and image.mode in COLOUR:
+            raise CaseFault(f"{path.name}: colour of 16 bits would lose its lower 8; save 16-bit grey, or TIFF")
+        if image.mode in COLOUR:
             return np.asarray(image.convert("L" if image.mode == "LA" else "RGB"))
         return np.asarray(image)
 
 
 def _tiff(path: Path) -> NDArray[Any]:
-    """TIFF through Pillow; what it does not know, such as floating-point stacks, through tifffile if that is there."""
-    try:
-        import tifffile
-    except ImportError:
-        from PIL import Image
+    import tifffile
 
-        with Image.open(path) as image:
-            return np.asarray(image)
     with tifffile.TiffFile(path) as file:
-        array: NDArray[Any] = file.asarray()
-        if getattr(file.pages[0], "photometric", None) == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind == "u":
-            return np.asarray(np.iinfo(array.dtype).max - array)
+        if sum(page.size for page in file.pages) > MAXIMUM_VOXELS:
+            raise CaseFault(
+                f"{path.name}: {len(file.pages)} pages of {file.pages[0].shape} are too many for one volume"
+            )
+        array: NDArray[Any] = file.pages[0].asarray() if len(file.pages) == 1 else file.asarray()
+        if array.ndim == 2 and file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            return np.asarray(np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else ~array)
         return array
 
 

@@ -151,7 +151,8 @@ def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
     useful = np.flatnonzero(enough & varied)
     if not useful.size:
         empty, constant = _counts(enough, varied)
-        raise CaseFault(f"no slice is left: {empty} without enough body, {constant} constant")
+        files = ", ".join(dict.fromkeys(image.name for image in _images(study).values()))
+        raise CaseFault(f"{files}: no slice is left, {empty} without enough body, {constant} constant")
     # one affine and spacing hold for a whole study: nothing may be taken out between the ends
     kept = slice(int(useful[0]), int(useful[-1]) + 1)
     inside[~(enough & varied)] = False
