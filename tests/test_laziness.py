@@ -44,7 +44,7 @@ def test_a_light_command_imports_nothing_heavy(arguments: tuple[str, ...]) -> No
 
 
 def test_the_supervisor_of_a_run_never_imports_torch() -> None:
-    program = "import sys, benchmark.run, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
+    program = "import sys, benchmark.running, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 

@@ -25,7 +25,7 @@ def build(
     """Build the embedded data of tasks; what is there already is left alone."""
     from benchmark.cli.text import echo
     from benchmark.plan import build_job
-    from benchmark.run import Settings, build_data
+    from benchmark.running import Settings, build_data
 
     found = registry()
     jobs = [build_job(found, task, preset, seed, datasets) for task in tasks or sorted(found.all("task"))]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmark.cli.text import echo, safe
-from benchmark.run import Observer
+from benchmark.running import Observer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -112,7 +112,7 @@ def _run(plan: Plan, path: Path, settings: dict[str, Any]) -> None:
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
     from benchmark.cli.text import echo
-    from benchmark.run import Settings, run_plan
+    from benchmark.running import Settings, run_plan
     from benchmark.store import RunFolder
 
     folder = RunFolder(path)

@@ -48,7 +48,7 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
     from benchmark.grid import load_grid
     from benchmark.plan import Choices, make_plan
     from benchmark.plugins import registry
-    from benchmark.run import Settings, build_data
+    from benchmark.running import Settings, build_data
     from benchmark.training import Loop, initial_seed
 
     found = registry()
