@@ -160,7 +160,7 @@ class Registry:
 @cache
 def registry() -> Registry:
     """The plugins of this environment, loaded once per process."""
-    return load(_installed(), disabled_names())
+    return load(installed(), disabled_names())
 
 
 def disabled_names() -> frozenset[str]:
@@ -175,14 +175,15 @@ def disable(names: Iterable[str]) -> None:
         UsageError: no plugin has this name; names the nearest.
     """
     wanted = set(names)
-    known = {"all"}.union(*({about["name"], about["distribution"]} for _, about in _ordered(_installed())))
+    known = {"all"}.union(*({about["name"], about["distribution"]} for _, about in _ordered(installed())))
     for name in sorted(wanted - known):
         raise unknown_name("plugin", name, known, hint="(--no-plugin)")
     os.environ[DISABLE_VARIABLE] = ",".join(sorted(wanted | disabled_names()))
     registry.cache_clear()
 
 
-def _installed() -> Iterable[EntryPoint]:
+def installed() -> Iterable[EntryPoint]:
+    """The entry points of all installed plugins."""
     return entry_points(group=hookspecs.GROUP)
 
 

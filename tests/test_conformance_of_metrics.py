@@ -115,6 +115,11 @@ class MeanAbsolute(Sound):
         return float(np.mean(np.abs(prediction - target)))
 
 
+class TakesAnything(Sound):
+    def __init__(self, **options: Any) -> None:
+        pass
+
+
 class Overall(Sound):
     """One number where one a slice was declared."""
 
@@ -176,6 +181,7 @@ FAULTS = [
     (Sound, {"degenerate": {"two different constants": 5.0}}, "test_degenerate_inputs_are_as_declared", "gave 1000"),
     (Wasteful, {}, "test_does_not_change_its_input", "changed target in place"),
     (MeanAbsolute, {}, "test_agrees_with_its_oracle", "an independent implementation"),
+    (TakesAnything, {}, "test_unknown_options_are_refused", "take no **options"),
     (Overall, {}, "test_gives_what_its_level_says", "shape () for 4 slices; return one number a slice"),
 ]  # fmt: skip
 
@@ -203,7 +209,9 @@ def test_the_wrong_direction_and_wrong_bounds_are_found() -> None:
 class TestInPytest(MetricTests):
     """The kit as a plugin's author uses it; pytest collects the checks from here."""
 
-    spec = MetricSpec("rmse", "x:y", label="RMSE", higher_is_better=False, unit="target", bounds=(0.0, float("inf")))
+    spec = MetricSpec(
+        "rmse", f"{__name__}:Sound", label="RMSE", higher_is_better=False, unit="target", bounds=(0.0, float("inf"))
+    )
     best = 0.0
     symmetric = True
     oracle = staticmethod(rms)

@@ -50,13 +50,13 @@ for name, function, short in (
     ("export", export.export, "Export a trained cell's model to ONNX."),
     ("list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
     ("show", listing.show, "One component and its options."),
-    ("plugins", plugins.plugins, "All plugins: loaded, disabled, failed."),
     ("doctor", doctor.doctor, "Check this installation and say what to do."),
 ):
     app.command(name, short_help=short)(function)
 data.app.command("degrade", short_help="Simulate motion, low counts, low dose.")(degrade.degrade)
 data.app.command("sanity", short_help="Try every metric on graded distortions.")(sanity.sanity)
 app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
+app.add_typer(plugins.app, name="plugins", short_help="All plugins; write a new one, check one.")
 app.add_typer(weights.app, name="weights", help="Pretrained weights: which are here, fetch the others.")
 
 

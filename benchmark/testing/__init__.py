@@ -12,6 +12,7 @@ import it. ``benchmark plugins check`` runs the same classes.
 
 from benchmark.testing.metrics import MetricTests
 from benchmark.testing.models import ModelTests
+from benchmark.testing.plugins import PluginTests
 from benchmark.testing.tasks import TaskTests
 
-__all__ = ["MetricTests", "ModelTests", "TaskTests"]
+__all__ = ["MetricTests", "ModelTests", "PluginTests", "TaskTests"]

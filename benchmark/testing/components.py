@@ -20,43 +20,15 @@ class Elsewhere(unittest.SkipTest):
     """Another check fails and names the fault better."""
 
 
-class ComponentTests:
-    """Base of the kit's test classes; what is expensive is made once per class, and a check whose ground is gone is
-    skipped in favour of the check that names the fault.
-    """
+class Memory:
+    """What is expensive is made once per class, and a check whose ground is gone is skipped in favour of the one that
+    names the fault."""
 
-    spec: ClassVar[Any]
-    """The component's record."""
-    kind: ClassVar[str] = "component"
     _made: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         cls._made = {}
-
-    def test_every_option_has_a_default_and_says_what_it_is(self) -> None:
-        """Options come from the command line, a preset or a grid: each has a default of its type, and a help text."""
-        if self.spec.options is None:
-            raise unittest.SkipTest(f"{self.spec.name} has no options")
-        hints = typing.get_type_hints(self.spec.options)
-        for field in dataclasses.fields(self.spec.options):
-            where = f"option {field.name!r}"
-            if field.default is not dataclasses.MISSING:
-                default = field.default
-            elif field.default_factory is not dataclasses.MISSING:
-                default = field.default_factory()
-            else:
-                self._fail(f"{where} has no default", "give it one; 'benchmark run' must work without options")
-            try:
-                option_values.coerce(default, hints[field.name], field.name)
-            except UsageError as error:
-                self._fail(f"{where}: its default does not fit its type: {error}", "correct the one or the other")
-            if not field.metadata.get("help"):
-                self._fail(
-                    f"{where} says nothing of itself", 'add metadata={"help": "..."}: \'benchmark show\' prints it'
-                )
-
-    # -- helpers ------------------------------------------------------------------------------------------
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
         """What ``make`` gives, made once per class; its exception again if it raised one."""
@@ -81,7 +53,39 @@ class ComponentTests:
             except unittest.SkipTest:
                 continue
             except Exception:
-                raise Elsewhere(f"{self.spec.name}: see {check}") from None
+                raise Elsewhere(f"see {check}") from None
+
+
+class ComponentTests(Memory):
+    """Base of the test classes of components: their options, and how a failure is worded."""
+
+    spec: ClassVar[Any]
+    """The component's record."""
+    kind: ClassVar[str] = "component"
+
+    def test_every_option_has_a_default_and_says_what_it_is(self) -> None:
+        """Options come from the command line, a preset or a grid: each has a default of its type, and a help text."""
+        if self.spec.options is None:
+            raise unittest.SkipTest(f"{self.spec.name} has no options")
+        hints = typing.get_type_hints(self.spec.options)
+        for field in dataclasses.fields(self.spec.options):
+            where = f"option {field.name!r}"
+            if field.default is not dataclasses.MISSING:
+                default = field.default
+            elif field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            else:
+                self._fail(f"{where} has no default", "give it one; 'benchmark run' must work without options")
+            try:
+                option_values.coerce(default, hints[field.name], field.name)
+            except UsageError as error:
+                self._fail(f"{where}: its default does not fit its type: {error}", "correct the one or the other")
+            if not field.metadata.get("help"):
+                self._fail(
+                    f"{where} says nothing of itself", 'add metadata={"help": "..."}: \'benchmark show\' prints it'
+                )
+
+    # -- helpers ------------------------------------------------------------------------------------------
 
     def _only_if(self, applies: bool, reason: str) -> None:
         if not applies:

@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 from benchmark.protocols import Estimate, Images
 from benchmark.specs import MetricSpec
 from benchmark.testing import phantoms
+from benchmark.testing.components import NOBODYS_OPTION, ComponentTests, load
 
 Oracle = Callable[[NDArray[np.float64], NDArray[np.float64], tuple[float, float]], float]
 TIE = 1e-9
 """Relative difference below which two scores are the same."""
 
 
-class MetricTests:
+class MetricTests(ComponentTests):
     """Conformance tests of one metric. Subclass, set :attr:`spec`, and say what the metric promises.
 
     Every check is a method ``test_...``; pytest collects them. ``Test`` must begin the subclass's name.
     """
 
+    kind = "metric"
     spec: ClassVar[MetricSpec]
     """The metric's record."""
     options: ClassVar[Mapping[str, Any]] = {}
@@ -105,6 +107,15 @@ class MetricTests:
         return replace(noisy, predicted_labels=next(phantoms.misplaced(images)).predicted_labels)
 
     # -- the checks ---------------------------------------------------------------------------------------
+
+    def test_unknown_options_are_refused(self) -> None:
+        """An option that a metric does not have is an error, never ignored."""
+        factory = load(self.spec)
+        try:
+            factory(**{**self.options, NOBODYS_OPTION: 1})
+        except Exception:
+            return
+        self._fail(f"took the option {NOBODYS_OPTION!r}", "name the parameters of its factory; take no **options")
 
     def test_gives_what_its_level_says(self) -> None:
         """One finite-or-NaN number a slice, a study or a set."""
@@ -326,13 +337,6 @@ class MetricTests:
     def _same(self, one: NDArray[Any], other: NDArray[Any], what: str, advice: str, *, tolerance: float = TIE) -> None:
         equal = np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
         assert equal, self._says(f"{what}: {_text(other)} instead of {_text(one)}", advice)
-
-    def _only_if(self, applies: bool, reason: str) -> None:
-        if not applies:
-            raise unittest.SkipTest(f"{self.spec.name} {reason}")
-
-    def _says(self, fault: str, advice: str) -> str:
-        return f"metric {self.spec.name}: {fault}; {advice}"
 
 
 def _text(values: NDArray[Any]) -> str:
