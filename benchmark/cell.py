@@ -65,14 +65,14 @@ def _train_and_translate(
     spec = job.spec
     model_spec = registry.model(spec.model).spec
     device = choose_device(job.device)
-    slices = Slices(dataset, "train")
+    slices = None if model_spec.kind == "fixed" else Slices(dataset, "train")
     facts = DataFacts.of(dataset)
-    context = model_context(facts, spec, device, len(slices))
+    context = model_context(facts, spec, device, len(slices) if slices is not None else 0)
     augmentation = _augmentation(spec, registry, dataset, facts.view)
-    if model_spec.kind == "trained":
+    if slices is not None and model_spec.kind == "trained":
         _check_batch(context.recipe.batch_size, slices)
     model = build_model(model_spec, spec, context)
-    if model_spec.kind == "trained":
+    if slices is not None and model_spec.kind == "trained":
         translates = model_spec.output == "translation"
         validation = Slices(dataset, "val") if dataset.info.splits["val"] and translates else None
         trained = Loop(
@@ -91,7 +91,7 @@ def _train_and_translate(
             augmentation=augmentation,
             graphs=job.graphs,
         ).run(slices, validation)
-    elif model_spec.kind == "fitted":
+    elif slices is not None:
         trained = _fit(model, job, slices)
     else:
         trained = Trained(0, 0.0, 0, 0.0, float("nan"))

@@ -250,6 +250,8 @@ def _cell(
         skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
     elif model.same_unit and task.source_unit != task.target_unit:
         skip = f"{model.name} stays within a unit, {task.name} goes from {task.source_unit} to {task.target_unit}"
+    elif not data.slices and model.kind != "fixed":
+        skip = f"{model.name} learns, and {Path(data.source.path).name} is a test set without training patients"
     elif not data.paired and model.kind != "fixed" and model.pairing == "paired":
         skip = (
             f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"

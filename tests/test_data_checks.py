@@ -179,7 +179,7 @@ ERRORS: dict[str, tuple[Plant, str, str]] = {
         "patient 'test3' is in both 'val' and 'test'",
     ),
     "unknown patient": (lambda f: set_patients(f, "val", ["ghost"]), "file", "'ghost' of split 'val' has no case"),
-    "no training": (lambda f: set_patients(f, "train", []), "file", "train split is empty"),
+    "no training": (lambda f: set_patients(f, "train", []), "file", "fitted to training patients, and there are none"),
     "no test": (lambda f: set_patients(f, "test", []), "file", "test split is empty"),
     "no split": (lambda f: f["splits"].pop("val"), "file", "split 'val' is missing"),
     "no splits": (lambda f: f.pop("splits"), "splits", "damaged"),

@@ -226,7 +226,7 @@ BAD_SPLITS: dict[str, tuple[dict[str, list[str]], str]] = {
     "twice in one": ({"train": ["a", "a", "b"], "test": ["c"]}, "'a' is in both 'train' and 'train'"),
     "in none": ({"train": ["a"], "test": ["b"]}, "in no split: c"),
     "unknown": ({"train": ["a", "b"], "test": ["c", "d"]}, "without a case: d"),
-    "no training": ({"val": ["a", "b"], "test": ["c"]}, "train split is empty"),
+    "no training": ({"val": ["a", "b"], "test": ["c"]}, "percentile windows are fitted to training"),
     "no test": ({"train": ["a", "b"], "val": ["c"]}, "test split is empty"),
 }
 
@@ -237,6 +237,16 @@ def test_bad_splits_are_refused_and_nothing_remains(tmp_path: Path, fault: str) 
     with pytest.raises(DatasetError, match=message):
         write_cases(tmp_path / "d.h5", "abc", splits)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_test_set_needs_no_training_patients_if_its_windows_are_declared(tmp_path: Path) -> None:
+    declared = {"source": Side("MR", "a.u.", Window(0, 1000)), "target": TARGET}
+    with open_writer(tmp_path / "d.h5", **declared) as writer:
+        writer.add_case("a", "s1", **anatomy("a"), spacing=(1, 1, 1))
+        writer.set_splits({"test": ["a"]})
+    info = Dataset(tmp_path / "d.h5").info
+    assert info.splits == {"train": (), "val": (), "test": ("a",)}
+    assert (info.source_map.low, info.source_map.high) == (0, 1000)
 
 
 def test_a_file_without_cases_or_splits_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class DataFacts:
     """What a model's training data were: enough to bring another image into the same form.
 
-    ``image_size`` (rows, columns) in pixels, ``spacing`` (slice, row, column) in mm: the training cases' median.
+    ``image_size`` (rows, columns) in pixels, ``spacing`` (slice, row, column) in mm: the training cases' median, of a
+    mere test set the test cases'.
     """
 
     name: str
@@ -40,7 +41,7 @@ class DataFacts:
         from benchmark.data.geometry import view_of
 
         info = dataset.info
-        places = [dataset.place(key) for key in info.in_split("train")]
+        places = [dataset.place(key) for key in info.in_split("train") or info.in_split("test")]
         spacing = np.median([spacing for spacing, _ in places], axis=0)
         return cls(
             name=info.name,

@@ -249,6 +249,8 @@ class Dataset:
         if len(sizes) > 1:
             raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
         splits = _read_splits(file, {key.patient for key in slices}, where)
+        if not splits["train"] and "percentile" in (source.window.kind, target.window.kind):
+            raise DatasetError(f"{where}: a window is fitted to training patients, and there are none")
         paired = bool(file.attrs.get("paired", True))
         for key in slices:
             if paired or key.patient not in splits["train"]:
@@ -360,9 +362,8 @@ def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, t
                 raise DatasetError(f"{where}: patient {name!r} of split {split!r} has no case")
             owner[name] = split
         splits[split] = names
-    for split in ("train", "test"):
-        if not splits[split]:
-            raise DatasetError(f"{where}: the {split} split is empty")
+    if not splits["test"]:
+        raise DatasetError(f"{where}: the test split is empty")
     return splits
 
 
