@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmark_medical.options import CtOptions
 from benchmark_medical.pet import FWHM
-from benchmark_medical.projector import Projector, projector
+from benchmark_medical.projector import Projector, projector, refined
 
 MU_WATER = 0.193
 """Linear attenuation of water at 70 keV, about the mean energy at 120 kVp (NIST XCOM), in 1/cm."""
@@ -154,7 +154,7 @@ class Scanner:
         if dose <= 0:
             raise ValueError(f"dose {dose:g} must be above 0")
         blurred = gaussian_filter(np.asarray(hu, np.float32), (0, self.blur, self.blur), mode="nearest")
-        integrals = self.fine.forward(finer(mu_from_hu(blurred), self.finer)).astype(np.float64)
+        integrals = self.fine.forward(refined(mu_from_hu(blurred), self.finer)).astype(np.float64)
         photons = self.unattenuated * dose
         if photons == 0:
             return Counts(np.exp(-integrals), 1.0, 0.0)
@@ -195,24 +195,6 @@ def hu_from_mu(mu: NDArray[np.floating]) -> Array:
 def limited(hu: Array) -> Array:
     """HU inside the range of 12-bit CT."""
     return np.clip(hu, LOWEST_HU, HIGHEST_HU)
-
-
-def finer(images: Array, times: int) -> Array:
-    """Slices ``(Z, N, N)`` on ``times`` as fine a grid: linear between pixel centres, then shifted pixel by pixel so
-    that every pixel keeps its mean, and never negative."""
-    if times == 1:
-        return images
-    place = (np.arange(images.shape[1] * times) + 0.5) / times - 0.5
-    below = np.clip(np.floor(place).astype(int), 0, images.shape[1] - 1)
-    above = np.minimum(below + 1, images.shape[1] - 1)
-    share = np.clip(place - below, 0, 1).astype(np.float32)
-    rows = images[:, below] * (1 - share)[:, None] + images[:, above] * share[:, None]
-    smooth = rows[:, :, below] * (1 - share) + rows[:, :, above] * share
-    side = images.shape[1]
-    blocks = smooth.reshape(-1, side, times, side, times)
-    blocks += (images - blocks.mean((2, 4)))[:, :, None, :, None]
-    result: Array = np.maximum(smooth, 0)
-    return result
 
 
 def ramp(rays: int, spacing: float) -> NDArray[np.float64]:

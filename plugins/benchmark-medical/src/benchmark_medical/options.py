@@ -21,6 +21,7 @@ class PetOptions:
     iterations: int = _option(6, "OSEM iterations")
     subsets: int = _option(6, "OSEM subsets (views are dealt round robin)")
     filter_mm: float = _option(2.0, "FWHM of the Gaussian filter after reconstruction, in mm; 0: none")
+    model_resolution: bool = _option(False, "the reconstruction knows the point spread: sharper, with edge overshoot")
 
 
 @dataclass(frozen=True)
