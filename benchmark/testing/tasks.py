@@ -99,6 +99,7 @@ class TaskTests(ComponentTests):
 
     def test_values_look_like_their_unit(self) -> None:
         """Values and windows of the sides are plausible for the units that they are declared in."""
+        self._needs("test_units_and_modalities_are_as_declared")
         with self.data() as dataset:
             info = dataset.info
         for role, window in (("source", info.source_map), ("target", info.target_map)):
