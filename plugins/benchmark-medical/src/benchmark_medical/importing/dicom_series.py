@@ -80,28 +80,31 @@ def find_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
         if not _looks_like_dicom(path):
             continue
         try:
-            header = _read(path, pixels=False)
-            uid = str(header.SeriesInstanceUID)
-            if "ImagePositionPatient" not in header:
-                raise ValueError("no ImagePositionPatient: not a slice (multi-frame, report or localiser)")
+            series = _series(path)
         except Exception as error:  # whatever a damaged file makes the reader raise
             skipped.append(Skipped(path.relative_to(folder).as_posix(), _reason(error)))
             continue
-        series = found.get(uid)
-        if series is None:
-            series = found[uid] = Series(
-                patient=_text(header, "PatientID"),
-                deidentified=_text(header, "PatientIdentityRemoved").upper() == "YES",
-                study=_text(header, "StudyInstanceUID"),
-                date=_text(header, "StudyDate"),
-                uid=uid,
-                description=_text(header, "SeriesDescription"),
-                modality=_text(header, "Modality"),
-                frame=_text(header, "FrameOfReferenceUID"),
-                folder=path.parent,
-            )
-        series.files.append(path)
+        found.setdefault(series.uid, series).files.append(path)
     return sorted(found.values(), key=lambda each: (each.patient, each.date, each.study, each.uid)), skipped
+
+
+def _series(path: Path) -> Series:
+    """The series that a slice says it belongs to, without files."""
+    header = _read(path, pixels=False)
+    uid = str(header.SeriesInstanceUID)
+    if "ImagePositionPatient" not in header:
+        raise ValueError("no ImagePositionPatient: not a slice (multi-frame, report or localiser)")
+    return Series(
+        patient=_text(header, "PatientID"),
+        deidentified=_text(header, "PatientIdentityRemoved").upper() == "YES",
+        study=_text(header, "StudyInstanceUID"),
+        date=_text(header, "StudyDate"),
+        uid=uid,
+        description=_text(header, "SeriesDescription"),
+        modality=_text(header, "Modality"),
+        frame=_text(header, "FrameOfReferenceUID"),
+        folder=path.parent,
+    )
 
 
 def read_series(series: Series) -> Volume:
@@ -164,12 +167,16 @@ def _slice(path: Path, modality: str) -> _Slice:
         pixels = np.maximum(pixels, PADDED_HU)
     elif modality == "PT":
         pixels = pixels * _suv_factor(header, path.name)
-    orientation = np.array([float(value) for value in header.ImageOrientationPatient])
+    axes = np.array([float(value) for value in header.ImageOrientationPatient]).reshape(2, 3)
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
+        raise CaseFault(f"{path.name}: rows and columns are not at right angles (ImageOrientationPatient)")
     spacing = [float(value) for value in header.PixelSpacing]
+    if len(spacing) != 2 or not min(spacing) > 0:
+        raise CaseFault(f"{path.name}: PixelSpacing {spacing} is no size of a pixel")
     return _Slice(
         pixels=pixels.astype(np.float32),
         position=np.array([float(value) for value in header.ImagePositionPatient]),
-        axes=orientation.reshape(2, 3),
+        axes=axes,
         spacing=(spacing[0], spacing[1]),
         thickness=float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1.0),
     )
