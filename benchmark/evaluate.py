@@ -18,7 +18,7 @@ import numpy as np
 from benchmark import atomic
 from benchmark.claim import CellSpec, DataSource, library_version
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import LABELS, PREDICTIONS_SCHEMA, CaseKey
+from benchmark.data.schema import LABELS, PREDICTIONS_SCHEMA, STORED, CaseKey, set_text
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.measuring import measure, measure_key
 from benchmark.plan import Plan, file_info
@@ -130,10 +130,10 @@ class _Intake:
     def studies(self, path: Path) -> Iterator[tuple[CaseKey, Study | str]]:
         """Every study of the test split, or why it cannot be scored; written to ``path`` on the way."""
         info = self._dataset.info
-        with h5py.File(path, "w") as file:
-            file.attrs.update(
-                schema=PREDICTIONS_SCHEMA, split="test", unit=info.target.unit, dataset=info.content_sha256
-            )
+        with h5py.File(path, "w", libver="v110") as file:
+            about = {"schema": PREDICTIONS_SCHEMA, "split": "test", "unit": info.target.unit}
+            for attribute, value in {**about, "dataset": info.content_sha256}.items():
+                set_text(file, attribute, value)
             for case in self._dataset.iterate("test"):
                 name = str(case.key)
                 try:
@@ -152,14 +152,11 @@ class _Intake:
                     require_plausible(prediction, case, info.target.unit)
                 for place, array in ((name, prediction), (f"{LABELS}/{name}", labels)):
                     if array is not None:
-                        chunks = (1, *array.shape[1:])
-                        file.create_dataset(
-                            place, data=array, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
-                        )
+                        file.create_dataset(place, data=array, chunks=(1, *array.shape[1:]), **STORED)
                 self.scored.append(name)
                 yield case.key, Study(case, prediction, labels)
             lost = dict.fromkeys(self.missing, "missing") | {n: f"failed: {why}" for n, why in self.failed.items()}
-            file.attrs["lost"] = json.dumps(lost)
+            set_text(file, "lost", json.dumps(lost))
 
 
 def _data_of(folder: RunFolder, task: str) -> Path:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.resources
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,7 +36,12 @@ from typing import Any
 from benchmark.errors import UsageError, unknown_name
 from benchmark.plugins import Registry
 from benchmark.presets import PRESETS, Recipe
+from benchmark.printable import printable
 from benchmark.specs import GridSpec
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_UNFIT = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,11 @@ def load_grid(registry: Registry, name: str) -> Grid:
         path = Path(name)
         if not path.is_file():
             raise UsageError(f"grid file {name}: no such file")
-        return parse_grid(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"grid file {name}: cannot be read as UTF-8 text ({error})") from None
+        return parse_grid(text, str(path))
     spec: GridSpec = registry.find("grid", name).spec
     text = importlib.resources.files(spec.package).joinpath(spec.path).read_text(encoding="utf-8")
     return parse_grid(text, f"grid {name}")
@@ -92,8 +102,8 @@ def parse_grid(text: str, where: str) -> Grid:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits and brackets in brackets among them
+        raise UsageError(f"{where}: not TOML: {printable(str(error))[:200]}") from None
     _only(data, {"name", "summary", "entries", "published"}, where)
     entries = data.get("entries")
     if not isinstance(entries, list) or not entries:
@@ -109,22 +119,32 @@ def parse_grid(text: str, where: str) -> Grid:
             raise UsageError(f"{place}: 'tasks' must be a list of task names")
         if not isinstance(models, list) or not models:
             raise UsageError(f"{place}: 'models' must be a list of models")
+        if not isinstance(entry.get("profile"), str | None):
+            raise UsageError(f"{place}: 'profile' must be the name of a profile")
         parsed = tuple(_entry(model, place) for model in models)
         blocks.append((tuple(tasks), parsed, entry.get("profile")))
     tables = data.get("published", [])
     if not isinstance(tables, list):
         raise UsageError(f"{where}: 'published' must be a list of [[published]] tables")
     published = tuple(_published(table, f"{where}: published[{number}]") for number, table in enumerate(tables, 1))
-    return Grid(str(data.get("name", Path(where).stem)), str(data.get("summary", "")), tuple(blocks), published)
+    name = _name(data["name"], where) if "name" in data else _UNFIT.sub("-", Path(where).stem).lstrip("-.") or "grid"
+    return Grid(name, printable(str(data.get("summary", ""))), tuple(blocks), published)
+
+
+def _name(value: Any, place: str) -> str:
+    """A name that becomes part of folder names and of task/name/seed."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise UsageError(f"{place}: name {value!r}: use 1 to 64 letters, digits, '.', '_', '+' or '-'")
+    return value
 
 
 def _entry(model: Any, place: str) -> Entry:
     if isinstance(model, str):
-        return Entry(model, model)
+        return Entry(model, _name(model, place))
     if not isinstance(model, dict) or not isinstance(model.get("model"), str):
         raise UsageError(f"{place}: a model is a name, or a table with 'model' and optionally 'name' and 'options'")
     _only(model, {"model", "name", "options", "recipes"}, place)
-    name = str(model.get("name", model["model"]))
+    name = _name(model.get("name", model["model"]), place)
     options, recipes = model.get("options", {}), model.get("recipes", {})
     for key, table in (("options", options), ("recipes", recipes)):
         if not isinstance(table, dict):

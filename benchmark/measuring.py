@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmark import atomic, options
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import CaseKey
+from benchmark.data.schema import CaseKey, text
 from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError
 from benchmark.plugins import Offer, Registry, source_sha256
 from benchmark.protocols import MeasureContext, MeasuredStudy
@@ -101,7 +101,7 @@ class _Split:
 
         self._dataset = dataset
         self._file = h5py.File(predictions, "r")
-        if self._file.attrs.get("dataset") != dataset.info.content_sha256:
+        if text(self._file.attrs.get("dataset", "")) != dataset.info.content_sha256:
             raise DatasetError(f"{predictions}: made from another data set; run the cell again")
         lost: dict[str, str] = json.loads(self._file.attrs.get("lost", "{}"))
         self.lost = {key.patient for key in dataset.info.in_split("test") if str(key) in lost}

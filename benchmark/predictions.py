@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmark.data.geometry import CaseFault, Volume
 from benchmark.data.nifti import SUFFIXES, load
 from benchmark.data.placing import place, place_labels
-from benchmark.data.reader import Case, DatasetInfo, open_file
+from benchmark.data.reader import Case, DatasetInfo, guarded, open_file
 from benchmark.data.schema import PREDICTIONS_SCHEMA, CaseKey, text
 from benchmark.errors import UsageError
 
@@ -59,7 +59,7 @@ class PredictionFile:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
         self._path = path
-        with open_file(path) as file:
+        with open_file(path) as file, guarded(str(path)):
             schema = text(file.attrs["schema"]) if "schema" in file.attrs else None
             if schema != PREDICTIONS_SCHEMA:
                 raise UsageError(
@@ -80,7 +80,7 @@ class PredictionFile:
         self._asked.add(name)
         if name not in self._there:
             raise Lost("missing")
-        with open_file(self._path) as file:
+        with open_file(self._path) as file, guarded(f"{self._path}: case {name}"):
             data = file[name]
             if data.dtype.kind not in "iuf":
                 raise UsageError(f"{self._path}: case {name} holds {data.dtype}, not numbers")

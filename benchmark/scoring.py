@@ -21,7 +21,7 @@ from benchmark import atomic
 from benchmark.atomic import sha256_of
 from benchmark.claim import pretrained_sha256
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import LABELS, CaseKey
+from benchmark.data.schema import LABELS, CaseKey, text
 from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
 from benchmark.plugins import Registry, source_sha256
 from benchmark.preparing import Study, prepared, whole_slices
@@ -145,7 +145,7 @@ def score(judge: Judge, dataset: Dataset, predictions: Path, about: Mapping[str,
         BenchmarkError: a case is missing from the predictions, or they belong to another data set.
     """
     with h5py.File(predictions, "r") as file:
-        if file.attrs.get("dataset") != dataset.info.content_sha256:
+        if text(file.attrs.get("dataset", "")) != dataset.info.content_sha256:
             raise BenchmarkError(f"{predictions}: made from another data set; run the cell again")
         return score_studies(judge, _stored(dataset, file, predictions), about)
 

@@ -88,6 +88,12 @@ def _check_plan(about: Mapping[str, Any]) -> None:
     for key, kind in (("grid", str), ("preset", str), ("seeds", list), ("cells", list), ("plugins", list)):
         if not isinstance(about[key], kind):
             raise ValueError(f"{key} is no {kind.__name__}")
+    for table in about.get("published", ()):
+        if not isinstance(table["task"], str) or not isinstance(table["source"], str):
+            raise ValueError("a published table has no task or no source")
+        for values in table["scores"].values():
+            if not all(isinstance(value, int | float) for value in values.values()):
+                raise ValueError("a published score is no number")
     for cell in about["cells"]:
         spec = CellSpec.from_json(cell["spec"])
         # the id becomes a folder's name
@@ -116,7 +122,10 @@ def unsealed(text: bytes) -> dict[str, Any] | None:
         return None
     if _seal_holds(text, stated):
         return record
-    return record if atomic.sha256_of(record) == stated else None
+    try:
+        return record if atomic.sha256_of(record) == stated else None
+    except ValueError:  # NaN and the like, which no record of ours holds
+        return None
 
 
 def _read(path: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmark import atomic
 from benchmark.data.intensity import IntensityMap
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import PREDICTIONS_SCHEMA
+from benchmark.data.schema import PREDICTIONS_SCHEMA, STORED, set_text
 from benchmark.errors import BenchmarkError, TrainingDiverged
 from benchmark.protocols import Translator
 
@@ -93,14 +93,11 @@ def write_predictions(
     info = dataset.info
 
     def write(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file.attrs.update(
-                schema=PREDICTIONS_SCHEMA,
-                cell=cell,
-                split=split,
-                unit=info.target.unit,
-                dataset=info.content_sha256,
-            )
+        # this version of HDF5 keeps checksums of its metadata: a damaged file is noticed, not read as zeros
+        with h5py.File(temporary, "w", libver="v110") as file:
+            about = {"schema": PREDICTIONS_SCHEMA, "cell": cell, "split": split}
+            for name, value in {**about, "unit": info.target.unit, "dataset": info.content_sha256}.items():
+                set_text(file, name, value)
             fill(file)
 
     atomic.write_with(path, write)
@@ -108,6 +105,4 @@ def write_predictions(
 
 def store(file: h5py.File, name: str, array: NDArray[np.generic]) -> None:
     """Store an array ``(Z, H, W)``, one chunk a slice."""
-    file.create_dataset(
-        name, data=array, chunks=(1, *array.shape[1:]), compression="gzip", compression_opts=1, shuffle=True
-    )
+    file.create_dataset(name, data=array, chunks=(1, *array.shape[1:]), **STORED)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzzing import blank_a_block, cut, flip_one_bit, set_some_bytes
 from small_datasets import write
 
 from benchmark.data.checks import check, require
@@ -16,25 +17,6 @@ from benchmark.data.reader import Case, Dataset, DatasetInfo
 from benchmark.errors import DatasetError
 
 EACH = 60
-
-
-def cut(data: bytearray, rng: random.Random) -> None:
-    del data[rng.randrange(len(data)) :]
-
-
-def flip_one_bit(data: bytearray, rng: random.Random) -> None:
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-
-
-def set_some_bytes(data: bytearray, rng: random.Random) -> None:
-    for _ in range(rng.randrange(2, 30)):
-        data[rng.randrange(len(data))] = rng.randrange(256)
-
-
-def blank_a_block(data: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(data))
-    stop = min(len(data), start + rng.randrange(1, 512))
-    data[start:stop] = bytes([rng.choice((0, 255))]) * (stop - start)
 
 
 def read_all(path: Path) -> tuple[DatasetInfo, list[Case]]:

@@ -39,6 +39,7 @@ from benchmark.data.intensity import IntensityMap, Window
 from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
+    import h5py
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
@@ -46,6 +47,8 @@ SCHEMA = "mi2i/1"
 PREDICTIONS_SCHEMA = "mi2i-predictions/1"
 LABELS = "@labels"
 """Group of a predictions file with the structures found in the predictions; no patient can be called so."""
+STORED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+"""How arrays are stored, one chunk a slice: what every HDF5 program reads, with checksums."""
 SPLITS = ("train", "val", "test")
 MAXIMUM_VOXELS = 1 << 30
 """Larger volumes are refused: no scan is, but a damaged header may say so."""
@@ -169,6 +172,14 @@ def text(value: object) -> str:
     if isinstance(value, str):
         return value
     raise TypeError(f"{value!r} is not a text")
+
+
+def set_text(place: h5py.File | h5py.Group | h5py.Dataset, attribute: str, value: str) -> None:
+    """Store a string with a fixed length: one of variable length lies where a wrong byte can hang HDF5."""
+    import h5py
+
+    encoded = value.encode()
+    place.attrs.create(attribute, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
 
 
 def side_to_json(side: Side, fitted: IntensityMap) -> str:

@@ -16,12 +16,14 @@ from benchmark.data.reader import require_pair
 from benchmark.data.schema import (
     SCHEMA,
     SPLITS,
+    STORED,
     CaseKey,
     Origin,
     Side,
     array_sha256,
     identifier,
     origins_to_json,
+    set_text,
     side_to_json,
     text,
 )
@@ -48,7 +50,8 @@ class DatasetWriter:
 
     ``paired=False``: sources and targets of the training patients do not belong together; only models that train
     unpaired will be trained on the file. ``mirror_safe``: the anatomy is as likely the other way round, so training
-    images may be mirrored left to right.
+    images may be mirrored left to right. Without training patients the file is a test set: it can be evaluated on, and
+    models that learn nothing run on it.
 
     Raises:
         DatasetError: shapes differ, values are NaN or infinite, a mask is empty, a case comes twice, a spacing or
@@ -83,7 +86,7 @@ class DatasetWriter:
         try:
             self._file.attrs.update(simulated=bool(simulated), paired=bool(paired), mirror_safe=bool(mirror_safe))
             for attribute, value in {"schema": SCHEMA, "task": task, "name": name, "provenance": described}.items():
-                _set_text(self._file, attribute, value)
+                set_text(self._file, attribute, value)
         except BaseException:
             self._discard()
             raise
@@ -160,9 +163,9 @@ class DatasetWriter:
         self._size = shape[1:]
         group = self._file.create_group(f"cases/{key}")
         group.attrs.update(spacing=lengths, affine=to_world)
-        _set_text(group, "physics", json.dumps(dict(physics or {}), sort_keys=True))
+        set_text(group, "physics", json.dumps(dict(physics or {}), sort_keys=True))
         if origins:
-            _set_text(group, "origins", origins_to_json(origins))
+            set_text(group, "origins", origins_to_json(origins))
         for role, array in arrays.items():
             _store(group, role, array)
         self._cases.append(key)
@@ -189,9 +192,14 @@ class DatasetWriter:
         for split, patients in self.splits.items():
             self._file.create_dataset(f"splits/{split}", data=np.array(patients, "S64"))
         training = [key for key in self._cases if key.patient in self.splits["train"]]
+        if not training and (fitted := [role for role, side in self.sides.items() if side.window.kind == "percentile"]):
+            raise DatasetError(
+                f"{self.path.name}: percentile windows are fitted to training patients, and there are none; "
+                f"declare the window of the {fitted[0]} in its unit"
+            )
         for role, side in self.sides.items():
-            _set_text(self._file, role, side_to_json(side, fitted_window(self._file, role, side, training)))
-        _set_text(self._file, "content_sha256", content_sha256(self._file))
+            set_text(self._file, role, side_to_json(side, fitted_window(self._file, role, side, training)))
+        set_text(self._file, "content_sha256", content_sha256(self._file))
         self._file.close()
         with self._temporary.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -207,7 +215,7 @@ class DatasetWriter:
                 trained_on.update(group)
             else:
                 require_pair(group, key, self.path.name)
-        for role in self.sides:
+        for role in self.sides if training else ():
             if role not in trained_on:
                 raise DatasetError(f"{self.path.name}: no training case has a {role}")
 
@@ -228,23 +236,8 @@ def _compact(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _store(group: h5py.Group, role: str, array: NDArray[np.generic]) -> None:
-    data = group.create_dataset(
-        role,
-        data=array,
-        chunks=(1, *array.shape[1:]),
-        compression="gzip",
-        compression_opts=1,
-        shuffle=True,
-        fletcher32=True,
-    )
-    _set_text(data, "sha256", array_sha256(array))
-
-
-def _set_text(place: h5py.File | h5py.Group | h5py.Dataset, attribute: str, value: str) -> None:
-    import h5py
-
-    encoded = value.encode()
-    place.attrs.create(attribute, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
+    data = group.create_dataset(role, data=array, chunks=(1, *array.shape[1:]), **STORED)
+    set_text(data, "sha256", array_sha256(array))
 
 
 def _check_splits(splits: Mapping[str, Sequence[str]], patients: set[str], where: str) -> None:
@@ -260,9 +253,8 @@ def _check_splits(splits: Mapping[str, Sequence[str]], patients: set[str], where
         raise DatasetError(f"{where}: in no split: {', '.join(missing[:5])}")
     if unknown := sorted(set(seen) - patients):
         raise DatasetError(f"{where}: in a split but without a case: {', '.join(unknown[:5])}")
-    for split in ("train", "test"):
-        if not splits.get(split):
-            raise DatasetError(f"{where}: the {split} split is empty")
+    if not splits.get("test"):
+        raise DatasetError(f"{where}: the test split is empty")
 
 
 def iterate_cases(file: h5py.File) -> Iterator[CaseKey]:

@@ -1,0 +1,255 @@
+"""Damaged and hostile files of every format that the project reads: an error that names the file, or harmless.
+
+A hundred files of each kind in the default suite, 2,000 in the tests marked ``slow``. They are read in a process of
+their own, so that a hang or a crash is found and said to be one.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from command_line import STRANGERS, CommandLine
+from fuzzing import TEXT, mutated, other_json, outcomes
+from small_datasets import write
+
+from benchmark import checkpoints, plugins
+from benchmark.cli.leaderboard import print_and_write
+from benchmark.cli.status import status
+from benchmark.data.checks import check
+from benchmark.data.reader import Dataset
+from benchmark.data.summary import summary
+from benchmark.errors import BenchmarkError
+from benchmark.grid import load_grid
+from benchmark.plan import Choices, make_plan
+from benchmark.plugins import Registry
+from benchmark.predictions import Lost, open_predictions
+from benchmark.pretrained import weights
+from benchmark.specs import WeightsSpec
+from benchmark.store import RunFolder, sealed
+from benchmark.translating import store, write_predictions
+
+COUNTS = pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the toy grid."""
+    command = CommandLine.make(tmp_path_factory.mktemp("run"))
+    ended = command("run", "--grid", "toy", "--preset", "smoke")
+    assert ended.returncode == 0, ended.stderr
+    return command.folder / "results" / "toy-smoke-1seed"
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    """The toy plugin alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(STRANGERS / "benchmark-toy" / "src"))
+        yield plugins.load([EntryPoint("toy", "benchmark_toy", "benchmark.plugins")])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmark_toy"]:
+        del sys.modules[name]
+
+
+@COUNTS
+def test_data_sets(tmp_path: Path, count: int) -> None:
+    path = write(tmp_path / "d.h5", splits={"train": 1, "val": 1, "test": 1})
+    original = path.read_bytes()
+
+    def read(damaged: Path) -> None:
+        errors = [problem for problem in check(damaged) if problem.severity == "error"]
+        assert all(problem.what.isprintable() and problem.advice for problem in errors)
+        with Dataset(damaged) as dataset:
+            for key in dataset.info.cases:
+                _ = dataset.load(key), dataset.physics(key), dataset.origins(key)
+        summary(damaged)
+
+    found = outcomes(read, path, lambda seed: mutated(original, seed), count)
+    assert found["refused"] > count / 2
+
+
+def look_at(run: Path, registry: Registry) -> None:
+    """What a user does with a run."""
+    status(run, json=True)
+    status(run)
+    print_and_write(RunFolder(run), registry)
+
+
+@COUNTS
+def test_plans_of_runs(run: Path, registry: Registry, count: int) -> None:
+    path = run / "run.json"
+    original = path.read_bytes()
+    try:
+        found = outcomes(lambda _: look_at(run, registry), path, lambda seed: mutated(original, seed, TEXT), count)
+    finally:
+        path.write_bytes(original)
+    assert found["refused"] > 0.9 * count
+
+
+@COUNTS
+def test_plans_of_runs_that_somebody_made_up(run: Path, registry: Registry, count: int) -> None:
+    path = run / "run.json"
+    original = path.read_bytes()
+    plan = {key: value for key, value in json.loads(original).items() if key != "sha256"}
+    try:
+        found = outcomes(
+            lambda _: look_at(run, registry), path, lambda seed: sealed(other_json(plan, random.Random(seed))), count
+        )
+    finally:
+        path.write_bytes(original)
+    assert min(found["refused"], found["read"]) > count / 20
+
+
+@COUNTS
+def test_records(run: Path, registry: Registry, count: int) -> None:
+    path = next(run.glob("cells/*/record.json"))
+    original = path.read_bytes()
+    try:
+        found = outcomes(lambda _: look_at(run, registry), path, lambda seed: mutated(original, seed, TEXT), count)
+    finally:
+        path.write_bytes(original)
+    assert found["read"] == count
+
+
+@COUNTS
+@pytest.mark.parametrize("name", ["scores.parquet", "predictions.h5", "checkpoint.pt"])
+def test_altered_files_of_a_finished_cell(run: Path, count: int, name: str) -> None:
+    """Nobody opens them: their hash stands in the record, and the cell counts as failed."""
+    path = next(run.glob(f"cells/*/{name}"))
+    original = path.read_bytes()
+    (record,) = [each for each in RunFolder(run).records() if each["id"] == path.parent.name]
+
+    def read(damaged: Path) -> None:
+        states = {each["id"]: each for each in RunFolder(run).records(verify=True)}
+        found = states[record["id"]]
+        if damaged.read_bytes() != original:
+            assert (found["state"], found["reason"]) == ("failed", f"{name} was altered")
+
+    try:
+        assert outcomes(read, path, lambda seed: mutated(original, seed), count)["read"] == count
+    finally:
+        path.write_bytes(original)
+
+
+@COUNTS
+def test_predictions(tmp_path: Path, count: int) -> None:
+    """As the harness writes them; files of others are read in the same way."""
+    data = Dataset(write(tmp_path / "d.h5", splits={"train": 1, "test": 2}))
+    cases = list(data.iterate("test"))
+    path = tmp_path / "p.h5"
+
+    def fill(file: h5py.File) -> None:
+        for case in cases:
+            store(file, str(case.key), case.target)
+
+    write_predictions(path, data, fill, cell="c")
+    data.close()
+    original = path.read_bytes()
+
+    def read(damaged: Path) -> None:
+        predictions = open_predictions(damaged, data.info)
+        for case in cases:
+            with suppress(Lost):
+                np.testing.assert_array_equal(predictions.prediction(case), case.target)
+        assert predictions.unused() is not None
+
+    found = outcomes(read, path, lambda seed: mutated(original, seed), count)
+    assert found["refused"] > count / 8
+
+
+@COUNTS
+def test_checkpoints(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "checkpoint.pt"
+    model = {"generator": {"weight": torch.linspace(-1, 1, 600)}, "optimiser": [{"lr": 1e-3, "betas": (0.5, 0.9)}]}
+    checkpoints.save(path, checkpoints.Checkpoint("c", 3, 1.0, False, model, checkpoints.random_state()))
+    original = path.read_bytes()
+
+    def read(damaged: Path) -> None:
+        found = checkpoints.load(damaged, "c", torch.device("cpu"))
+        if found is not None:
+            assert torch.equal(found.model["generator"]["weight"], model["generator"]["weight"])
+            assert (found.step, found.model["optimiser"]) == (3, model["optimiser"])
+            checkpoints.restore_random_state(found.random)
+
+    assert checkpoints.load(path, "c", torch.device("cpu")) is not None
+    outcomes(read, path, lambda seed: mutated(original, seed), count)
+
+
+def as_safetensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    safetensors.numpy.save_file(arrays, path)
+
+
+def as_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(path, **arrays)
+
+
+def as_pth(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, path)
+
+
+@COUNTS
+@pytest.mark.parametrize(
+    ("name", "save"), [("eyes.safetensors", as_safetensors), ("eyes.npz", as_npz), ("eyes.pth", as_pth)]
+)
+def test_pretrained_weights(
+    tmp_path: Path, count: int, name: str, save: Callable[[Path, dict[str, np.ndarray]], None]
+) -> None:
+    path = tmp_path / name
+    save(path, {"features.0.weight": np.ones((4, 3, 3), np.float32), "features.0.bias": np.zeros(4, np.float32)})
+    wanted = WeightsSpec(
+        "eyes", "eyes.pth", title="Eyes", url="file:///x", sha256="", parameters=40, prefix="features."
+    )
+    original = path.read_bytes()
+
+    def read(damaged: Path) -> None:
+        tensors = weights.read(damaged, wanted)
+        assert sum(tensor.numel() for tensor in tensors.values()) == 40
+
+    found = outcomes(read, path, lambda seed: mutated(original, seed), count)
+    assert found["refused"] > count / 8
+
+
+GRID = """
+name = "mine"
+summary = "What it is for."
+
+[[entries]]
+tasks = ["toy-shift"]
+profile = "toy"
+models = [
+    "toy-affine",
+    { model = "toy-affine", name = "toy-2", options = { scale = 1.5 }, recipes = { smoke = { batch_size = 2 } } },
+]
+
+[[published]]
+task = "toy-shift"
+source = "somebody"
+note = "on what"
+[published.scores]
+toy-affine = { toy-error = 0.5 }
+"""
+
+
+@COUNTS
+def test_grids(tmp_path: Path, registry: Registry, count: int) -> None:
+    path = tmp_path / "grid.toml"
+    original = GRID.encode()
+
+    def read(damaged: Path) -> None:
+        grid = load_grid(registry, str(damaged))
+        assert not set(grid.name) & set("/\\ \0")
+        with suppress(BenchmarkError):  # a name that nobody offers
+            make_plan(registry, grid, Choices(preset="smoke", datasets=tmp_path))
+
+    found = outcomes(read, path, lambda seed: mutated(original, seed, TEXT), count)
+    assert found["refused"] > count / 2
