@@ -106,7 +106,7 @@ class LowDose:
         physics: dict[str, Any] = {"dose": options.dose, "noise_hu": options.noise_hu}
         if options.signals:
             radius = inserts.radius_in_pixels(options.signal_mm, pixel)
-            sites = inserts.choose(inserts.soft_scan(target, study.mask), radius, options.signals, rng)
+            sites = inserts.choose(inserts.even_scan(target, study.mask), radius, options.signals, rng)
             target = np.rint(inserts.plant(target, sites, radius, options.signal_hu))
             physics |= {
                 "signals": [site.to_json() for site in sites],

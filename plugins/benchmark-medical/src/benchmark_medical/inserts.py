@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, gaussian_filter
-
-from benchmark_medical.tissues import TISSUES
+from scipy.ndimage import distance_transform_edt, gaussian_filter, maximum_filter, minimum_filter
 
 Array = NDArray[np.float32]
 
-SOFT_HU = (40.0, 65.0)
-"""Tissues with HU between these (muscle, liver, spleen, blood, heart) make an even ground."""
+SOFT_HU = (10.0, 110.0)
+MOST_SPAN_HU = 50.0
+"""HU of even soft tissue lie between the one and differ from those next to them by no more than the other."""
 MARGIN_PIXELS = 1.5
 """Even tissue around a disc, in pixels: what an observer compares it with."""
 SMALLEST_PIXELS = 1.5
@@ -43,16 +42,15 @@ def radius_in_pixels(radius_mm: float, pixel_mm: float) -> float:
     return max(radius_mm / pixel_mm, SMALLEST_PIXELS)
 
 
-def soft_labels(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where labels say soft tissue."""
-    low, high = SOFT_HU
-    return np.isin(labels, [number for number, tissue in enumerate(TISSUES) if low <= tissue.hu <= high])
+def even_object(hu: Array) -> NDArray[np.bool_]:
+    """Where an object without noise ``(Z, H, W)`` in HU is even soft tissue: no neighbour is far off."""
+    span = maximum_filter(hu, (1, 3, 3)) - minimum_filter(hu, (1, 3, 3))
+    return (span < MOST_SPAN_HU) & (hu > SOFT_HU[0]) & (hu < SOFT_HU[1])
 
 
-def soft_scan(hu: NDArray[np.generic], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a CT ``(Z, H, W)`` shows even soft tissue inside the mask: smoothed, it stays within 60 HU of 40."""
-    smooth = gaussian_filter(hu.astype(np.float32), (0, 2.0, 2.0))
-    return (np.abs(smooth - 40) < 60) & mask
+def even_scan(hu: NDArray[np.generic], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a CT ``(Z, H, W)`` shows even soft tissue inside the mask, once its noise is smoothed."""
+    return even_object(gaussian_filter(hu.astype(np.float32), (0, 2.0, 2.0))) & mask
 
 
 def choose(soft: NDArray[np.bool_], radius: float, most: int, rng: np.random.Generator) -> list[Site]:
@@ -62,7 +60,8 @@ def choose(soft: NDArray[np.bool_], radius: float, most: int, rng: np.random.Gen
     """
     sites: list[Site] = []
     for index, layer in enumerate(soft):
-        free = distance_transform_edt(np.pad(layer, 1))[1:-1, 1:-1] > radius + MARGIN_PIXELS
+        # an even pixel has even neighbours: the border is a pixel further away than it seems
+        free = distance_transform_edt(np.pad(layer, 1))[1:-1, 1:-1] > radius + MARGIN_PIXELS - 1
         rows, columns = np.indices(layer.shape)
         for _ in range(most):
             places = np.flatnonzero(free)

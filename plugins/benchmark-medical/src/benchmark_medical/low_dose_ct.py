@@ -20,7 +20,7 @@ def build(request: BuildRequest) -> None:
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         radius = inserts.radius_in_pixels(options.signal_mm, subject.grid.pixel)
-        sites = inserts.choose(inserts.soft_labels(subject.labels), radius, options.signals, rng)
+        sites = inserts.choose(inserts.even_object(subject.maps["hu"]), radius, options.signals, rng)
         planted = inserts.plant(subject.maps["hu"], sites, radius, options.signal_hu)
         full, low = ct.scan_pair(planted, subject.grid.pixel, options.dose, rng, options)
         return Pair(
