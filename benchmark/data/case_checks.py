@@ -93,7 +93,9 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
         if role in seen.statistics:
             seen.statistics[role].add(key, array, mask)
     whole = all(role in arrays and np.isfinite(arrays[role]).all() for role in ("source", "target"))
-    if whole and seen.paired(file, key):
+    # what is drawn in a mask need not be what stands out in a picture: they tell nothing of a shift
+    masks = any(statistics.side.unit == "mask" for statistics in seen.statistics.values())
+    if whole and not masks and seen.paired(file, key):
         z, y, x = (float(length) for length in group.attrs["spacing"])
         seen.pairs.add(key, alignment(arrays["source"], arrays["target"], mask, (z, y, x)))
 
