@@ -107,6 +107,14 @@ def test_physics_is_stored_with_each_case(tmp_path):
         assert low == pytest.approx(0.25 * full, rel=0.05)
 
 
+def test_patients_are_of_both_sexes(tmp_path):
+    size = replace(SIZE, image_size=16, train=10, slices=1)
+    for task in ("mr-ct", "pet-denoise"):
+        with h5py.File(build(tmp_path, task, size=size, name=f"{task}.h5")) as file:
+            sexes = [json.loads(case["s1"].attrs["physics"])["sex"] for case in file["cases"].values()]
+        assert set(sexes) == {"female", "male"}
+
+
 def test_without_motion_source_and_target_differ_by_noise_alone(tmp_path):
     options = MrMotionOptions(severity=0.0, noise=0.0)
     data = Dataset(build(tmp_path, "mr-motion", options=options))

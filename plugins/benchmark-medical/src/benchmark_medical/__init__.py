@@ -40,6 +40,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="CT",
         source_unit="SUV",
         target_unit="HU",
+        data_version="2",
         profile="default",
     )
     yield TaskSpec(
@@ -51,6 +52,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="FDG-PET",
         source_unit="SUV",
         target_unit="SUV",
+        data_version="2",
         profile="default",
     )
     yield TaskSpec(
@@ -63,6 +65,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="MR T1",
         source_unit="a.u.",
         target_unit="a.u.",
+        data_version="2",
         profile="default",
     )
     yield TaskSpec(
@@ -75,6 +78,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="CT",
         source_unit="a.u.",
         target_unit="HU",
+        data_version="2",
         profile="default",
     )
     yield TaskSpec(

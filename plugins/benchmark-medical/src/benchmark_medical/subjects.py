@@ -40,6 +40,7 @@ class Object:
     body: NDArray[np.bool_]
     maps: Mapping[str, Array]
     """Rendered properties by name (HU, 1/cm, SUV, signal)."""
+    sex: str
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def write(
                 labels=subject.labels,
                 spacing=subject.grid.spacing,
                 affine=subject.grid.affine,
-                physics=pair.physics,
+                physics={"sex": subject.sex, **pair.physics},
             )
             if number % 10 == 0 or number == total:
                 request.report(f"{request.task}: {number} of {total} patients")
@@ -152,7 +153,7 @@ def _subject(
         for name, (values, texture) in properties.items():
             plain = np.tensordot(values, canvas.fractions, axes=1)
             maps[name][part] = plain + np.tensordot(texture, canvas.fractions, axes=1) * grain
-    return Object(grid, labels, _filled(labels), maps)
+    return Object(grid, labels, _filled(labels), maps, "female" if body.female else "male")
 
 
 def _filled(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
