@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError, Unavailable
+from benchmark.printable import printable
 from benchmark.specs import CheckResult, WeightsSpec
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def read(path: Path, wanted: WeightsSpec) -> dict[str, Tensor]:
         if total != wanted.parameters:
             raise ValueError(f"{total} parameters instead of {wanted.parameters}")
     except Exception as error:  # whatever a damaged file makes the readers raise
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        first = printable((str(error).splitlines() or [type(error).__name__])[0])
         raise Unavailable(f"{path} does not hold {wanted.title} ({first}); remove it, then: {advice(wanted)}") from None
     return {key: tensor.float() for key, tensor in tensors.items()}
 
