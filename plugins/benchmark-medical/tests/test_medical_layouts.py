@@ -208,7 +208,7 @@ def test_nnsyn_folders(tmp_path, run):
         if name != "c":
             nifti(tmp_path / "in/TARGET_IMAGES" / f"{name}_0000.nii.gz", ct(seed))
     data, lines = run("nnsyn", folder=tmp_path / "in", task="mr-ct")
-    assert patients(data) == ["a/a", "b/b"]
+    assert patients(data) == ["a/s1", "b/s1"]
     assert "skipped c: not in TARGET_IMAGES" in lines
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.errors import UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing.dicom_series import UNITS, Series, find_series, patients, read_series
-from benchmark_medical.importing.layouts import folder_of
+from benchmark_medical.importing.layouts import as_both_sides, folder_of
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -25,8 +25,7 @@ def dicom_pairs(options: chosen.DicomPairsOptions, output: Path, report: Report)
         raise UsageError("give --source, or --clean and no --source")
     target = _selector("target", options.target)
     source = target if options.clean else _selector("source", options.source)
-    of_target = options.target.partition("/")[0]
-    of_source = of_target if options.clean else options.source.partition("/")[0]
+    of_target, of_source = options.target.partition("/")[0], options.source.partition("/")[0]
     options = replace(
         options,
         source_modality=options.source_modality or of_source or "DICOM",
@@ -34,6 +33,8 @@ def dicom_pairs(options: chosen.DicomPairsOptions, output: Path, report: Report)
         source_unit=options.source_unit or UNITS.get(of_source, "a.u."),
         target_unit=options.target_unit or UNITS.get(of_target, "a.u."),
     )
+    if options.clean:
+        options = as_both_sides(options)
 
     def find() -> Found:
         series, skipped = find_series(folder)

@@ -7,9 +7,10 @@ doi:10.5281/zenodo.14918089; autoPET; BraTS 2020 to 2023; IXI; nnU-Net v2; nnsyn
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from benchmark.errors import UsageError
 from benchmark_medical.importing import options as chosen
@@ -18,16 +19,13 @@ from benchmark_medical.importing.formats import VOLUME_SUFFIXES, stem
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
+Scans = TypeVar("Scans", bound=chosen.ScanOptions)
+
 
 def nifti_pairs(options: chosen.NiftiPairsOptions, output: Path, report: Report) -> None:
     """Import pairs in a folder per patient, a flat folder or a manifest."""
     if options.clean:
-        options = replace(
-            options,
-            source_modality=options.target_modality,
-            source_unit=options.target_unit,
-            source_window=options.target_window,
-        )
+        options = as_both_sides(options)
     import_studies(lambda: pairing.find(options), options, output, report, "nifti-pairs")
 
 
@@ -194,17 +192,16 @@ def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
                 found.setdefault(case, {})[channel] = path
             structures = {stem(path): path for path in _volumes(folder / labels)}
             for case, channels in sorted(found.items()):
-                name = patient(case)
+                named = patient(case)
                 lacks = [channel for channel in (options.source, options.target) if channel not in channels]
-                if lacks or name is None:
+                if lacks or named is None:
                     why = f"no channel {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
                     skipped.append(Skipped(f"{images}/{case}", why))
                     continue
                 wanted = structures.get(case) if options.structures else None
                 studies.append(
                     Study(
-                        name,
-                        case,
+                        *named,
                         Image.of(channels[options.source]),
                         Image.of(channels[options.target]),
                         labels=Image.of(wanted) if wanted else None,
@@ -233,15 +230,15 @@ def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
         studies: list[Study] = []
         skipped: list[Skipped] = []
         for case in sorted(inputs.keys() | targets.keys()):
-            name = patient(case)
+            named = patient(case)
             if case not in inputs or case not in targets:
                 skipped.append(Skipped(case, f"not in {'INPUT' if case in targets else 'TARGET'}_IMAGES"))
-            elif name is None:
+            elif named is None:
                 skipped.append(Skipped(case, f"--patient {options.patient!r} does not match"))
             else:
                 source, target = Image.of(inputs[case]), Image.of(targets[case])
                 mask, structures = (Image.of(files[case]) if case in files else None for files in (masks, labels))
-                studies.append(Study(name, case, source, target, mask=mask, labels=structures, aligned=True))
+                studies.append(Study(*named, source, target, mask=mask, labels=structures, aligned=True))
         return studies, skipped
 
     import_studies(find, options, output, report, "nnsyn")
@@ -266,8 +263,26 @@ def _volumes(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.iterdir() if path.name.lower().endswith(VOLUME_SUFFIXES))
 
 
-def patient_of(pattern: str) -> Callable[[str], str | None]:
-    """Whose a case is: the group of a regular expression in its name, or the whole name."""
+def as_both_sides(options: Scans) -> Scans:
+    """Options under which clean images are called, measured and windowed as the target on both sides."""
+    return replace(
+        options,
+        source_modality=options.target_modality,
+        source_unit=options.target_unit,
+        source_window=options.target_window,
+    )
+
+
+class Named(Protocol):
+    """Says of a case in a folder its patient and study; ``None`` where its name does not tell."""
+
+    def __call__(self, case: str, folder: str = "") -> tuple[str, str] | None: ...
+
+
+def patient_of(pattern: str) -> Named:
+    """Whose a case is: the group of a regular expression in its name. Without one every case is a patient's only one,
+    and the same name in another ``folder`` another patient's.
+    """
     try:
         expression = re.compile(pattern or "(.*)", re.DOTALL)
     except re.error as error:
@@ -275,8 +290,11 @@ def patient_of(pattern: str) -> Callable[[str], str | None]:
     if expression.groups != 1:
         raise UsageError(f"--patient {pattern!r}: put what names the patient into one pair of brackets")
 
-    def of(case: str) -> str | None:
+    def of(case: str, folder: str = "") -> tuple[str, str] | None:
+        whole = f"{folder}-{case}" if folder else case
+        if not pattern:
+            return whole, "s1"
         match = expression.search(case)
-        return match[1] if match else None
+        return (match[1], whole) if match and match[1] else None
 
     return of

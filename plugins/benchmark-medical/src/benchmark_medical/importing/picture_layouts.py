@@ -15,7 +15,7 @@ from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing import pictures
 from benchmark_medical.importing.damage import reason
 from benchmark_medical.importing.formats import SUFFIXES, stem
-from benchmark_medical.importing.layouts import folder_of, patient_of
+from benchmark_medical.importing.layouts import as_both_sides, folder_of, patient_of
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -37,14 +37,14 @@ def image_pairs(options: chosen.ImagePairsOptions, output: Path, report: Report)
         skipped: list[Skipped] = []
         for name in sorted({name for files in found.values() for name in files}):
             lacks = [role for role, files in found.items() if name not in files]
-            who = patient(name)
-            if lacks or who is None:
+            named = patient(name)
+            if lacks or named is None:
                 why = f"no {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
                 skipped.append(Skipped(name, why))
                 continue
             images = {role: Image.of(files[name], options.channel) for role, files in found.items()}
             studies.append(
-                Study(who, name, images["source"], images["target"], mask=images.get("mask"), aligned=True, whole=True)
+                Study(*named, images["source"], images["target"], mask=images.get("mask"), aligned=True, whole=True)
             )
         return studies, skipped
 
@@ -57,17 +57,21 @@ def pix2pix(options: chosen.Pix2PixOptions, output: Path, report: Report) -> Non
     apart = all((folder / side).is_dir() for side in "AB")
     patient = patient_of(options.patient)
     order = "AB" if options.direction == "AtoB" else "BA"
+    where = [folder / side for side in order] if apart else [folder, folder]
+    splits = {split: split for split in ("train", "val", "test")}
+    if not (where[0] / "test").is_dir() and (where[0] / "val").is_dir():
+        report("there is no folder test: val is the test set")
+        splits = {"train": "train", "val": "test"}
 
     def find() -> Found:
         studies: list[Study] = []
         skipped: list[Skipped] = []
-        for split in ("train", "val", "test"):
-            places = [folder / side / split for side in order] if apart else [folder / split] * 2
-            sources, targets = ({stem(path): path for path in _pictures(place)} for place in places)
+        for named_split, split in splits.items():
+            sources, targets = ({stem(path): path for path in _pictures(place / named_split)} for place in where)
             for name in sorted(sources.keys() | targets.keys()):
-                who = patient(name)
-                if name not in sources or name not in targets or who is None:
-                    why = "only on one side" if who is not None else f"--patient {options.patient!r} does not match"
+                named = patient(name, split)
+                if name not in sources or name not in targets or named is None:
+                    why = "only on one side" if named else f"--patient {options.patient!r} does not match"
                     skipped.append(Skipped(f"{split}/{name}", why))
                     continue
                 halves = ("", "") if apart else tuple("left" if side == "A" else "right" for side in order)
@@ -75,7 +79,7 @@ def pix2pix(options: chosen.Pix2PixOptions, output: Path, report: Report) -> Non
                     _half(path, half, options.channel)
                     for path, half in zip((sources[name], targets[name]), halves, strict=True)
                 )
-                studies.append(Study(who, f"{split}-{name}", source, target, split=split, aligned=True, whole=True))
+                studies.append(Study(*named, source, target, split=split, aligned=True, whole=True))
         return studies, skipped
 
     import_studies(find, options, output, report, "pix2pix")
@@ -95,25 +99,26 @@ def cyclegan(options: chosen.CycleGanOptions, output: Path, report: Report) -> N
         skipped: list[Skipped] = []
         for role, domain in domains.items():
             for path in _pictures(folder / f"train{domain}"):
-                # pictures of the two domains are of nobody in common, whatever their names
-                who = patient(stem(path))
-                if who is None:
+                named = patient(stem(path), f"train{domain}")
+                if named is None:
                     why = f"--patient {options.patient!r} does not match"
                     skipped.append(Skipped(f"train{domain}/{path.name}", why))
                     continue
-                image, whose = Image.of(path, options.channel), f"train{domain}-{who}"
+                image = Image.of(path, options.channel)
                 source, target = (image, None) if role == "source" else (None, image)
-                studies.append(Study(whose, stem(path), source, target, split="train", whole=True))
+                studies.append(Study(*named, source, target, split="train", whole=True))
         sources, targets = (
             {stem(path): path for path in _pictures(folder / f"test{domain}")} for domain in domains.values()
         )
         for name in sorted(sources.keys() | targets.keys()):
-            who = patient(name)
-            if name in sources and name in targets and who is not None:
-                pair = [Image.of(side[name], options.channel) for side in (sources, targets)]
-                studies.append(Study(f"test-{who}", name, pair[0], pair[1], split="test", aligned=True, whole=True))
-            else:
+            named = patient(name, "test")
+            if name not in sources or name not in targets:
                 skipped.append(Skipped(f"test/{name}", "not in both of testA and testB: it could not be scored"))
+            elif named is None:
+                skipped.append(Skipped(f"test/{name}", f"--patient {options.patient!r} does not match"))
+            else:
+                pair = [Image.of(side[name], options.channel) for side in (sources, targets)]
+                studies.append(Study(*named, pair[0], pair[1], split="test", aligned=True, whole=True))
         return studies, skipped
 
     import_studies(find, options, output, report, "cyclegan", paired=False)
@@ -138,7 +143,7 @@ def fastmri(options: chosen.FastMriOptions, output: Path, report: Report) -> Non
             studies.append(Study(patient or path.stem, path.stem, image, image))
         return studies, skipped
 
-    import_studies(find, options, output, report, "fastmri")
+    import_studies(find, as_both_sides(options), output, report, "fastmri")
 
 
 def _fastmri_facts(path: Path) -> tuple[str, str]:
