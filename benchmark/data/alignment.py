@@ -75,7 +75,8 @@ def alignment(
         return None
     step = -(-max(mask.shape[1:]) // _PIXELS)
     chosen = filled[np.unique(np.linspace(0, len(filled) - 1, _SLICES + 2).round().astype(int)[1:-1])]
-    images = {k: _binned(_small(source, chosen + k, step)) for k in range(-_BEYOND, _BEYOND + 1)}
+    nearest_first = sorted(range(-_BEYOND, _BEYOND + 1), key=abs)  # of equals, as in a single slice, no shift at all
+    images = {k: _binned(_small(source, chosen + k, step)) for k in nearest_first}
     fixed = _binned(_small(target, chosen, step))
     reach = min(_FARTHEST, min(fixed.shape[1:]) // 6)
     still = _information(images[0], fixed, reach, 0, 0)

@@ -51,6 +51,9 @@ class ScanOptions(SplitOptions):
     target_window: str = option("auto", "as for the source; auto: HU -1024:2000, SUV 0:10, else 0.5%:99.5%")
     axis: str = option("axial", "direction of slicing", choices=("axial", "coronal", "sagittal"))
     size: int = option(256, "pixels per side; slices are padded to a square, then resampled")
+    own_pixels: bool = option(
+        False, "keep the target's own pixels and pad to --size: values come back from 'data export' to the last bit"
+    )
     min_body: float = option(
         0.02, "slices whose region fills less than this share are dropped at the ends, and unused between them"
     )

@@ -106,7 +106,8 @@ def import_studies(
             )
         given = patients if all(patients.values()) else {}
         writer.set_splits(make_splits(options, list(patients), given, report))
-    report(f"{imported} studies of {len(patients)} patients imported, {len(skipped)} skipped")
+    what = f"{_count(imported, 'study', 'studies')} of {_count(len(patients), 'patient', 'patients')}"
+    report(f"{what} imported, {len(skipped)} skipped")
 
 
 def window(text: str, unit: str) -> Window:
@@ -139,7 +140,7 @@ def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
     region = _region(study, scans, grid, options)
     box = common_box(scans.get("source", grid), grid)
     fixed = crop(grid, box)
-    cut = slicing(fixed, VIEWS[options.axis], options.size)
+    cut = slicing(fixed, VIEWS[options.axis], options.size, own_pixels=options.own_pixels)
     images, inside = {}, region[box]
     for role, scan in scans.items():
         moved, covered = resample(scan, fixed)
@@ -245,10 +246,16 @@ def _note(enough: NDArray[np.bool_], varied: NDArray[np.bool_], kept: slice) -> 
     """How many slices a study has, and which kinds were dropped or left without a region."""
     between = _counts(enough[kept], varied[kept])
     empty, constant = (total - some for total, some in zip(_counts(enough, varied), between, strict=True))
-    note = f"{kept.stop - kept.start} slices; dropped at the ends: {empty} with too little body, {constant} constant"
+    note = _count(kept.stop - kept.start, "slice", "slices")
+    if empty or constant:
+        note += f"; dropped at the ends: {empty} with too little body, {constant} constant"
     if any(between):
         note += f"; kept between them without a region: {between[0]} with too little body, {between[1]} constant"
     return note
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _counts(enough: NDArray[np.bool_], varied: NDArray[np.bool_]) -> tuple[int, int]:
