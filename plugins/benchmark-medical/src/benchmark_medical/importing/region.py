@@ -21,7 +21,9 @@ def body_mask(data: NDArray[np.float32], unit: str, axis: int) -> NDArray[np.boo
         return inside
     parts, count = label(inside)
     if count > 1:
-        sizes = np.bincount(parts.ravel())
+        sizes = np.zeros(count + 1, np.int64)
+        for layer in parts:  # all at once would take eight bytes a voxel
+            sizes += np.bincount(layer.ravel(), minlength=count + 1)
         sizes[0] = 0
         inside = parts == sizes.argmax()
     return filled(inside, axis)
@@ -39,7 +41,9 @@ def air_threshold(data: NDArray[np.float32]) -> float:
     With two classes, hot organs in PET or fat in MR would make the second class, and the body be lost.
     """
     low = float(data.min())
-    roots = np.sqrt(np.maximum(gaussian_filter(data, 1.0) - low, 0))
+    roots = gaussian_filter(data, 1.0)
+    roots -= np.float32(low)
+    np.sqrt(np.maximum(roots, 0, out=roots), out=roots)
     counts, edges = np.histogram(roots, _BINS)
     centres = (edges[1:] + edges[:-1]) / 2
     weight = np.concatenate([[0.0], np.cumsum(counts)])
