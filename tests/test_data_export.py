@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from small_datasets import TARGET, write
 
 from benchmark.data.export import MANIFEST, Exported, export
-from benchmark.data.geometry import VIEWS, slicing
+from benchmark.data.geometry import VIEWS, CaseFault, Volume, slicing
 from benchmark.data.intensity import Window
 from benchmark.data.nifti import read
 from benchmark.data.reader import Dataset
@@ -45,10 +45,12 @@ def oriented(orientation: str, shape: tuple[int, int, int], *, oblique: float = 
     return affine
 
 
-def imported(path: Path, scan: Path, *, view: str = "axial", size: int, cut: slice = slice(None)) -> NDArray[Any]:
+def imported(
+    path: Path, scan: Path, *, view: str = "axial", size: int, cut: slice = slice(None), own_pixels: bool = False
+) -> NDArray[Any]:
     """A data set of one patient's CT on both sides, as an importer makes it of whole pixels, and a second patient."""
     found = read(scan)
-    slices = slicing(found.volume, VIEWS[view], size)
+    slices = slicing(found.volume, VIEWS[view], size, own_pixels=own_pixels)
     stored = np.rint(slices.apply(found.volume.data, -1024)).astype(np.int16)[cut]
     affine = slices.affine.copy()
     affine[:3, 3] += affine[:3, 2] * (cut.start or 0)
@@ -115,6 +117,32 @@ def test_whole_hu_survive_import_and_export_bit_by_bit(
     assert back.get_data_dtype() == np.int16
     np.testing.assert_allclose(back.affine, affine, atol=1e-4)
     np.testing.assert_array_equal(np.asanyarray(back.dataobj), values)
+
+
+@settings(max_examples=25, deadline=None)
+@given(orientation=st.sampled_from(ORIENTATIONS), shape=st.tuples(*[st.integers(2, 9)] * 3), more=st.integers(0, 5))
+def test_own_pixels_survive_padding_to_any_size(
+    tmp_path_factory: pytest.TempPathFactory, orientation: str, shape: tuple[int, int, int], more: int
+) -> None:
+    place = tmp_path_factory.mktemp("x")
+    affine = oriented(orientation, shape)
+    affine[:3, :3] *= 0.7 / np.linalg.norm(affine[:3, :3], axis=0)
+    values = hu(shape)
+    nib.save(nib.Nifti1Image(values, affine), place / "ct.nii.gz")
+    imported(place / "d.h5", place / "ct.nii.gz", size=max(shape) + more, own_pixels=True)
+    (one,) = exported(place / "d.h5", place / "out")
+    assert (one.exact, one.filled) == (True, 0)
+    np.testing.assert_array_equal(np.asanyarray(nib.load(one.path).dataobj), values)
+
+
+def test_own_pixels_that_are_not_square_or_do_not_fit_are_refused() -> None:
+    def scan(spacing: tuple[float, float, float]) -> Volume:
+        return Volume(np.zeros((8, 8, 4), np.float32), np.diag([*spacing, 1.0]))
+
+    with pytest.raises(CaseFault, match="not square"):
+        slicing(scan((1, 1.2, 3)), VIEWS["axial"], 8, own_pixels=True)
+    with pytest.raises(CaseFault, match="do not fit into 7 x 7"):
+        slicing(scan((1, 1, 3)), VIEWS["axial"], 7, own_pixels=True)
 
 
 def test_slices_that_were_not_kept_are_filled_and_counted(tmp_path: Path) -> None:

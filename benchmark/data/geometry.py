@@ -148,11 +148,13 @@ class Slicing:
 
     def apply(self, data: NDArray[np.generic], background: float) -> NDArray[np.float32]:
         """Voxels ``(x, y, z)`` to slices ``(Z, size, size)``."""
-        slices = np.transpose(data, self.order).astype(np.float32)[
-            tuple(slice(None, None, sense) for sense in self.senses)
-        ]
-        filled = self.row_weights @ (slices - np.float32(background)) @ self.column_weights.T
-        return filled + np.float32(background)
+        turned = np.transpose(data, self.order)[tuple(slice(None, None, sense) for sense in self.senses)]
+        slices = np.empty((len(turned), len(self.row_weights), len(self.column_weights)), np.float32)
+        for filled, layer in zip(slices, turned, strict=True):  # one at a time: no second volume in memory
+            above = layer.astype(np.float32) - np.float32(background)
+            np.matmul(self.row_weights @ above, self.column_weights.T, out=filled)
+        slices += np.float32(background)
+        return slices
 
     def restore(self, slices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Slices ``(Z, size, size)`` back to voxels ``(x, y, z)`` of the grid, linear between pixels.
@@ -170,15 +172,27 @@ class Slicing:
         return np.transpose(turned, np.argsort(self.order))
 
 
-def slicing(grid: Volume, view: str, size: int) -> Slicing:
+def slicing(grid: Volume, view: str, size: int, *, own_pixels: bool = False) -> Slicing:
     """Slices as ``view`` says (:data:`VIEWS`): padded to a square in mm, then resampled to ``size`` pixels.
 
-    Resampling is antialiased. Where the pixels come out as the grid's own, values stay as they are.
+    Resampling is antialiased. Where the pixels come out as the grid's own, values stay as they are; with
+    ``own_pixels`` they always do, and slices are padded to ``size``.
+
+    Raises:
+        CaseFault: ``own_pixels``, and the grid's pixels are not square or do not fit.
     """
     (column, column_sense), (row, row_sense), (along, along_sense) = (SIDES[side] for side in view)
     shape, spacing = grid.data.shape, grid.spacing
     side = max(shape[row] * spacing[row], shape[column] * spacing[column])
     pixel = side / size
+    if own_pixels:
+        pixel = float(spacing[row])
+        if abs(spacing[row] - spacing[column]) * size > SAME_PIXEL * pixel:
+            raise CaseFault(
+                f"pixels of {spacing[row]:g} x {spacing[column]:g} mm are not square: they must be resampled"
+            )
+        if max(shape[row], shape[column]) > size:
+            raise CaseFault(f"slices of {shape[row]} x {shape[column]} pixels do not fit into {size} x {size}")
     offsets = [_offset(shape[axis], float(spacing[axis]), size, pixel) for axis in (row, column)]
     # stored (column, row, slice) -> voxel of the grid
     place = np.zeros((4, 4))
