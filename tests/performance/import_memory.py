@@ -9,6 +9,7 @@ are percentiles of the training patients, so that the second pass over the data 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -73,7 +74,10 @@ def main() -> None:
         shape = tuple(map(int, text.split("x")))
         with tempfile.TemporaryDirectory() as temporary:
             drawn = Path(temporary) / "drawn"
-            draw(drawn, shape)
+            # elsewhere, because a process is said to have had its parent's peak when it began
+            drawing = multiprocessing.get_context("spawn").Process(target=draw, args=(drawn, shape))
+            drawing.start()
+            drawing.join()
             for patients in arguments.patients:
                 folder, output = Path(temporary) / f"in-{patients}", Path(temporary) / "out.h5"
                 link(drawn, folder, patients)
