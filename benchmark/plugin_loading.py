@@ -10,30 +10,21 @@ import contextlib
 import dataclasses
 import difflib
 import inspect
-import io
-import os
 import re
-import signal
-import sys
-import tempfile
-import threading
-import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import pluggy
 
-from benchmark.errors import InterfaceDeprecation, PluginError, UsageError
+from benchmark.errors import InterfaceDeprecation, PluginError
+from benchmark.plugin_guards import TIMEOUT_VARIABLE, Alarm, Printed, TookTooLong, limit_seconds
 from benchmark.printable import printable
 from benchmark.specs import NAME
 
-TIMEOUT_VARIABLE = "BENCHMARK_PLUGIN_TIMEOUT"
-TIMEOUT_SECONDS = 30.0
-NOTICE_SECONDS = 5.0
-"""After this long a line on standard error says which plugin is being waited for."""
 MOST_RECORDS = 10_000
 DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 VERSION = re.compile(r"[A-Za-z0-9.+!_-]*\Z")
@@ -44,52 +35,106 @@ Components = dict[str, list[Any]]
 Kinds = Mapping[str, tuple[str, type[Any]]]
 
 
-class TookTooLong(BaseException):
-    """Raised in the midst of a plugin's import; no ``Exception``, so that no plugin swallows it by accident."""
+class Door:
+    """Where plugins come in, one at a time: each is registered alone, asked, and put out again.
 
-
-def load_components(point: EntryPoint, kinds: Kinds, interface: ModuleType) -> tuple[Components, list[str]]:
-    """Import one plugin and ask it for its records, by kind; with them what its author should be told.
-
-    Raises:
-        PluginError: a name, interface version, hook or answer that cannot be. Anything the plugin itself raises
-            passes through, and :class:`TookTooLong`.
+    A context: while it is open, prints are kept off standard output, warnings are gathered, and the alarm is set.
     """
-    check_names(point)
-    notes: list[str] = []
-    with _time_limit(point), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InterfaceDeprecation)
-        module = point.load()
-        notes += _check_version(getattr(module, "benchmark_api", 1), interface)
-        _check_hooks(module, interface)
-        manager = _PrefixedManager(interface.PROJECT)
-        manager.add_hookspecs(interface)
-        manager.register(module, name=point.name)
+
+    def __init__(self, kinds: Kinds, interface: ModuleType) -> None:
+        self._kinds = kinds
+        self._interface = interface
+        self._manager: pluggy.PluginManager | None = None
+        self._open = contextlib.ExitStack()
+        self._printed = Printed()
+        self._alarm = Alarm(limit_seconds())
+        self._warnings: list[warnings.WarningMessage] = []
+
+    def __enter__(self) -> Door:
+        with contextlib.ExitStack() as stack:
+            caught = stack.enter_context(warnings.catch_warnings(record=True))
+            assert caught is not None
+            self._warnings = caught
+            warnings.simplefilter("always", InterfaceDeprecation)
+            stack.enter_context(self._printed)
+            stack.enter_context(self._alarm)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        for warning in self._warnings:
+            if not issubclass(warning.category, InterfaceDeprecation):
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+
+    def load(self, point: EntryPoint, distribution: str, version: str) -> tuple[Components, list[str]]:
+        """Import one plugin and ask it for its records, by kind; with them what its author should be told.
+
+        Raises:
+            PluginError: a name, interface version, hook or answer that cannot be. Anything the plugin itself raises
+                passes through, and :class:`TookTooLong`.
+        """
+        check_names(point.name, distribution, version)
+        self._printed.take()
+        before = len(self._warnings)
+        with self._alarm.within_limit(f"{point.name} ({distribution} {version})"):
+            module = point.load()
+            notes = _check_version(getattr(module, "benchmark_api", 1), self._interface)
+            _check_hooks(module, self._interface)
+            components = self._ask(module, point.name)
+        found = [warning for warning in self._warnings[before:] if issubclass(warning.category, InterfaceDeprecation)]
+        notes += [f"deprecated: {warning.message}" for warning in found]
+        if text := " ".join(self._printed.take().split()):
+            notes.append(f"prints while it is imported: {text[:60]!r}")
+        if not any(components.values()):
+            raise PluginError("offers nothing: no function marked @hookimpl answers a hook")
+        return components, list(dict.fromkeys(notes))
+
+    def _ask(self, module: object, name: str) -> Components:
+        """Register a plugin, call its hooks, and put it out. A manager in which something went wrong is used no more:
+        pluggy before 1.7 leaves half-registered plugins behind."""
+        manager, self._manager = self._manager or self._new_manager(), None
+        manager.register(module, name=name)
         manager.check_pending()
-        components = {kind: _ask(manager, hook, expected) for kind, (hook, expected) in kinds.items()}
-    for warning in caught:
-        if issubclass(warning.category, InterfaceDeprecation):
-            notes.append(f"deprecated: {warning.message}")
-        else:
-            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-    if not any(components.values()):
-        raise PluginError("offers nothing: no function marked @hookimpl answers a hook")
-    return components, list(dict.fromkeys(notes))
+        components = {kind: _ask(manager, hook, expected) for kind, (hook, expected) in self._kinds.items()}
+        manager.unregister(module)
+        self._manager = manager
+        return components
+
+    def _new_manager(self) -> pluggy.PluginManager:
+        manager = _PrefixedManager(self._interface.PROJECT)
+        manager.add_hookspecs(self._interface)
+        return manager
 
 
-def check_names(point: EntryPoint) -> None:
+def title(point: EntryPoint) -> tuple[str, str]:
+    """Name and version of an entry point's distribution, read off the head of its metadata; ``?`` where they are torn.
+
+    ``Distribution.name`` and ``.version`` parse the whole text each time, which for 200 plugins takes as long as
+    importing them.
+    """
+    found = {"Name": "?", "Version": ""}
+    with contextlib.suppress(Exception):
+        text = (point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or "") if point.dist else ""
+        for line in text.split("\n\n", 1)[0].splitlines():
+            name, separator, value = line.partition(":")
+            if separator and name in found and found[name] in ("?", ""):
+                found[name] = value.strip()
+    return found["Name"], found["Version"]
+
+
+def check_names(name: str, distribution: str, version: str) -> None:
     """Refuse names that are none, before anything is imported: they stand in tables, files and commands.
 
     Raises:
         PluginError: says which name.
     """
-    if not NAME.match(point.name):
-        raise PluginError(f"entry point name {point.name!a}: use lower-case words joined by '-', '_' or '.'")
-    if point.dist is not None:
-        if not DISTRIBUTION.match(point.dist.name):
-            raise PluginError(f"distribution name {point.dist.name!a}: use letters, digits, '-', '_' and '.'")
-        if not VERSION.match(point.dist.version):
-            raise PluginError(f"version {point.dist.version!a} is not a version")
+    if not NAME.match(name):
+        raise PluginError(f"entry point name {name!a}: use lower-case words joined by '-', '_' or '.'")
+    if distribution != "?" and not DISTRIBUTION.match(distribution):
+        raise PluginError(f"distribution name {distribution!a}: use letters, digits, '-', '_' and '.'")
+    if not VERSION.match(version):
+        raise PluginError(f"version {version!a} is not a version")
 
 
 def reason(error: BaseException, point: EntryPoint) -> str:
@@ -101,22 +146,6 @@ def reason(error: BaseException, point: EntryPoint) -> str:
     if isinstance(error, ModuleNotFoundError) and (missing := _missing_requirements(point)):
         said += f"; it requires {', '.join(missing)}, not installed here"
     return said
-
-
-def limit_seconds() -> float:
-    """How long a plugin may take to import and answer.
-
-    Raises:
-        UsageError: the environment variable holds no positive number.
-    """
-    text = os.environ.get(TIMEOUT_VARIABLE, "")
-    try:
-        seconds = float(text or TIMEOUT_SECONDS)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise UsageError(f"{TIMEOUT_VARIABLE}={text!r}: give a number of seconds above 0")
-    return seconds
 
 
 def _missing_requirements(point: EntryPoint) -> list[str]:
@@ -165,8 +194,10 @@ def _check_hooks(module: Any, interface: ModuleType) -> None:
 def _ask(manager: pluggy.PluginManager, hook: str, expected: type[Any]) -> list[Any]:
     """What a plugin answers to one hook: records of one type, each name once."""
     caller = getattr(manager.hook, hook)
+    if not (implementations := caller.get_hookimpls()):
+        return []
     answers = caller()
-    if len(answers) < len(caller.get_hookimpls()):  # pluggy leaves out those that returned None
+    if len(answers) < len(implementations):  # pluggy leaves out those that returned None
         raise PluginError(f"{hook} gave None; return or yield {expected.__name__} records")
     found: dict[str, Any] = {}
     for answer in answers:
@@ -188,13 +219,18 @@ def _check_fields(hook: str, spec: Any) -> None:
     """Plain fields are of their type, and texts one line without control characters: they are printed in tables."""
     if not isinstance(spec.name, str) or not NAME.match(spec.name):
         raise PluginError(f"{hook}: name {spec.name!a}: use lower-case words joined by '-', '_' or '.'")
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        wanted = PLAIN_TYPES.get(str(field.type))
-        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
-            raise PluginError(f"{hook}: {spec.name}.{field.name} is {type(value).__name__}, expected {field.type}")
+    for name, annotation, wanted in _plain_fields(spec.__class__):
+        value = getattr(spec, name)
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            raise PluginError(f"{hook}: {spec.name}.{name} is {type(value).__name__}, expected {annotation}")
         if isinstance(value, str) and not value.isprintable():
-            raise PluginError(f"{hook}: {spec.name}.{field.name} holds control characters: {value!a}")
+            raise PluginError(f"{hook}: {spec.name}.{name} holds control characters: {value!a}")
+
+
+@cache
+def _plain_fields(record: type) -> list[tuple[str, str, tuple[type, ...]]]:
+    fields = [(field.name, str(field.type)) for field in dataclasses.fields(record)]
+    return [(name, annotation, PLAIN_TYPES[annotation]) for name, annotation in fields if annotation in PLAIN_TYPES]
 
 
 class _PrefixedManager(pluggy.PluginManager):
@@ -202,75 +238,3 @@ class _PrefixedManager(pluggy.PluginManager):
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         return super().parse_hookimpl_opts(plugin, name) if name.startswith("benchmark_") else None
-
-
-@contextlib.contextmanager
-def _time_limit(point: EntryPoint) -> Iterator[None]:
-    """Raise :class:`TookTooLong` after the limit, again and again until the plugin gives up.
-
-    A signal does it, so there is no limit outside the main thread, where Python delivers none.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    limit, began, noticed = limit_seconds(), time.monotonic(), False
-
-    def ring(_: int, __: FrameType | None) -> None:
-        nonlocal noticed
-        waited = time.monotonic() - began
-        if waited >= limit:
-            raise TookTooLong
-        if not noticed:
-            noticed = True
-            title = f"{point.name} ({point.dist.name} {point.dist.version})" if point.dist else point.name
-            print(f"waiting for plugin {title} to be imported, {limit:g} s at most", file=sys.stderr, flush=True)
-
-    handler = signal.signal(signal.SIGALRM, ring)
-    timer = signal.setitimer(signal.ITIMER_REAL, min(limit, NOTICE_SECONDS), min(limit, 0.5))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, handler)
-
-
-class Printed:
-    """Keeps what plugins print while they load off standard output, where it would spoil a ``--json``.
-
-    Python's ``sys.stdout`` and the file descriptor below it, which child processes write to, are both caught.
-    """
-
-    def __init__(self) -> None:
-        self._text = io.StringIO()
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> Printed:
-        self._redirection = contextlib.redirect_stdout(self._text)
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            sys.stdout.flush()
-        with contextlib.suppress(OSError):  # closed: nothing to protect
-            self._descriptor = os.dup(1)
-            os.dup2(self._file.fileno(), 1)
-        self._redirection.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._redirection.__exit__(None, None, None)
-        if self._descriptor is not None:
-            os.dup2(self._descriptor, 1)
-            os.close(self._descriptor)
-        self._file.close()
-
-    def take(self) -> str:
-        """What was printed since the last time."""
-        text = self._text.getvalue()
-        self._text.seek(0)
-        self._text.truncate()
-        size = os.fstat(self._file.fileno()).st_size
-        if size:
-            self._file.seek(0)
-            text += self._file.read(size).decode(errors="replace")
-            self._file.seek(0)
-            self._file.truncate()
-        return text

@@ -191,28 +191,24 @@ def _ordered(points: Iterable[EntryPoint]) -> list[tuple[EntryPoint, dict[str, A
     """Entry points by name and distribution, each with what is known of it without importing anything."""
     found = []
     for point in points:
-        try:
-            title = (str(point.dist.name), str(point.dist.version)) if point.dist else ("?", "")
-        except Exception:  # metadata that are torn or missing
-            title = ("?", "")
-        about = dict(zip(("name", "distribution", "version", "module"), (point.name, *title, point.value), strict=True))
-        found.append((point, {key: printable(text.partition(":")[0]) for key, text in about.items()}))
+        texts = (point.name, *plugin_loading.title(point), point.value.partition(":")[0])
+        found.append((point, dict(zip(("name", "distribution", "version", "module"), texts, strict=True))))
     return sorted(found, key=lambda item: (item[1]["name"], item[1]["distribution"], item[0].value))
 
 
 def load(
     points: Iterable[EntryPoint], disabled: frozenset[str] = frozenset(), interface: ModuleType = hookspecs
 ) -> Registry:
-    """Load entry points one at a time, sorted by name, each in a manager of its own.
+    """Load entry points one at a time, sorted by name, each registered alone.
 
     Whatever a plugin does, short of ending the process, costs the others nothing.
     """
     plugins: list[Plugin] = []
     offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
     taken: dict[str, Plugin] = {}
-    plugin_loading.limit_seconds()
-    with plugin_loading.Printed() as printed:
-        for point, about in _ordered(points):
+    with plugin_loading.Door(KINDS, interface) as door:
+        for point, raw in _ordered(points):
+            about: dict[str, Any] = {key: printable(text) for key, text in raw.items()}
             if disabled & {"all", about["name"], about["distribution"]}:
                 plugins.append(Plugin(**about, state="disabled", reason=f"--no-plugin or {DISABLE_VARIABLE}"))
                 continue
@@ -221,16 +217,13 @@ def load(
                 plugins.append(Plugin(**about, state="failed", reason=reason))
                 continue
             try:
-                components, notes = plugin_loading.load_components(point, KINDS, interface)
+                components, notes = door.load(point, raw["distribution"], raw["version"])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 reason, trace = plugin_loading.reason(error, point), traceback.format_exc()
                 plugins.append(Plugin(**about, state="failed", reason=reason, trace=trace))
-                printed.take()
                 continue
-            if text := " ".join(printed.take().split()):
-                notes.append(f"prints while it is imported: {text[:60]!r}")
             counts = {kind: len(found) for kind, found in components.items() if found}
             plugin = Plugin(**about, state="loaded", notes=tuple(notes), offers=counts)
             taken[point.name] = plugin
