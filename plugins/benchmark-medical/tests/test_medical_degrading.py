@@ -12,7 +12,7 @@ from benchmark_medical.degrading import LowCounts, LowDose, Motion
 from benchmark_medical.options import LowCountOptions, LowDoseOptions, ScanMotionOptions
 from scipy.ndimage import gaussian_filter
 
-from benchmark.errors import DatasetError
+from benchmark.errors import DatasetError, UsageError
 from benchmark.protocols import CleanStudy
 
 REAL = Path(os.environ.get("BENCHMARK_REAL_DATA") or Path(__file__).parents[3].parent / "shared" / "data")
@@ -40,6 +40,23 @@ def test_records_fit_the_tasks_they_make_pairs_for():
         task = tasks[spec.task]
         assert spec.unit == task.source_unit == task.target_unit
         assert spec.load()(spec.options()) is not None
+
+
+@pytest.mark.parametrize(
+    ("degrader", "options", "said"),
+    [
+        (Motion, ScanMotionOptions(severity=-1), "motion.severity: -1 is not from 0 to 100"),
+        (LowCounts, LowCountOptions(counts=0), "low-counts.counts: 0 is not above 0"),
+        (LowCounts, LowCountOptions(low_count_fraction=1.5), "low_count_fraction: 1.5 is not above 0 and at most 1"),
+        (LowCounts, LowCountOptions(subsets=0), "subsets: 0"),
+        (LowCounts, LowCountOptions(scatter_fraction=0.6, randoms_fraction=0.5), "leave no true counts"),
+        (LowDose, LowDoseOptions(dose=0), "low-dose.dose: 0 is not above 0 and at most 1"),
+        (LowDose, LowDoseOptions(dose=float("nan")), "dose: nan"),
+    ],
+)
+def test_options_that_no_simulator_can_use_are_refused(degrader, options, said):
+    with pytest.raises(UsageError, match=said):
+        degrader(options)
 
 
 class TestMotion:

@@ -15,6 +15,7 @@ from benchmark.errors import DatasetError
 from benchmark.protocols import CleanStudy, Degraded
 from benchmark_medical import ct, inserts, pet
 from benchmark_medical.moved_heads import move
+from benchmark_medical.option_limits import require_usable
 from benchmark_medical.options import LowCountOptions, LowDoseOptions, MotionOptions
 from benchmark_medical.projector import projector
 
@@ -31,6 +32,7 @@ class Motion:
     """Rigid motion during the acquisition of a magnitude image: phase and coils are not known, so there are none."""
 
     def __init__(self, options: MotionOptions) -> None:
+        require_usable("motion", options)
         self.options = options
 
     def degrade(self, study: CleanStudy, rng: np.random.Generator) -> Degraded:
@@ -49,6 +51,7 @@ class LowCounts:
     """Fewer counts of the acquisition that is taken to lie behind a PET."""
 
     def __init__(self, options: LowCountOptions) -> None:
+        require_usable("low-counts", options)
         self.options = options
 
     def degrade(self, study: CleanStudy, rng: np.random.Generator) -> Degraded:
@@ -93,6 +96,7 @@ class LowDose:
     """Fewer photons of the acquisition that is taken to lie behind a CT."""
 
     def __init__(self, options: LowDoseOptions) -> None:
+        require_usable("low-dose", options)
         self.options = options
 
     def degrade(self, study: CleanStudy, rng: np.random.Generator) -> Degraded:

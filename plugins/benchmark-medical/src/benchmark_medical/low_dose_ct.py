@@ -8,6 +8,7 @@ from benchmark.data.intensity import Window
 from benchmark.data.schema import Side
 from benchmark.protocols import BuildRequest
 from benchmark_medical import ct, inserts, torso
+from benchmark_medical.option_limits import require_usable
 from benchmark_medical.options import LdctOptions
 from benchmark_medical.subjects import Object, Pair, density, write
 
@@ -17,6 +18,7 @@ HU_WINDOW = Window(-1024, 2000)
 def build(request: BuildRequest) -> None:
     """Low-dose and full-dose CT (HU) of torsos with planted low-contrast discs; the low dose is thinned."""
     options = request.options or LdctOptions()
+    require_usable(request.task, options)
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         radius = inserts.radius_in_pixels(options.signal_mm, subject.grid.pixel)

@@ -11,6 +11,7 @@ from benchmark.protocols import BuildRequest
 from benchmark_medical import ct, head, mr, pet, torso
 from benchmark_medical.canvas import Grid
 from benchmark_medical.moved_heads import move
+from benchmark_medical.option_limits import require_usable
 from benchmark_medical.options import (
     CtOptions,
     MrCtOptions,
@@ -70,6 +71,7 @@ _PET_LIMITS = "2-D slices, known scatter and randoms, no time of flight, no posi
 def build_pet_ct(request: BuildRequest) -> None:
     """FDG-PET (SUV) and CT (HU) of heads; the PET is reconstructed with the attenuation map of its CT."""
     options = request.options or PetCtOptions()
+    require_usable(request.task, options)
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         activity, mu = _activity(subject)
@@ -102,6 +104,7 @@ def build_pet_ct(request: BuildRequest) -> None:
 def build_pet_denoise(request: BuildRequest) -> None:
     """Low- and full-count FDG-PET (SUV) of torsos from one acquisition each; the target is the full-count image."""
     options = request.options or PetDenoiseOptions()
+    require_usable(request.task, options)
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         activity, mu = _activity(subject)
@@ -134,6 +137,7 @@ def build_pet_denoise(request: BuildRequest) -> None:
 def build_mr_motion(request: BuildRequest) -> None:
     """T1-weighted heads (a.u.) with rigid motion during the acquisition, and the same without; equal noise."""
     options = request.options or MrMotionOptions()
+    require_usable(request.task, options)
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         clean, sigma, gain = _coil_image(subject, options, rng)
@@ -162,6 +166,7 @@ def build_mr_motion(request: BuildRequest) -> None:
 def build_mr_ct(request: BuildRequest) -> None:
     """T1-weighted MR (a.u.) and CT (HU) of heads, perfectly aligned."""
     options = request.options or MrCtOptions()
+    require_usable(request.task, options)
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         clean, sigma, gain = _coil_image(subject, options, rng)
