@@ -139,7 +139,7 @@ class Scanner:
         self.blur = options.resolution_mm / FWHM / pixel_mm if blur else 0.0
         fan = options.geometry == "fan"
         source = options.source_cm if fan else np.inf
-        views = options.views or (2 if fan else 1) * max(120, int(1.25 * size))
+        views = options.views or (2 if fan else 1) * max(120, 4 * int(0.3125 * size))
         pixel = pixel_mm / 10
         self.fine: Projector = projector(size * finer, pixel / finer, views, source_cm=source)
         """For the object."""

@@ -9,24 +9,28 @@ separable footprint of Long, Fessler and Balter 2010, IEEE TMI 29:1839).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 KEPT_WEIGHTS = 60_000_000
 """Matrices with more weights than this (8 bytes each) are made anew at every use instead of kept."""
 
+Array = NDArray[np.float32]
 
-def _shadow(place: NDArray[np.float64], short: NDArray[np.float64], long: NDArray[np.float64]) -> NDArray[np.float64]:
+
+def _shadow(place: Array, short: Array, long: Array) -> Array:
     """Share of a unit pixel's shadow below ``place``: the shadow is a box of ``short`` smeared by one of ``long``."""
     half, inner = (long + short) / 2, (long - short) / 2
-    ends = ((half, 1), (inner, -1), (-inner, -1), (-half, 1))
-    total = np.zeros(np.broadcast_shapes(place.shape, np.shape(half)))
-    for end, sign in ends:
-        total += sign * np.maximum(place + end, 0) ** 2
-    return total / (2 * short * long)
+    total = np.zeros(np.broadcast_shapes(place.shape, half.shape), np.float32)
+    for end, sign in ((half, 1), (inner, -1), (-inner, -1), (-half, 1)):
+        part = np.maximum(place + end, 0)
+        part *= part
+        total += sign * part
+    result: Array = total / (2 * short * long)
+    return result
 
 
 class Projector:
@@ -64,22 +68,26 @@ class Projector:
         self.angles = (np.pi if np.isinf(source_cm) else 2 * np.pi) * np.arange(views) / views
         axis = (np.arange(size) - (size - 1) / 2) * pixel_cm
         self._y, self._x = (place.ravel() for place in np.meshgrid(axis, axis, indexing="ij"))
+        # a quarter turn of the image takes one view to another: these share a matrix
+        turns = 2 if np.isinf(source_cm) else 4
+        self._turns = turns if views % turns == 0 else 1
         thickest = 1 + 1.3 * pixel_cm / self.ray_cm
-        self._kept: dict[int, csr_array] | None = {} if size**2 * thickest * views < KEPT_WEIGHTS else None
+        weights = size**2 * thickest * views / self._turns
+        self._kept: dict[int, csr_array] | None = {} if weights < KEPT_WEIGHTS else None
 
-    @property
+    @cached_property
     def blocks(self) -> list[csr_array]:
         """One matrix ``(rays, size * size)`` for each view."""
-        return list(self._each())
+        return [self._matrix(view) for view in range(self.views)]
 
-    def _each(self) -> Iterator[csr_array]:
-        for view in range(self.views):
+    def _each(self) -> Iterator[tuple[int, csr_array | csc_array]]:
+        for view in range(self.views // self._turns):
             if self._kept is None:
-                yield self._view(view)
+                yield view, self._columns(view)
             else:
                 if view not in self._kept:
-                    self._kept[view] = self._view(view)
-                yield self._kept[view]
+                    self._kept[view] = self._matrix(view)
+                yield view, self._kept[view]
 
     def fan_angles(self) -> NDArray[np.float64]:
         """Angle of each ray of a fan against its middle ray (zeros for a parallel beam)."""
@@ -96,9 +104,7 @@ class Projector:
         length: NDArray[np.float64] = np.hypot(along, across)
         return length
 
-    def weights(
-        self, view: int, pixels: NDArray[np.intp] | slice = slice(None)
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def weights(self, view: int, pixels: NDArray[np.intp] | slice = slice(None)) -> tuple[NDArray[np.intp], Array]:
         """Rays that some pixels touch and the lengths in cm they add there, each ``(reach, pixels)``."""
         angle, x, y = self.angles[view], self._x[pixels], self._y[pixels]
         across = x * np.cos(angle) + y * np.sin(angle)
@@ -111,38 +117,60 @@ class Projector:
             width = np.hypot(along, across) * self.ray_cm / self.source_cm
             direction = angle - turn
         place = place + (self.rays - 1) / 2
-        sides = np.sort(np.maximum(np.abs([np.cos(direction), np.sin(direction)]), 1e-4), axis=0)
-        short, long = sides * self.pixel_cm / width
+        cosine, sine = (
+            np.maximum(np.abs(part), 0.02) * (self.pixel_cm / width) for part in (np.cos(direction), np.sin(direction))
+        )
+        short, long = (order(cosine, sine).astype(np.float32) for order in (np.minimum, np.maximum))
         reach = int(np.ceil(float((short + long).max()) / 2 - 1e-9))
         nearest = np.rint(place).astype(np.intp)
-        offsets = np.arange(-reach, reach + 1)[:, None]
-        edges = np.arange(-reach, reach + 2)[:, None] - 0.5
-        share = np.diff(_shadow(nearest + edges - place, short, long), axis=0)
-        return nearest + offsets, share * self.pixel_cm**2 / width
+        away = (nearest - place).astype(np.float32)
+        below = _shadow(away + (np.arange(-reach, reach + 2, dtype=np.float32)[:, None] - 0.5), short, long)
+        lengths = np.diff(below, axis=0) * (self.pixel_cm**2 / width).astype(np.float32)
+        return nearest + np.arange(-reach, reach + 1)[:, None], lengths
 
-    def _view(self, view: int) -> csr_array:
-        rows, weights = self.weights(view)
-        inside = (weights > 1e-9) & (rows >= 0) & (rows < self.rays)
-        pixels = np.broadcast_to(np.arange(self.size**2, dtype=np.int32), rows.shape)
-        entries = (weights[inside].astype(np.float32), (rows[inside].astype(np.int32), pixels[inside]))
-        return csr_array(entries, shape=(self.rays, self.size**2))
+    def _columns(self, view: int) -> csc_array:
+        """A view's matrix as it is made: every pixel's rays, weights of nothing among them."""
+        rows, lengths = self.weights(view)
+        lengths = np.where((rows >= 0) & (rows < self.rays), lengths, 0)
+        rows = np.clip(rows, 0, self.rays - 1).astype(np.int32)
+        ends = np.arange(0, rows.size + 1, len(rows), dtype=np.int32)
+        return csc_array((lengths.T.ravel(), rows.T.ravel(), ends), shape=(self.rays, self.size**2))
 
-    def forward(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _matrix(self, view: int) -> csr_array:
+        columns = self._columns(view)
+        columns.data[columns.data < 1e-9] = 0
+        columns.eliminate_zeros()
+        return columns.tocsr()
+
+    def forward(self, images: Array) -> Array:
         """Images ``(Z, H, W)`` to sinograms ``(Z, views, rays)``: integrals over cm."""
-        flat = np.ascontiguousarray(images.reshape(len(images), -1).T)
-        return np.stack([(block @ flat).T for block in self._each()], axis=1)
+        turned = [
+            np.ascontiguousarray(np.rot90(images, turn, (1, 2)).reshape(len(images), -1).T)
+            for turn in range(self._turns)
+        ]
+        result = np.empty((len(images), self.views, self.rays), np.float32)
+        apart = self.views // self._turns
+        for view, block in self._each():
+            for turn, flat in enumerate(turned):
+                result[:, view + turn * apart] = (block @ flat).T
+        return result
 
-    def backward(self, sinograms: NDArray[np.float32]) -> NDArray[np.float32]:
+    def backward(self, sinograms: Array) -> Array:
         """The transpose: sinograms ``(Z, views, rays)`` to images ``(Z, H, W)``."""
         return self.spread(sinograms)
 
-    def spread(self, sinograms: NDArray[np.float32], power: int = 0) -> NDArray[np.float32]:
+    def spread(self, sinograms: Array, power: int = 0) -> Array:
         """The transpose, every pixel divided by its distance (cm) from the source to a ``power`` in a fan."""
-        total = np.zeros((self.size**2, len(sinograms)), np.float32)
-        for view, block in enumerate(self._each()):
-            part = block.T @ np.ascontiguousarray(sinograms[:, view].T)
-            total += part if power == 0 else part / (self.distances(view) ** power).astype(np.float32)[:, None]
-        return np.ascontiguousarray(total.T).reshape(-1, self.size, self.size)
+        totals = [np.zeros((self.size**2, len(sinograms)), np.float32) for _ in range(self._turns)]
+        apart = self.views // self._turns
+        for view, block in self._each():
+            near = None if power == 0 else (1 / self.distances(view) ** power).astype(np.float32)[:, None]
+            for turn, total in enumerate(totals):
+                part = block.T @ np.ascontiguousarray(sinograms[:, view + turn * apart].T)
+                total += part if near is None else part * near
+        square = (len(sinograms), self.size, self.size)
+        turned = (np.rot90(total.T.reshape(square), -turn, (1, 2)) for turn, total in enumerate(totals))
+        return np.ascontiguousarray(sum(turned))
 
 
 @lru_cache(maxsize=6)
@@ -158,7 +186,7 @@ def projector(
     return Projector(size, pixel_cm, views, ray_cm, rays, source_cm)
 
 
-def refined(images: NDArray[np.float32], times: int) -> NDArray[np.float32]:
+def refined(images: Array, times: int) -> Array:
     """Slices ``(Z, N, N)`` on ``times`` as fine a grid: linear between pixel centres, then shifted pixel by pixel so
     that every pixel keeps its mean, and never negative."""
     if times == 1:
@@ -172,5 +200,5 @@ def refined(images: NDArray[np.float32], times: int) -> NDArray[np.float32]:
     side = images.shape[1]
     blocks = smooth.reshape(-1, side, times, side, times)
     blocks += (images - blocks.mean((2, 4)))[:, :, None, :, None]
-    result: NDArray[np.float32] = np.maximum(smooth, 0)
+    result: Array = np.maximum(smooth, 0)
     return result
