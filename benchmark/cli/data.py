@@ -10,14 +10,15 @@ import typer
 from benchmark.errors import UsageError
 from benchmark.plugins import registry
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Build, import, inspect and check data sets.")
 
 RAW = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 @app.command()
 def build(
-    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; default: all.")] = None,
+    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; see 'benchmark list tasks'.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All tasks.")] = False,
     preset: Annotated[str, typer.Option(help="How large.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of the anatomy and the noise.")] = 0,
     datasets: Annotated[Path, typer.Option(help="Where built data sets are kept.")] = Path("datasets"),
@@ -27,6 +28,8 @@ def build(
     from benchmark.plan import build_job
     from benchmark.running import Settings, build_data
 
+    if every == bool(tasks):
+        raise UsageError("name tasks, or give --all")
     found = registry()
     jobs = [build_job(found, task, preset, seed, datasets) for task in tasks or sorted(found.all("task"))]
     outcome = build_data(jobs, Settings(), found)
