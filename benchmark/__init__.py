@@ -1,7 +1,11 @@
 """Benchmark of medical image-to-image translation.
 
-What plugin authors need is importable from here; everything heavier is imported where it is used.
+What plugin authors need is importable from here, and what scripts need: :func:`run`, :func:`plan_run`,
+:func:`load_run`, :func:`components`, :func:`describe`. The latter are imported when first used, torch, numpy and the
+like only where something is trained, translated, scored or read as an array.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import (
     BenchmarkError,
@@ -17,6 +21,7 @@ from benchmark.specs import (
     CheckResult,
     CheckSpec,
     DegraderSpec,
+    ExecutorSpec,
     GridSpec,
     ImporterSpec,
     MeasuredValue,
@@ -29,31 +34,82 @@ from benchmark.specs import (
     WeightsSpec,
 )
 
+if TYPE_CHECKING:
+    from benchmark.describing import Listed, components, describe
+    from benchmark.executors import Event
+    from benchmark.running import Observer
+    from benchmark.runs import Cell, Prediction, Run, load_run
+    from benchmark.starting import PlannedRun, plan_run, run
+
 __version__ = "0.1.0"
+
+_LAZY = {
+    "Cell": "runs",
+    "Event": "executors",
+    "Listed": "describing",
+    "Observer": "running",
+    "PlannedRun": "starting",
+    "Prediction": "runs",
+    "Run": "runs",
+    "components": "describing",
+    "describe": "describing",
+    "load_run": "runs",
+    "plan_run": "starting",
+    "run": "starting",
+}
+"""Names for scripts, and the modules that they are imported from when somebody asks for them."""
 
 __all__ = [
     "API_VERSION",
     "BenchmarkError",
+    "Cell",
     "CheckResult",
     "CheckSpec",
     "DatasetError",
     "DegraderSpec",
+    "Event",
+    "ExecutorSpec",
     "GridSpec",
     "ImporterSpec",
+    "Listed",
     "MeasureSpec",
     "MeasuredValue",
     "MetricSpec",
     "MetricUse",
     "ModelSpec",
     "NotApplicable",
+    "Observer",
+    "PlannedRun",
+    "Prediction",
     "ProfileSpec",
+    "Run",
     "TaskSpec",
     "TrainingDiverged",
     "Unavailable",
     "UsageError",
     "WeightsSpec",
     "__version__",
+    "components",
+    "describe",
     "from_function",
     "from_torchmetrics",
     "hookimpl",
+    "load_run",
+    "plan_run",
+    "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what scripts need when they need it (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"benchmark.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmark.specs import (
         CheckSpec,
         DegraderSpec,
+        ExecutorSpec,
         GridSpec,
         ImporterSpec,
         MeasureSpec,
@@ -158,6 +159,19 @@ def benchmark_degraders() -> Iterable[DegraderSpec]:  # type: ignore[empty-body]
         def benchmark_degraders():
             yield DegraderSpec("my-noise", "benchmark_my_noise.degrade:Noise", task="my-denoise", unit="a.u.",
                                suffix="with simulated noise")
+    """
+
+
+@hookspec
+def benchmark_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
+    """Offer ways to run cells, for ``benchmark run --executor``.
+
+    Answer with :class:`benchmark.ExecutorSpec` records; :mod:`benchmark.executors` says what ``factory`` gives. ::
+
+        @hookimpl
+        def benchmark_executors():
+            yield ExecutorSpec("my-cluster", "benchmark_my_cluster.executor:MyCluster",
+                               summary="One job of my cluster for each cell.")
     """
 
 

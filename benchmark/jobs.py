@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from benchmark.claim import CellSpec
+from benchmark.plan import BuildJob
+from benchmark.presets import DataSize
 from benchmark.store import CellFolder
 
 STOP = "stop"
@@ -42,3 +46,25 @@ class Message:
     kind: str
     reason: str = ""
     progress: Progress | None = None
+
+
+def job_to_json(job: CellJob | BuildJob) -> dict[str, Any]:
+    """A job as a plain mapping, for executors whose workers share nothing but a file system."""
+    if isinstance(job, BuildJob):
+        return {"build": asdict(job)}
+    return {
+        "cell": job.spec.to_json(),
+        "folder": str(job.folder.path.absolute()),
+        "baseline": job.baseline,
+        "device": job.device,
+        "score_only": job.score_only,
+        "graphs": job.graphs,
+    }
+
+
+def job_from_json(data: Mapping[str, Any]) -> CellJob | BuildJob:
+    """From what :func:`job_to_json` gave."""
+    if "build" in data:
+        return BuildJob(**{**data["build"], "size": DataSize(**data["build"]["size"])})
+    spec, folder = CellSpec.from_json(data["cell"]), CellFolder(Path(data["folder"]))
+    return CellJob(spec, folder, data["baseline"], data["device"], data["score_only"], data["graphs"])

@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "grid": ("benchmark_grids", specs.GridSpec),
     "importer": ("benchmark_importers", specs.ImporterSpec),
     "degrader": ("benchmark_degraders", specs.DegraderSpec),
+    "executor": ("benchmark_executors", specs.ExecutorSpec),
     "weights": ("benchmark_weights", specs.WeightsSpec),
     "check": ("benchmark_checks", specs.CheckSpec),
 }
@@ -109,8 +110,8 @@ class Registry:
         """All usable offers of a kind, by name."""
         return dict(self._offers[kind])
 
-    def find(self, kind: str, name: str) -> Offer[Any]:
-        """The offer of this name, or of ``distribution:name``.
+    def find(self, kind: str, name: str, *, also: Iterable[str] = ()) -> Offer[Any]:
+        """The offer of this name, or of ``distribution:name``; ``also``: names the harness has, for the error.
 
         Raises:
             UsageError: nobody offers it, or several do; names the nearest, and plugins that failed to load.
@@ -129,7 +130,7 @@ class Registry:
             )
             if (names := [plugin.name for plugin in self.plugins if plugin.state == state])
         ]
-        raise unknown_name(kind, name, self._offers[kind], hint=" ".join(hints))
+        raise unknown_name(kind, name, [*self._offers[kind], *also], hint=" ".join(hints))
 
     def model(self, name: str) -> Offer[specs.ModelSpec]:
         """The model of this name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmark import executors
 from benchmark.claim import CellSpec
-from benchmark.errors import BenchmarkError
-from benchmark.executors.local import Event, LocalExecutor, Task
+from benchmark.errors import BenchmarkError, PluginError
+from benchmark.executors import Event, Executor, Surroundings, Task
 from benchmark.jobs import CellJob
 from benchmark.plan import BuildJob, Plan, PlannedCell
 from benchmark.plugins import Registry
@@ -25,11 +25,13 @@ class Settings:
     """How to run, which changes no number."""
 
     jobs: int = 0
-    """Processes at once; 0: as many as cores."""
+    """Cells at once; 0: as many as cores, or what the executor thinks right."""
     device: str = "auto"
     cuda_graphs: bool = False
     timeout: float | None = None
     rescore: bool = False
+    executor: str = "local"
+    executor_options: Mapping[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     """What the user said, for ``run.json``."""
 
@@ -59,14 +61,16 @@ def run_plan(plan: Plan, folder: RunFolder, registry: Registry, settings: Settin
     """Bring a run folder to the state that the plan asks for. Cells that are done are not touched.
 
     Raises:
+        UsageError: no such executor, or option of it.
         BenchmarkError: the folder cannot be written, or another process is working on it.
         KeyboardInterrupt: stopped by the user; what was running continues from its checkpoint next time.
     """
+    executors.chosen(registry, settings.executor, settings.executor_options)
     with _locked(folder):
         folder.create(plan, registry.plugins, settings.options)
-        _check_files(plan, observer)
         todo, kept = _sort_out(plan, folder, registry, settings)
         observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
+        _check_files(plan, observer)
         if todo:
             _execute(plan, todo, folder, registry, settings, observer)
         return Outcome(count_states(folder))
@@ -154,10 +158,9 @@ def _execute(
     settings: Settings,
     observer: Observer,
 ) -> None:
-    executor = LocalExecutor(
-        slots=settings.jobs or available_cores(), timeout=settings.timeout, preload=_preload(todo, registry)
-    )
-    broken = _build_data(plan, todo, executor, observer)
+    surroundings = Surroundings(settings.jobs, settings.timeout, _preload(todo, registry), folder.path, observer.say)
+    executor = executors.make(registry, settings.executor, settings.executor_options, surroundings)
+    broken = _build_data(plan, todo, executor, settings.executor, observer)
     tasks: dict[str, tuple[Task, PlannedCell]] = {}
     for cell in sorted(todo, key=lambda cell: -cell.cost):
         if cell.spec.task in broken:
@@ -167,13 +170,21 @@ def _execute(
             continue
         tasks[cell.spec.title] = (Task(cell.spec.title, _job(cell, folder, settings)), cell)
 
+    open_ = dict.fromkeys(tasks)
+
     def notify(event: Event) -> None:
+        if event.title not in open_:
+            return
         if event.kind == "finished":
+            del open_[event.title]
             _settle(folder, tasks[event.title][1], event)
         observer.event(event)
 
     try:
-        executor.run([task for task, _ in tasks.values()], notify)
+        with _executors_faults(settings.executor):
+            executor.run([task for task, _ in tasks.values()], notify)
+        for title in list(open_):
+            notify(Event("finished", title, "failed", f"executor {settings.executor} did not say how it ended"))
     except KeyboardInterrupt:
         for _, cell in tasks.values():
             record = folder.cell(cell.spec.id).read()
@@ -202,21 +213,39 @@ def _record(folder: RunFolder, cell: PlannedCell, state: str, reason: str) -> No
         folder.cell(cell.spec.id).write(bare_record(cell.spec, baseline=cell.baseline, state=state, reason=reason))
 
 
-def _build_data(plan: Plan, todo: list[PlannedCell], executor: LocalExecutor, observer: Observer) -> dict[str, str]:
+@contextlib.contextmanager
+def _executors_faults(name: str) -> Iterator[None]:
+    """What an executor raises is one line that names it; :class:`BenchmarkError` speaks for itself."""
+    try:
+        yield
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"executor {name}: {type(error).__name__}: {error}; the same command with --executor local goes on"
+        ) from error
+
+
+def _build_data(
+    plan: Plan, todo: list[PlannedCell], executor: Executor, name: str, observer: Observer
+) -> dict[str, str]:
     """Build the embedded data sets that are needed and missing; returns reasons by task for those that failed."""
     needed = {cell.spec.task for cell in todo}
     missing = [job for job in plan.builds if job.task in needed and not Path(job.path).is_file()]
     if not missing:
         return {}
     observer.say(f"building data: {', '.join(job.task for job in missing)}")
-    outcome = executor.run([Task(job.task, job) for job in missing], lambda _: None)
-    return {task: reason for task, (state, reason) in outcome.items() if state != "done"}
+    with _executors_faults(name):
+        outcome = executor.run([Task(job.task, job) for job in missing], lambda _: None)
+    ended = {job.task: outcome.get(job.task, ("failed", f"executor {name} did not build them")) for job in missing}
+    return {task: reason for task, (state, reason) in ended.items() if state != "done"}
 
 
-def build_data(jobs: list[BuildJob], settings: Settings, registry: Registry) -> dict[str, tuple[str, str]]:
+def build_data(jobs: list[BuildJob], settings: Settings, registry: Registry) -> Mapping[str, tuple[str, str]]:
     """Build data sets, several at once; returns state and reason by task."""
     modules = [registry.task(job.task).spec.factory.partition(":")[0] for job in jobs]
-    executor = LocalExecutor(slots=settings.jobs or available_cores(), timeout=settings.timeout, preload=modules)
+    surroundings = Surroundings(settings.jobs, settings.timeout, modules, Path(), lambda _: None)
+    executor = executors.make(registry, "local", {}, surroundings)
     return executor.run([Task(job.task, job) for job in jobs], lambda _: None)
 
 
@@ -231,10 +260,3 @@ def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
     for task in dict.fromkeys(spec.task for spec in specs):
         factories += [offer.spec.factory for offer in measures_for(registry, registry.task(task).spec).values()]
     return list(dict.fromkeys(factory.partition(":")[0] for factory in factories))
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

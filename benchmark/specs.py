@@ -294,6 +294,19 @@ class DegraderSpec(Component):
 
 
 @dataclass(frozen=True)
+class ExecutorSpec(Component):
+    """A way to run cells, for ``benchmark run --executor NAME``.
+
+    ``factory`` is called with (options, :class:`benchmark.executors.Surroundings`) and gives a
+    :class:`benchmark.executors.Executor`.
+    """
+
+    _: KW_ONLY
+    foreground: bool = False
+    """Cells run in the process of ``benchmark run`` itself, so that what they print is on the terminal."""
+
+
+@dataclass(frozen=True)
 class WeightsSpec:
     """A file of pretrained weights that losses or metrics need: never downloaded unasked, never unpickled.
 

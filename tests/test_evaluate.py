@@ -193,7 +193,7 @@ class TestWhatIsLost:
         score = mae(done)
         assert score["patients"] == {"test0": None, "test1": None, "test2": pytest.approx(10.0)}
         assert (score["n_expected"], score["n_scored"], score["n_failed"]) == (3, 1, 2)
-        from benchmark.cli.verify import examine
+        from benchmark.verifying import examine
 
         (record,) = done.folder.records(verify=True)
         assert examine(done.folder, record, registry) == ""

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from benchmark import UsageError
-from benchmark.cli.run import _recipe as from_command_line
+from benchmark.cli.run import _recipe
 from benchmark.presets import PRESETS, Recipe
+from benchmark.starting import recipe_changes
 
 
 def test_the_paper_preset_is_the_papers_recipe() -> None:
@@ -59,6 +60,10 @@ def test_what_no_training_can_use_is_refused(values: dict[str, Any], said: str) 
     with pytest.raises(UsageError, match="recipe") as refusal:
         PRESETS["small"].recipe.changed(values)
     assert said in str(refusal.value)
+
+
+def from_command_line(items: list[str], steps: int | None, preset: str) -> dict[str, Any]:
+    return recipe_changes(preset, _recipe(items, preset), steps)
 
 
 def test_the_command_line_gives_typed_fields() -> None:

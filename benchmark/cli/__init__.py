@@ -11,6 +11,7 @@ import typer
 from benchmark import __version__
 from benchmark.cli import (
     compare,
+    completion,
     data,
     degrade,
     doctor,
@@ -26,38 +27,59 @@ from benchmark.cli import (
     verify,
     weights,
 )
+from benchmark.cli.help import Command, Group
 from benchmark.errors import BenchmarkError, Interrupted
+
+EXIT_CODES = {
+    0: "done: every cell is done, or skipped for a reason that is shown; every check passed",
+    1: "something failed: a cell, a check, a file that cannot be written",
+    2: "the request cannot be carried out: an unknown name or option, a file that is not there or cannot be used",
+    130: "interrupted (Ctrl-C, SIGTERM); the same command continues where it stopped",
+}
+"""What every command exits with."""
+
+RUNS, RESULTS, MODELS, CATALOGUE, SETUP = "Runs", "Results", "Trained models", "Catalogue and data", "Set-up"
 
 app = typer.Typer(
     name="benchmark",
+    cls=Group,
     help="Benchmark of medical image-to-image translation: train, score and rank models under one protocol.\n\n"
-    "Start with: benchmark run --grid full --preset smoke",
+    "benchmark run --grid full --preset smoke\nbenchmark leaderboard\nbenchmark show model medgan",
+    epilog="Exit codes: 0 done, 1 something failed, 2 wrong request, 130 interrupted. "
+    "More: benchmark COMMAND --help, and docs/cli.md.",
     rich_markup_mode=None,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, function, short in (
-    ("run", run.run, "Train, translate and score a grid; print leaderboards."),
-    ("status", status.status, "Every cell of a run, its state and the reason."),
-    ("leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
-    ("evaluate", evaluate.evaluate, "Score predictions made anywhere."),
-    ("compare", compare.compare, "Did a change help? Two runs, paired."),
-    ("explain", status.explain, "What a cell is made of, and its state."),
-    ("verify", verify.verify, "Score stored predictions again and compare."),
-    ("translate", translate.translate, "Translate NIfTI volumes with a trained cell."),
-    ("export", export.export, "Export a trained cell's model to ONNX."),
-    ("list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
-    ("show", listing.show, "One component and its options."),
-    ("doctor", doctor.doctor, "Check this installation and say what to do."),
+for panel, name, function, short in (
+    (RUNS, "run", run.run, "Train, translate and score a grid; print leaderboards."),
+    (RUNS, "status", status.status, "Every cell of a run, its state and the reason."),
+    (RUNS, "explain", status.explain, "What a cell is made of, and its state."),
+    (RUNS, "verify", verify.verify, "Score stored predictions again and compare."),
+    (RESULTS, "leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
+    (RESULTS, "compare", compare.compare, "Did a change help? Two runs, paired."),
+    (RESULTS, "evaluate", evaluate.evaluate, "Score predictions made anywhere."),
+    (MODELS, "translate", translate.translate, "Translate NIfTI volumes with a trained cell."),
+    (MODELS, "export", export.export, "Export a trained cell's model to ONNX."),
+    (CATALOGUE, "list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
+    (CATALOGUE, "show", listing.show, "One component and its options."),
 ):
-    app.command(name, short_help=short)(function)
+    app.command(name, short_help=short, rich_help_panel=panel)(function)
 data.app.command("degrade", short_help="Simulate motion, low counts, low dose.")(degrade.degrade)
 data.app.command("sanity", short_help="Try every metric on graded distortions.")(sanity.sanity)
-app.add_typer(data.app, name="data", help="Build, import, inspect and check data sets.")
-app.add_typer(plugins.app, name="plugins", short_help="All plugins; write a new one, check one.")
-app.add_typer(weights.app, name="weights", help="Pretrained weights: which are here, fetch the others.")
+for panel, group, name, short in (
+    (CATALOGUE, data.app, "data", "Build, import, inspect and check data sets."),
+    (SETUP, plugins.app, "plugins", "All plugins; write a new one, check one."),
+    (SETUP, weights.app, "weights", "Pretrained weights: which are here, fetch the others."),
+):
+    app.add_typer(group, name=name, short_help=short, rich_help_panel=panel, cls=Group)
+app.command(rich_help_panel=SETUP, short_help="Check this installation and say what to do.")(doctor.doctor)
+app.command(rich_help_panel=SETUP, short_help="Completion for bash, zsh and fish.")(completion.completion)
+for each in (app, data.app, plugins.app, weights.app):
+    for command in each.registered_commands:
+        command.cls = Command
 
 
 def _version(value: bool) -> None:
@@ -86,7 +108,11 @@ def _common(
 
 
 def main() -> None:
-    """Entry point: errors become one line and an exit code (1 failed, 2 usage, 130 interrupted)."""
+    """Entry point: errors become one line and an exit code of :data:`EXIT_CODES`."""
+    if completion.VARIABLE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     try:
         app()
     except BrokenPipeError:

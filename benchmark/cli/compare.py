@@ -23,14 +23,11 @@ def compare(
 
     benchmark compare results/before results/after
     """
-    from benchmark.cli.status import find_run
+    from benchmark import load_run
     from benchmark.cli.text import columns, echo, echo_json, warn
-    from benchmark.comparing import compare as compare_runs
-    from benchmark.plugins import registry
 
-    runs = [find_run(path) for path in (first, second)]
-    metrics = {name: offer.spec for name, offer in registry().all("metric").items()}
-    found = compare_runs(runs[0].stream(), runs[1].stream(), metrics, metric or None)
+    runs = [load_run(path) for path in (first, second)]
+    found = runs[0].compare(runs[1], metric or None)
     if json:
         echo_json({"changes": [_plain(change) for change in found.changes], "left_out": list(found.left_out)})
         return

@@ -83,7 +83,7 @@ def _torch() -> CheckResult:
         import torch
     except Exception as error:
         return CheckResult("fail", f"torch cannot be imported: {error}", "pip install torch")
-    from benchmark.running import available_cores
+    from benchmark.executors.local import available_cores
 
     devices = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.status import find_run
-from benchmark.plugins import Registry, registry
-
 if TYPE_CHECKING:
+    from benchmark.plugins import Registry
     from benchmark.store import RunFolder
 
 FORMATS = ("terminal", "markdown", "json", "csv", "latex")
@@ -32,14 +30,17 @@ def leaderboard(
 
     benchmark leaderboard results/full-small-1seed --export challenger
     """
+    from benchmark import load_run
     from benchmark.errors import unknown_name
+    from benchmark.plugins import registry
+    from benchmark.store import RunFolder
 
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)
     if export:
-        write_export(find_run(run), registry(), export, to, hub_dataset)
+        write_export(RunFolder(load_run(run).path), registry(), export, to, hub_dataset)
         return
-    print_and_write(find_run(run), registry(), form="json" if json else "markdown" if markdown else form)
+    print_and_write(load_run(run).path, form="json" if json else "markdown" if markdown else form)
 
 
 def write_export(folder: RunFolder, found: Registry, export: str, to: Path | None, hub_dataset: str) -> None:
@@ -69,15 +70,13 @@ def write_export(folder: RunFolder, found: Registry, export: str, to: Path | Non
     warn(f"cell {cell}: {reason}; left out" for cell, reason in unreadable)
 
 
-def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") -> None:
-    """Derive the leaderboards from the cells, write them into the run folder and print them."""
-    from benchmark import atomic
+def print_and_write(path: Path, form: str = "terminal") -> None:
+    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how."""
+    from benchmark import atomic, load_run
     from benchmark import leaderboard as boards
     from benchmark.cli.text import echo
 
-    specs = {kind: {name: offer.spec for name, offer in found.all(kind).items()} for kind in ("metric", "task")}
-    published = folder.about().get("published", ())
-    built = boards.build(folder.stream(), specs["metric"], specs["task"], published, folder.unreadable())
+    built = load_run(path).leaderboard()
     texts = {
         "md": boards.to_markdown(built),
         "csv": boards.to_csv(built),
@@ -85,10 +84,10 @@ def print_and_write(folder: RunFolder, found: Registry, form: str = "terminal") 
         "tex": boards.to_latex(built),
     }
     for suffix, text in texts.items():
-        atomic.write_text(folder.path / f"leaderboard.{suffix}", text)
+        atomic.write_text(path / f"leaderboard.{suffix}", text)
     if form == "terminal":
         echo()
         boards.print_terminal(built)
-        echo(f"written: {folder.path}/leaderboard.md, .csv, .json, .tex")
-    else:
+        echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
+    elif form:
         typer.echo(texts[{"markdown": "md", "latex": "tex"}.get(form, form)])

@@ -7,58 +7,41 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark.errors import BenchmarkError, UsageError, unknown_name
-from benchmark.plugins import KINDS, Offer, registry
-from benchmark.presets import PRESETS, preset
+from benchmark.cli import completion
+from benchmark.describing import LISTED
+from benchmark.errors import UsageError
 
-LISTED = ("model", "task", "metric", "measure", "profile", "grid", "importer", "degrader")
+KINDS = f"{', '.join(f'{kind}s' for kind in LISTED[:-1])} or {LISTED[-1]}s"
 
 
 def list_components(
-    kind: Annotated[
-        str, typer.Argument(help="models, tasks, metrics, measures, profiles, grids, importers, degraders or presets.")
-    ] = "",
+    kind: Annotated[str, typer.Argument(help=f"{KINDS}. Default: all.", autocompletion=completion.kinds)] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List what plugins offer, with the distribution that each comes from."""
-    from benchmark.cli.text import columns, echo, echo_json, warn
+    """List what plugins offer, with the distribution that each comes from.
 
-    found = registry()
-    warn(found.warnings())
-    rows = [row for name in _kinds(kind) for row in _rows(name)]
+    benchmark list models
+    """
+    from benchmark import components
+    from benchmark.cli.text import columns, echo, echo_json, warn
+    from benchmark.plugins import registry
+
+    rows = components(kind)
+    warn(registry().warnings())
     if json:
-        echo_json([dict(zip(("kind", "name", "distribution", "summary"), row, strict=True)) for row in rows])
+        echo_json([asdict(row) for row in rows])
         return
     if not rows:
         echo("nothing is installed; see 'benchmark plugins'")
-    for line in columns(rows):
+    for line in columns([[row.kind, row.name, row.distribution, row.summary] for row in rows]):
         echo(line)
-
-
-def _kinds(kind: str) -> list[str]:
-    if not kind:
-        return [*LISTED, "preset"]
-    known = {
-        **{name: name for name in (*LISTED, "preset")},
-        **{f"{name}s": name for name in (*LISTED, "preset")},
-    }
-    if kind not in known:
-        raise unknown_name("kind", kind, [f"{name}s" for name in (*LISTED, "preset")])
-    return [known[kind]]
-
-
-def _rows(kind: str) -> list[list[str]]:
-    if kind == "preset":
-        return [["preset", item.name, "(harness)", item.summary] for item in PRESETS.values()]
-    offers: dict[str, Offer[Any]] = registry().all(kind)
-    return [[kind, name, offer.plugin.title, offer.spec.summary] for name, offer in sorted(offers.items())]
 
 
 def show(
     kind: Annotated[
-        str, typer.Argument(help="model, task, metric, measure, profile, grid, importer, degrader or preset.")
+        str, typer.Argument(help=f"{', '.join(LISTED[:-1])} or {LISTED[-1]}.", autocompletion=completion.kind)
     ],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    name: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.of_kind)],
     preset_name: Annotated[str, typer.Option("--preset", help="Show the defaults under this preset.")] = "small",
     parameter: Annotated[
         list[str] | None,
@@ -66,10 +49,14 @@ def show(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show one component: what it is, where it comes from, its options with default, meaning and source."""
+    """Show one component: what it is, where it comes from, its options with default, meaning and source.
+
+    benchmark show model medgan --preset paper
+    """
+    from benchmark import describe
     from benchmark.cli.text import columns, echo, echo_json
 
-    facts = _facts(_kinds(kind)[0], name, preset_name, settings(parameter or []))
+    facts = describe(kind, name, preset=preset_name, parameters=settings(parameter or []))
     if json:
         echo_json(facts)
         return
@@ -130,60 +117,3 @@ def _help(option: dict[str, Any]) -> str:
     return "; ".join(
         [text, *(f"{w['default']} with {w['option']}={w['value']} [{w['source']}]" for w in option["when"])]
     )
-
-
-def _facts(kind: str, name: str, preset_name: str, settings: dict[str, str]) -> dict[str, Any]:
-    from benchmark import options
-
-    if settings and kind in ("preset", "grid", "profile"):
-        raise UsageError(f"--parameter: a {kind} has no options")
-    if kind == "preset":
-        return asdict(preset(name))
-    if kind not in KINDS:
-        raise unknown_name("kind", kind, LISTED)
-    found = registry()
-    offer = found.find(kind, name)
-    spec = offer.spec
-    facts: dict[str, Any] = {
-        "kind": kind,
-        "name": spec.name,
-        "from": offer.plugin.title,
-        "module": offer.plugin.module,
-    }
-    if kind == "grid":
-        from benchmark.grid import load_grid
-
-        grid = load_grid(found, name)
-        blocks = [
-            {"tasks": list(tasks), "models": [entry.name for entry in entries]} for tasks, entries, _ in grid.blocks
-        ]
-        return {**facts, "summary": grid.summary, "blocks": blocks}
-    chosen = preset(preset_name)
-    for key, value in vars(spec).items():
-        if key not in ("name", "options", "presets", "recipes", "metrics"):
-            facts[key] = list(value) if isinstance(value, tuple) else value
-    if kind == "metric":
-        facts["bounds"] = [bound if abs(bound) != float("inf") else None for bound in spec.bounds]
-    if kind == "measure":
-        facts["values"] = [asdict(value) for value in spec.values]
-    if kind == "profile":
-        facts["id"] = spec.id
-        facts["metrics"] = [asdict(use) for use in spec.metrics]
-        return facts
-    if kind == "model":
-        facts["preset"] = chosen.name
-        facts["recipe"] = asdict(chosen.recipe.changed(spec.recipes.get(chosen.name, {})))
-    changed = {**spec.presets.get(chosen.name, {}), **settings} if kind == "model" else settings
-    values = options.resolve(spec.name, spec.options, changed)
-    facts["options"] = options.describe(spec.options, changed)
-    if kind == "model":
-        from benchmark.anatomy import networks
-
-        try:
-            facts["networks"] = networks(spec, values, chosen)
-        except BenchmarkError:
-            raise
-        except Exception as error:  # a plugin's fault must not hide what the plugin says of itself
-            facts["networks"] = []
-            facts["networks_fault"] = f"{offer.plugin.title} cannot build them: {type(error).__name__}: {error}"
-    return facts

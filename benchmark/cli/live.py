@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark.cli.text import echo, safe
+from benchmark.cli.text import count, echo, safe
+from benchmark.cli.time_left import Pace, makespan
 from benchmark.running import Observer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from benchmark.executors.local import Event
+    from benchmark.executors import Event
     from benchmark.jobs import Progress
     from benchmark.plan import Plan
+    from benchmark.starting import PlannedRun
 
 
 QUIET_SECONDS = 30.0
@@ -30,11 +32,19 @@ class Row:
     """One cell on the screen."""
 
     state: str
+    model: str
     cost: float
     reason: str = ""
     progress: Progress | None = None
     started: float = 0.0
+    trained: float = 0.0
+    """When its last training step was reported."""
     seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of its training is done."""
+        return self.progress.step / max(1, self.progress.steps) if self.progress else 0.0
 
 
 @dataclass
@@ -42,59 +52,78 @@ class Board:
     """The state of all cells, and an estimate of the time left."""
 
     rows: dict[str, Row]
-    began: float = field(default_factory=time.monotonic)
+    pace: Pace = field(default_factory=Pace)
+    slots: int = 0
+    """Most cells that were seen to run at once."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Board:
+        """All cells of a plan, none started."""
+        # what even a model without training costs: a process, translating, scoring
+        return cls({cell.spec.title: Row("planned", cell.spec.name, cell.cost + 0.1) for cell in plan.cells})
+
+    def planned(self, cells: list[tuple[str, str]]) -> int:
+        """Take in what is there already; returns how many cells are done."""
+        for title, state in cells:
+            self.rows[title].state = state
+        return self.count("done")
 
     def note(self, event: Event) -> None:
         """Take in an event."""
-        row = self.rows[event.title]
+        row, now = self.rows[event.title], time.monotonic()
         if event.kind == "started":
-            row.state, row.started = "running", time.monotonic()
+            row.state, row.started, row.progress = "running", now, None
+            self.slots = max(self.slots, self.count("running"))
         elif event.kind == "progress":
-            row.progress = event.progress
+            row.progress, row.trained = event.progress, now
         elif event.kind == "retry":
             row.state, row.reason = "retrying", event.reason
         else:
             row.state, row.reason = event.state, event.reason
-            row.seconds = time.monotonic() - row.started if row.started else 0.0
+            row.seconds = now - row.started if row.started else 0.0
+            if row.state == "done" and row.seconds:
+                self.pace.learn(row.model, row.cost, row.seconds, now - row.trained if row.share >= 1 else None)
 
     def count(self, *states: str) -> int:
         """How many cells are in one of these states."""
         return sum(row.state in states for row in self.rows.values())
 
+    def rest(self, row: Row) -> float | None:
+        """Seconds left of a running cell."""
+        return self.pace.rest(row.model, row.cost, time.monotonic() - row.started, row.share)
+
     def seconds_left(self) -> float | None:
-        """Time left, from the cost of what is finished in this run and of what is not; ``None`` early on."""
-        finished = sum(row.cost for row in self.rows.values() if row.seconds)
-        ahead = 0.0
-        for row in self.rows.values():
-            if row.state in ("planned", "retrying"):
-                ahead += row.cost
-            elif row.state == "running":
-                share = row.progress.step / max(1, row.progress.steps) if row.progress else 0.0
-                ahead += row.cost * (1 - share)
-                finished += row.cost * share
-        elapsed = time.monotonic() - self.began
-        return elapsed * ahead / finished if finished and elapsed > 5 else None
+        """Time left of the whole run; ``None`` as long as nothing has taken time."""
+        running = [self.rest(row) for row in self.rows.values() if row.state == "running"]
+        expected = [
+            self.pace.expected(row.model, row.cost)
+            for row in sorted(self.rows.values(), key=lambda row: -row.cost)
+            if row.state in ("planned", "retrying")
+        ]
+        known, ahead = ([each for each in some if each is not None] for some in (running, expected))
+        if len(known) < len(running) or len(ahead) < len(expected) or not (known or ahead):
+            return None
+        return makespan(known, ahead, self.slots)
 
 
 @contextlib.contextmanager
-def display(plan: Plan) -> Iterator[Observer]:
-    """An observer that shows a run of this plan."""
-    board = Board({cell.spec.title: Row("planned", cell.cost + 0.1) for cell in plan.cells})
+def display(run: PlannedRun, *, plain: bool = False) -> Iterator[Observer]:
+    """An observer that shows a run; ``plain``: lines, even on a terminal."""
+    board = Board.of(run.plan)
 
     def planned(cells: list[tuple[str, str]]) -> None:
-        for title, state in cells:
-            board.rows[title].state = state
-        if kept := board.count("done"):
+        total = count(len(run.cells), "cell")
+        echo(f"{run.plan.grid} grid, preset {run.plan.preset}, {total} -> {run.path}")
+        if kept := board.planned(cells):
             echo(f"{kept} of {len(board.rows)} cells are done already")
-        board.began = time.monotonic()
 
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not plain:
         from rich.console import Console
         from rich.live import Live
 
         console = Console()
         with Live(console=console, get_renderable=lambda: _table(board), refresh_per_second=4, transient=True):
-            yield Observer(planned, board.note, lambda text: console.print(safe(text), markup=False))
+            yield Observer(planned, board.note, lambda text: console.print(safe(text), markup=False, highlight=False))
     else:
         said = time.monotonic()
 
@@ -146,7 +175,7 @@ def _table(board: Board) -> RenderableType:
         table.add_column(heading, justify="left" if heading in ("cell", "state", "loss") else "right")
     for title, row in board.rows.items():
         if row.state in ("running", "failed", "timeout", "retrying"):
-            table.add_row(*(Text(safe(cell)) for cell in _cells(title, row)))
+            table.add_row(*(Text(safe(cell)) for cell in _cells(board, title, row)))
     left = board.seconds_left()
     counts = f"{board.count('done')} done, {board.count('running')} running, {board.count('planned')} to come"
     if bad := board.count("failed", "timeout"):
@@ -155,7 +184,7 @@ def _table(board: Board) -> RenderableType:
     return Group(table, Text(f"{counts}; about {minutes(left)} left" if left is not None else counts))
 
 
-def _cells(title: str, row: Row) -> tuple[str, str, str, str, str, str]:
+def _cells(board: Board, title: str, row: Row) -> tuple[str, str, str, str, str, str]:
     progress = row.progress
     if row.state != "running":
         return title, row.state, "", row.reason[:60], "", ""
@@ -163,9 +192,7 @@ def _cells(title: str, row: Row) -> tuple[str, str, str, str, str, str]:
         return title, row.state, "", "", "", ""
     losses = " ".join(f"{name} {value:.3g}" for name, value in list(progress.losses.items())[:3])
     speed = progress.images_per_second
-    elapsed = time.monotonic() - row.started
-    left = elapsed * (progress.steps - progress.step) / max(1, progress.step)
-    return title, row.state, f"{progress.step}/{progress.steps}", losses, f"{speed:.0f}", minutes(left)
+    return title, row.state, f"{progress.step}/{progress.steps}", losses, f"{speed:.0f}", minutes(board.rest(row))
 
 
 def minutes(seconds: float | None) -> str:

@@ -2,65 +2,174 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.errors import Interrupted, UsageError
-from benchmark.grid import load_grid
-from benchmark.plan import Choices, Plan, make_plan
-from benchmark.plugins import registry
 from benchmark.presets import PRESETS
-from benchmark.presets import preset as find_preset
 
-DEFAULT_RESULTS = Path("results")
+if TYPE_CHECKING:
+    from benchmark.starting import Device, PlannedRun, Precision
+
+WHAT, TRAINING, HOW, WHERE = "What to run", "Training and scoring", "How to run it", "Where it is kept"
 
 
 def run(
     grid: Annotated[
-        str, typer.Option(help="A grid by name ('benchmark list grids'), or your own .toml file.")
+        str,
+        typer.Option(
+            metavar="GRID",
+            help="A grid by name ('benchmark list grids'), or your own .toml file.",
+            autocompletion=completion.grids,
+            rich_help_panel=WHAT,
+        ),
     ] = "full",
-    preset: Annotated[str, typer.Option(help=f"How large: {', '.join(PRESETS)}.")] = "small",
-    seeds: Annotated[int, typer.Option(help="Training seeds: N runs every cell with seeds 0 .. N-1.", min=1)] = 1,
-    tasks: Annotated[str, typer.Option(help="Only these tasks of the grid, separated by commas.")] = "",
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="PRESET",
+            help=f"How large: {', '.join(PRESETS)}.",
+            autocompletion=completion.names("preset"),
+            rich_help_panel=WHAT,
+        ),
+    ] = "small",
+    seeds: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Training seeds: N runs every cell with seeds 0 .. N-1.", min=1, rich_help_panel=WHAT
+        ),
+    ] = 1,
+    tasks: Annotated[
+        str,
+        typer.Option(
+            metavar="TASK,...",
+            help="Only these tasks of the grid, separated by commas.",
+            autocompletion=completion.lists("task"),
+            rich_help_panel=WHAT,
+        ),
+    ] = "",
     models: Annotated[
         str,
-        typer.Option(help="Only these models, separated by commas; models the grid does not list are added."),
+        typer.Option(
+            metavar="MODEL,...",
+            help="Only these models, separated by commas; models the grid does not list are added.",
+            autocompletion=completion.lists("model"),
+            rich_help_panel=WHAT,
+        ),
     ] = "",
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", help="TASK=FILE.h5: use your own data for a task. Repeatable."),
+        typer.Option(
+            "--data",
+            metavar="TASK=FILE.h5",
+            help="Use your own data for a task. Repeatable.",
+            autocompletion=completion.data,
+            rich_help_panel=WHAT,
+        ),
     ] = None,
+    data_seed: Annotated[
+        int,
+        typer.Option(metavar="N", help="Seed of the embedded data: other patients, other noise.", rich_help_panel=WHAT),
+    ] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cells and stop.", rich_help_panel=WHAT)] = False,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("-p", "--parameter", help="NAME.OPTION=VALUE: an option of a model or task. Repeatable."),
+        typer.Option(
+            "-p",
+            "--parameter",
+            metavar="NAME.OPTION=VALUE",
+            help="An option of a model, a task or the executor. Repeatable.",
+            autocompletion=completion.parameters,
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Training steps for every model, instead of the preset's.", min=1)
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Training steps for every model, instead of the preset's.",
+            min=1,
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=VALUE of the training recipe for every model, e.g. flip=yes. Repeatable."),
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="A field of the training recipe, for every model, e.g. flip=yes. Repeatable.",
+            autocompletion=completion.recipe,
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Metric profile, instead of each task's own.")] = None,
-    precision: Annotated[str, typer.Option(help="fp32 or bf16 (recorded; part of the cell's identity).")] = "fp32",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    cuda_graphs: Annotated[
-        bool, typer.Option("--cuda-graphs", help="With --device cuda: replay training steps as graphs (recorded).")
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            help="Metric profile, instead of each task's own.",
+            autocompletion=completion.names("profile"),
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="fp32|bf16",
+            help="Part of a cell's identity.",
+            autocompletion=completion.words("fp32", "bf16"),
+            rich_help_panel=TRAINING,
+        ),
+    ] = "fp32",
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score stored predictions again.", rich_help_panel=TRAINING)
     ] = False,
-    jobs: Annotated[str, typer.Option(help="Cells at once; 'auto': one per core.")] = "auto",
-    timeout: Annotated[float | None, typer.Option(help="Seconds a cell may take.", min=0.001)] = None,
-    results: Annotated[Path, typer.Option(help="Where run folders are kept.")] = DEFAULT_RESULTS,
-    name: Annotated[str, typer.Option(help="Name of the run folder; default from grid, preset and seeds.")] = "",
-    data_seed: Annotated[int, typer.Option(help="Seed of the embedded data: other patients, other noise.")] = 0,
-    datasets: Annotated[Path, typer.Option(help="Where built data sets are kept.")] = Path("datasets"),
-    rescore: Annotated[bool, typer.Option("--rescore", help="Score stored predictions again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cells and stop.")] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|cpu|cuda",
+            help="Where to compute.",
+            autocompletion=completion.words("auto", "cpu", "cuda"),
+            rich_help_panel=HOW,
+        ),
+    ] = "auto",
+    cuda_graphs: Annotated[
+        bool,
+        typer.Option("--cuda-graphs", help="With --device cuda: replay training steps as graphs.", rich_help_panel=HOW),
+    ] = False,
+    jobs: Annotated[
+        str, typer.Option(metavar="N|auto", help="Cells at once; auto: one for each core.", rich_help_panel=HOW)
+    ] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a cell may take.", min=0.001, rich_help_panel=HOW)
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How cells are run; 'benchmark list executors'.",
+            autocompletion=completion.names("executor"),
+            rich_help_panel=HOW,
+        ),
+    ] = "local",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each event.", rich_help_panel=HOW)
+    ] = False,
+    results: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where run folders are kept.", rich_help_panel=WHERE)
+    ] = Path("results"),
+    name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Name of the run folder; default from grid, preset and seeds.", rich_help_panel=WHERE
+        ),
+    ] = "",
+    datasets: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where built data sets are kept.", rich_help_panel=WHERE)
+    ] = Path("datasets"),
 ) -> None:
     """Train, translate and score every cell of a grid, then print a leaderboard for each task.
 
@@ -69,109 +178,94 @@ def run(
     benchmark run --grid full --preset smoke
     benchmark run --models medgan,pix2pix --tasks mr-ct --seeds 3
     benchmark run --data mr-ct=datasets/sts-mr-ct.h5
+    benchmark run --grid my.toml -p medgan.blocks=3 --dry-run
     """
+    from benchmark import plan_run
     from benchmark.cli.text import warn
+    from benchmark.plugins import registry
 
-    found = registry()
-    warn(found.warnings())
-    for value, allowed, option in (
-        (precision, ("fp32", "bf16"), "--precision"),
-        (device, ("auto", "cpu", "cuda"), "--device"),
-    ):
-        if value not in allowed:
-            raise UsageError(f"{option} {value!r}: choose {' or '.join(allowed)}")
-    if device == "cuda":
-        from benchmark.device import choose_device
-
-        choose_device(device)
-    elif cuda_graphs:
+    warn(registry().warnings())
+    if cuda_graphs and device != "cuda":
         raise UsageError("--cuda-graphs: say --device cuda too")
-    choices = Choices(
+    given = _parameters(parameter or [])
+    executor_options = given.pop(executor, {})
+    planned = plan_run(
+        grid,
         preset=preset,
-        seeds=tuple(range(seeds)),
+        seeds=seeds,
         tasks=_names(tasks),
         models=_names(models),
         data=_data(data or []),
-        parameters=_parameters(parameter or []),
-        recipe=_recipe(recipe or [], steps, preset),
-        precision=precision,
+        parameters=given,
+        recipe=_recipe(recipe or [], preset),
+        steps=steps,
         profile=profile,
+        precision=cast("Precision", precision),
         data_seed=data_seed,
         datasets=datasets,
+        results=results,
+        name=name,
     )
-    plan = make_plan(found, load_grid(found, grid), choices)
-    folder = results / (name or run_name(plan, choices))
     if dry_run:
-        _show_plan(plan, folder)
+        _show_plan(planned, json)
         return
-    how = {"device": device, "cuda_graphs": cuda_graphs, "jobs": _jobs(jobs), "timeout": timeout, "rescore": rescore}
-    _run(plan, folder, how)
+    how = {
+        "device": cast("Device", device),
+        "cuda_graphs": cuda_graphs,
+        "jobs": _jobs(jobs),
+        "timeout": timeout,
+        "rescore": rescore,
+        "executor": executor,
+        "executor_options": executor_options,
+    }
+    _start(planned, how, json)
 
 
-def _run(plan: Plan, path: Path, settings: dict[str, Any]) -> None:
+def _start(planned: PlannedRun, how: dict[str, Any], json: bool) -> None:
+    from benchmark import executors
+    from benchmark.cli.events import json_lines
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
     from benchmark.cli.text import echo
-    from benchmark.running import Settings, run_plan
-    from benchmark.store import RunFolder
 
-    folder = RunFolder(path)
-    options = {"command": sys.argv[1:], **settings}
-    echo(f"{plan.grid} grid, preset {plan.preset}, {len(plan.cells)} cells -> {path}")
+    chosen, _ = executors.chosen(planned.registry, how["executor"], how["executor_options"])
     # a scheduler's SIGTERM is a Ctrl-C from somebody in a hurry: checkpoints are written all the same
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with display(plan) as observer:
-            outcome = run_plan(plan, folder, registry(), Settings(**settings, options=options), observer)
+        with json_lines(planned) if json else display(planned, plain=chosen.foreground) as observer:
+            run = planned.start(**how, observer=observer, note={"command": sys.argv[1:]})
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command continues where it stopped") from None
-    print_and_write(folder, registry())
-    echo("cells: " + ", ".join(f"{count} {state}" for state, count in sorted(outcome.states.items())))
-    if outcome.exit_code:
-        echo(f"some cells are not done; why: benchmark status {path}")
-    raise typer.Exit(outcome.exit_code)
+    print_and_write(run.path, form="" if json else "terminal")
+    states, exit_code = run.states, 0 if run.ok else 1
+    if json:
+        from benchmark.cli.events import end
+
+        end(run.path, states, exit_code)
+    else:
+        echo("cells: " + ", ".join(f"{number} {state}" for state, number in states.items()))
+        if exit_code:
+            echo(f"some cells are not done; why: benchmark status {run.path}")
+    raise typer.Exit(exit_code)
 
 
-def run_name(plan: Plan, choices: Choices) -> str:
-    """Folder name from grid, preset and seeds; other choices that change the cells add a short hash."""
-    base = f"{plan.grid}-{plan.preset}-{len(plan.seeds)}seed{'s' if len(plan.seeds) > 1 else ''}"
-    special = {
-        "tasks": sorted(choices.tasks),
-        "models": sorted(choices.models),
-        "data": {task: str(path.absolute()) for task, path in sorted(choices.data.items())},
-        "parameters": {name: dict(values) for name, values in sorted(choices.parameters.items())},
-        "recipe": dict(choices.recipe),
-        "precision": choices.precision if choices.precision != "fp32" else "",
-        "profile": choices.profile or "",
-        "data_seed": choices.data_seed,
-    }
-    if not any(special.values()):
-        return base
-    digest = hashlib.sha256(json.dumps(special, sort_keys=True).encode()).hexdigest()[:6]
-    words = [
-        *sorted(choices.tasks),
-        *sorted(choices.models),
-        *("my-" + task for task in sorted(choices.data)),
-    ]
-    return "-".join([base, *words[:3], digest])
+def _show_plan(planned: PlannedRun, json: bool) -> None:
+    from benchmark.cli.text import columns, count, echo, echo_json
 
-
-def _show_plan(plan: Plan, folder: Path) -> None:
-    from benchmark.cli.text import columns, echo
-
-    rows = [
-        [
-            cell.spec.id,
-            cell.spec.task,
-            cell.spec.name,
-            f"seed {cell.spec.seed}",
-            f"skipped: {cell.skip}" if cell.skip else "",
+    cells = [(cell.spec, cell.skip) for cell in planned.cells]
+    if json:
+        rows = [
+            {"id": spec.id, "task": spec.task, "model": spec.name, "seed": spec.seed, "skip": skip}
+            for spec, skip in cells
         ]
-        for cell in plan.cells
+        echo_json({"run": str(planned.path), "cells": rows})
+        return
+    table = [
+        [spec.id, spec.task, spec.name, f"seed {spec.seed}", f"skipped: {skip}" if skip else ""] for spec, skip in cells
     ]
-    for line in columns(rows):
+    for line in columns(table):
         echo(line)
-    echo(f"{len(plan.cells)} cells -> {folder}")
+    echo(f"{count(len(cells), 'cell')} -> {planned.path}")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -182,7 +276,7 @@ def _jobs(text: str) -> int:
     if text == "auto":
         return 0
     if not text.isdigit() or int(text) < 1:
-        raise UsageError(f"--jobs {text!r}: give a number of processes, or auto")
+        raise UsageError(f"--jobs {text!r}: give a number of cells at once, or auto")
     return int(text)
 
 
@@ -196,9 +290,8 @@ def _data(items: list[str]) -> dict[str, Path]:
     return found
 
 
-def _recipe(items: list[str], steps: int | None, preset: str) -> dict[str, Any]:
-    """The fields of the recipe that the user sets, checked and typed."""
-    given: dict[str, Any] = {} if steps is None else {"steps": steps}
+def _recipe(items: list[str], preset: str) -> dict[str, str]:
+    given: dict[str, str] = {}
     for item in items:
         name, separator, value = item.partition("=")
         if not separator or not name:
@@ -206,8 +299,7 @@ def _recipe(items: list[str], steps: int | None, preset: str) -> dict[str, Any]:
         if name in given:
             raise UsageError(f"--recipe {item!r}: {name} was given before")
         given[name] = value
-    changed = find_preset(preset).recipe.changed(given)
-    return {name: getattr(changed, name) for name in (*given, *(["epochs"] if "steps" in given else []))}
+    return given
 
 
 def _parameters(items: list[str]) -> dict[str, dict[str, str]]:

@@ -7,68 +7,54 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.errors import UsageError
+from benchmark.cli import completion
 
 if TYPE_CHECKING:
-    from benchmark.store import RunFolder
-
-
-def find_run(path: Path | None) -> RunFolder:
-    """The run folder that a user means: given, or the only or latest one in the folder given.
-
-    Raises:
-        UsageError: there is none.
-    """
-    from benchmark.store import RunFolder
-
-    start = path or Path("results")
-    if (start / "run.json").is_file():
-        return RunFolder(start)
-    runs = sorted(start.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
-    if not runs:
-        raise UsageError(f"no run in {start}; give the folder that 'benchmark run' printed")
-    if path is not None and len(runs) > 1:
-        names = ", ".join(str(file.parent) for file in runs[-5:])
-        raise UsageError(f"{start} holds {len(runs)} runs; give one of them: {names}")
-    return RunFolder(runs[-1].parent)
+    from benchmark.runs import Cell
 
 
 def status(
-    run: Annotated[Path | None, typer.Argument(help="Run folder; default: the latest under results/.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Run folder; default: the latest under results/.", autocompletion=completion.runs),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show every cell of a run with its state and, where it is not done, the reason."""
-    from benchmark.cli.text import columns, echo, echo_json
+    """Show every cell of a run with its state and, where it is not done, the reason.
 
-    folder = find_run(run)
-    records = folder.records(verify=True)
-    rows = [_row(record) for record in records]
+    benchmark status results/full-small-1seed
+    """
+    from benchmark import load_run
+    from benchmark.cli.text import columns, count, echo, echo_json
+
+    found = load_run(run)
+    rows = [_row(cell) for cell in found.cells(verify=True)]
     if json:
         echo_json(rows)
         return
-    about = folder.about()
-    echo(f"{folder.path}: grid {about['grid']}, preset {about['preset']}, {len(records)} cells")
+    about = found.about
+    echo(f"{found.path}: grid {about['grid']}, preset {about['preset']}, {count(len(rows), 'cell')}")
     for line in columns(
-        [["cell", "task", "model", "seed", "state", "train s", "MB", "remarks"], *(_line(r) for r in rows)]
+        [["cell", "task", "model", "seed", "state", "train s", "MB", "remarks"], *(_line(row) for row in rows)]
     ):
         echo(line)
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["state"]] = counts.get(row["state"], 0) + 1
-    echo(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+    echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
 
 
-def _row(record: dict[str, Any]) -> dict[str, Any]:
+def _row(cell: Cell) -> dict[str, Any]:
     return {
-        "id": record["id"],
-        "task": record["task"],
-        "model": record["name"],
-        "seed": record["seed"],
-        "state": record["state"],
-        "reason": record.get("reason", ""),
-        "train_s": record.get("timings", {}).get("train_s"),
-        "peak_memory_mb": record.get("peak_memory_mb"),
-        "health": record.get("health", []),
+        "id": cell.id,
+        "task": cell.task,
+        "model": cell.name,
+        "seed": cell.seed,
+        "state": cell.state,
+        "reason": cell.reason,
+        "train_s": cell.record.get("timings", {}).get("train_s"),
+        "peak_memory_mb": cell.record.get("peak_memory_mb"),
+        "health": cell.record.get("health", []),
     }
 
 
@@ -90,28 +76,35 @@ def _rounded(value: float | None) -> str:
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    cell: Annotated[str, typer.Argument(help="Cell: its id, the start of it, or task/model/s0.")],
+    run: Annotated[Path, typer.Argument(help="Run folder.", autocompletion=completion.runs)],
+    cell: Annotated[
+        str, typer.Argument(help="Cell: its id, the start of it, or task/model/s0.", autocompletion=completion.cells)
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a cell is made of, its state, and what the next run would do with it."""
-    from benchmark.cli.text import columns, echo
+    """Say what a cell is made of, its state, and what the next run would do with it.
 
-    folder = find_run(run)
-    matches = [r for r in folder.records(verify=True) if r["id"].startswith(cell) or _title(r) == cell]
-    if not matches:
-        raise UsageError(f"no cell {cell!r} in {folder.path}; see 'benchmark status {folder.path}'")
-    for record in matches:
-        reason = f": {record['reason']}" if record.get("reason") else ""
-        echo(f"{record['id']}  {_title(record)}  {record['state']}{reason}")
-        echo(f"next run: {_next(record['state'])}")
-        for found in record.get("health", ()):
-            echo(f"{found['term']} looks {found['fault']}: {found['detail']}")
-        for line in columns([[name, value] for name, value in _flat(record["spec"])]):
+    benchmark explain results/full-small-1seed mr-ct/pix2pix/s0
+    """
+    from benchmark import load_run
+    from benchmark.cli.text import columns, echo, echo_json
+
+    found = load_run(run).find(cell, verify=True)
+    if json:
+        echo_json(
+            [
+                {"cell": one.title, **_row(one), "next_run": _next(one.state), "spec": dict(one.record["spec"])}
+                for one in found
+            ]
+        )
+        return
+    for one in found:
+        echo(f"{one.id}  {one.title}  {one.state}{f': {one.reason}' if one.reason else ''}")
+        echo(f"next run: {_next(one.state)}")
+        for finding in one.record.get("health", ()):
+            echo(f"{finding['term']} looks {finding['fault']}: {finding['detail']}")
+        for line in columns([[name, value] for name, value in _flat(one.record["spec"])]):
             echo(f"  {line}")
-
-
-def _title(record: dict[str, Any]) -> str:
-    return f"{record['task']}/{record['name']}/s{record['seed']}"
 
 
 def _next(state: str) -> str:

@@ -3,84 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-from benchmark.cli.status import find_run
-from benchmark.plugins import Registry, registry
-
-if TYPE_CHECKING:
-    from benchmark.store import RunFolder
 
 
 def verify(
     run: Annotated[Path | None, typer.Argument(help="Run folder; default: the latest under results/.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score the stored predictions of every finished cell again and compare with what is recorded.
 
     Exit 1 if a file was altered or a number differs.
+
+    benchmark verify results/full-small-1seed
     """
-    from benchmark.cli.text import echo
+    from benchmark import load_run
+    from benchmark.cli.text import count, echo, echo_json
 
-    folder, found = find_run(run), registry()
-    good = bad = 0
-    for record in folder.records(verify=True):
-        if record["state"] == "stale":
-            continue
-        problem = examine(folder, record, found)
-        title = f"{record['task']}/{record['name']}/s{record['seed']}"
-        if problem:
-            echo(f"{title}: {problem}")
-            bad += 1
-        else:
-            good += 1
-    echo(f"{good} cells hold what they say" + (f", {bad} do not" if bad else ""))
-    raise typer.Exit(1 if bad else 0)
-
-
-def examine(folder: RunFolder, record: dict[str, Any], found: Registry) -> str:
-    """What is wrong with a cell; empty when its numbers come out again to the last digit."""
-    from benchmark.data.reader import Dataset
-    from benchmark.measuring import measure
-    from benchmark.scoring import make_judge, score
-
-    if record["state"] != "done":
-        return f"{record['state']}: {record['reason']}" if record["reason"] else str(record["state"])
-    path = Path(record["spec"]["dataset"]["path"])
-    if not path.is_file():
-        return f"its data set {path} is not here any more"
-    with Dataset(path) as dataset:
-        judge = make_judge(found, record["spec"]["profile"], dataset)
-        if judge.definition != record["profile_definition"]:
-            return f"was scored under another definition of {judge.profile.id}; run with --rescore"
-        predictions = folder.cell(record["id"]).file("predictions.h5")
-        again = score(judge, dataset, predictions, record)
-        measured = measure(found, dataset, predictions, record).summary if record.get("measures") else {}
-    for metric, recorded in record["scores"].items():
-        if recorded["state"] != "scored" or again.summary[metric]["state"] != "scored":
-            continue
-        for patient, value in recorded["patients"].items():
-            if (now := again.summary[metric]["patients"].get(patient)) != value:
-                return f"{metric} of {patient} is recorded as {value!r} and comes out as {now!r}"
-        if (now := again.summary[metric]["mean"]) != recorded["mean"]:
-            return f"{metric} is recorded as {recorded['mean']!r} and comes out as {now!r}"
-    for name, recorded in (record.get("measures") or {}).items():
-        if (now := measured.get(name)) is None:
-            return f"measure {name} is recorded and no installed plugin offers it"
-        if _numbers(now) != _numbers(recorded):
-            return f"measure {name} is recorded as {_values(recorded)} and comes out as {_values(now)}"
-    return ""
-
-
-def _numbers(measure: dict[str, Any]) -> Any:
-    """What has to come out again: state, and every number by value."""
-    values = measure.get("values", {})
-    return measure["state"], {name: (each["patients"], each["mean"], each["target"]) for name, each in values.items()}
-
-
-def _values(measure: dict[str, Any]) -> str:
-    """A measure's means, or why it has none."""
-    if measure["state"] != "scored":
-        return f"{measure['state']} ({measure['reason']})"
-    return ", ".join(f"{name} {value['mean']!r}" for name, value in measure["values"].items())
+    rows = []
+    for cell, problem in load_run(run).verify():
+        rows.append({"cell": cell.title, "id": cell.id, "holds": not problem, "problem": problem})
+        if problem and not json:
+            echo(f"{cell.title}: {problem}")
+    good = sum(bool(row["holds"]) for row in rows)
+    if json:
+        echo_json(rows)
+    else:
+        bad = f", {len(rows) - good} do not" if good < len(rows) else ""
+        echo(f"{count(good, 'cell holds', 'cells hold')} what they say{bad}")
+    raise typer.Exit(0 if good == len(rows) else 1)

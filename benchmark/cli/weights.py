@@ -9,7 +9,7 @@ import typer
 from benchmark.plugins import registry
 from benchmark.specs import WeightsSpec
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Pretrained weights of losses and metrics.")
 
 
 @app.command("status", short_help="Which pretrained weights are here.")

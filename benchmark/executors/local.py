@@ -16,34 +16,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from typing import Any, Literal
+from typing import Any
 
+from benchmark.executors import Event, Surroundings, Task
 from benchmark.executors.worker import work
-from benchmark.jobs import STOP, Message, Progress
+from benchmark.jobs import STOP, Message
 
 ATTEMPTS = 2
 GRACE_SECONDS = 20.0
 """How long a worker may take to write its checkpoint after it was asked to stop."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something happened to a job."""
-
-    kind: Literal["started", "progress", "retry", "finished"]
-    title: str
-    state: str = ""
-    reason: str = ""
-    progress: Progress | None = None
-
-
 @dataclass
-class Task:
-    """A job waiting or running."""
+class _Attempt:
+    """A task waiting or running."""
 
-    title: str
-    job: Any
-    attempt: int = 0
+    task: Task
+    number: int = 0
     process: Any = None
     pipe: Connection | None = None
     started: float = 0.0
@@ -70,41 +59,41 @@ class LocalExecutor:
         Raises:
             KeyboardInterrupt: after every worker has written its checkpoint and ended.
         """
-        waiting, running = deque(tasks), list[Task]()
+        waiting, running = deque(_Attempt(task) for task in tasks), list[_Attempt]()
         outcome: dict[str, tuple[str, str]] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < self.slots:
-                    task = waiting.popleft()
-                    self._start(task)
-                    running.append(task)
-                    notify(Event("started", task.title))
-                for task in list(self._ended(running, notify)):
-                    running.remove(task)
-                    state, reason = self._judge(task)
-                    if state == "died" and task.attempt < ATTEMPTS:
-                        notify(Event("retry", task.title, state, reason))
-                        waiting.appendleft(task)
+                    attempt = waiting.popleft()
+                    self._start(attempt)
+                    running.append(attempt)
+                    notify(Event("started", attempt.task.title))
+                for attempt in list(self._ended(running, notify)):
+                    running.remove(attempt)
+                    title, (state, reason) = attempt.task.title, self._judge(attempt)
+                    if state == "died" and attempt.number < ATTEMPTS:
+                        notify(Event("retry", title, state, reason))
+                        waiting.appendleft(attempt)
                         continue
                     state = "failed" if state == "died" else state
-                    outcome[task.title] = (state, reason)
-                    notify(Event("finished", task.title, state, reason))
+                    outcome[title] = (state, reason)
+                    notify(Event("finished", title, state, reason))
         except BaseException:
             self._stop(running)
             raise
         return outcome
 
-    def _start(self, task: Task) -> None:
+    def _start(self, attempt: _Attempt) -> None:
         context = self._get_context()
         ours, theirs = context.Pipe(duplex=True)
-        task.attempt += 1
-        task.ending = None
+        attempt.number += 1
+        attempt.ending = None
         # not a daemon, which may have no children: a model may want data-loading processes of its own
-        task.process = context.Process(target=work, args=(task.job, theirs))  # type: ignore[attr-defined]
+        attempt.process = context.Process(target=work, args=(attempt.task.job, theirs))  # type: ignore[attr-defined]
         with _interrupts_held():
-            task.process.start()
+            attempt.process.start()
         theirs.close()
-        task.pipe, task.started = ours, time.monotonic()
+        attempt.pipe, attempt.started = ours, time.monotonic()
 
     def _get_context(self) -> BaseContext:
         if self._context is None:
@@ -118,65 +107,77 @@ class LocalExecutor:
             self._context = context
         return self._context
 
-    def _ended(self, running: list[Task], notify: Callable[[Event], None]) -> Iterator[Task]:
+    def _ended(self, running: list[_Attempt], notify: Callable[[Event], None]) -> Iterator[_Attempt]:
         """Wait for news; pass on progress; yield the tasks whose process is gone or was ended."""
         now = time.monotonic()
-        limits = [task.started + self.timeout - now for task in running] if self.timeout else []
-        pipes = [task.pipe for task in running if task.pipe is not None]
-        sentinels = [task.process.sentinel for task in running]
+        limits = [attempt.started + self.timeout - now for attempt in running] if self.timeout else []
+        pipes = [attempt.pipe for attempt in running if attempt.pipe is not None]
+        sentinels = [attempt.process.sentinel for attempt in running]
         wait([*pipes, *sentinels], timeout=max(0.0, min([1.0, *limits])))
-        for task in running:
-            self._drain(task, notify)
-            if task.process.exitcode is not None:
-                self._drain(task, notify)
-                self._close(task)
-                yield task
-            elif self.timeout and time.monotonic() - task.started > self.timeout:
-                task.process.kill()
-                task.process.join()
-                task.ending = Message("timeout", f"took longer than {self.timeout:g} s")
-                self._close(task)
-                yield task
+        for attempt in running:
+            self._drain(attempt, notify)
+            if attempt.process.exitcode is not None:
+                self._drain(attempt, notify)
+                self._close(attempt)
+                yield attempt
+            elif self.timeout and time.monotonic() - attempt.started > self.timeout:
+                attempt.process.kill()
+                attempt.process.join()
+                attempt.ending = Message("timeout", f"took longer than {self.timeout:g} s")
+                self._close(attempt)
+                yield attempt
 
-    def _drain(self, task: Task, notify: Callable[[Event], None]) -> None:
+    def _drain(self, attempt: _Attempt, notify: Callable[[Event], None]) -> None:
         try:
-            while task.pipe is not None and task.pipe.poll():
-                message = task.pipe.recv()
+            while attempt.pipe is not None and attempt.pipe.poll():
+                message = attempt.pipe.recv()
                 if message.kind == "progress":
-                    notify(Event("progress", task.title, progress=message.progress))
+                    notify(Event("progress", attempt.task.title, progress=message.progress))
                 else:
-                    task.ending = message
+                    attempt.ending = message
         except (EOFError, OSError):
-            self._close(task)
+            self._close(attempt)
 
-    def _close(self, task: Task) -> None:
-        if task.pipe is not None:
-            task.pipe.close()
-            task.pipe = None
+    def _close(self, attempt: _Attempt) -> None:
+        if attempt.pipe is not None:
+            attempt.pipe.close()
+            attempt.pipe = None
 
-    def _judge(self, task: Task) -> tuple[str, str]:
-        if task.ending is not None:
-            return task.ending.kind, task.ending.reason
-        code = task.process.exitcode
+    def _judge(self, attempt: _Attempt) -> tuple[str, str]:
+        if attempt.ending is not None:
+            return attempt.ending.kind, attempt.ending.reason
+        code = attempt.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-        return "died", f"its process {how}, {task.attempt} of {ATTEMPTS} attempts (out of memory?)"
+        return "died", f"its process {how}, {attempt.number} of {ATTEMPTS} attempts (out of memory?)"
 
-    def _stop(self, running: Sequence[Task]) -> None:
+    def _stop(self, running: Sequence[_Attempt]) -> None:
         """Ask all workers to stop, wait, and end those that do not."""
         with _interrupts_held():
-            for task in running:
+            for attempt in running:
                 with contextlib.suppress(OSError):
-                    if task.pipe is not None:
-                        task.pipe.send(STOP)
+                    if attempt.pipe is not None:
+                        attempt.pipe.send(STOP)
             deadline = time.monotonic() + GRACE_SECONDS
-            for task in running:
-                while task.process.exitcode is None and time.monotonic() < deadline:
-                    self._drain(task, lambda _: None)
-                    task.process.join(0.05)
-                if task.process.exitcode is None:
-                    task.process.kill()
-                    task.process.join()
-                self._close(task)
+            for attempt in running:
+                while attempt.process.exitcode is None and time.monotonic() < deadline:
+                    self._drain(attempt, lambda _: None)
+                    attempt.process.join(0.05)
+                if attempt.process.exitcode is None:
+                    attempt.process.kill()
+                    attempt.process.join()
+                self._close(attempt)
+
+
+def build(_: None, surroundings: Surroundings) -> LocalExecutor:
+    """The factory of ``local``."""
+    return LocalExecutor(surroundings.slots or available_cores(), surroundings.timeout, surroundings.preload)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

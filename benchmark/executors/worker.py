@@ -1,4 +1,4 @@
-"""What runs inside a worker process: one job, reported over a pipe.
+"""What runs inside a worker: one job, reported over a pipe or to whoever asked.
 
 The supervisor imports this module too, to name what a worker shall run; so torch is imported inside.
 """
@@ -34,11 +34,17 @@ def work(job: CellJob | BuildJob, pipe: Connection) -> None:
     stop = threading.Event()
     threading.Thread(target=_listen, args=(pipe, stop), daemon=True).start()
     send = _Sender(pipe)
-    if isinstance(job, BuildJob):
-        send(_build(job, stop))
-    else:
-        send(_run(job, send, stop))
+    send(run_job(job, send, stop.is_set))
     pipe.close()
+
+
+def run_job(job: CellJob | BuildJob, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> Message:
+    """Do a job in this process, whatever executor it is of, and say how it ended; nothing but that is raised.
+
+    A cell's record is written here, whether it is done, failed or skipped. Progress goes to ``send``;
+    ``should_stop`` is asked at every training step, and ends a cell as ``interrupted`` with its checkpoint written.
+    """
+    return _build(job, should_stop) if isinstance(job, BuildJob) else _run(job, send, should_stop)
 
 
 def _own_output(job: CellJob | BuildJob) -> None:
@@ -86,7 +92,7 @@ class _Sender:
             os._exit(1)
 
 
-def _run(job: CellJob, send: Callable[[Message], None], stop: threading.Event) -> Message:
+def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> Message:
     from benchmark.cell import run_cell
 
     folder, spec = job.folder, job.spec
@@ -96,7 +102,7 @@ def _run(job: CellJob, send: Callable[[Message], None], stop: threading.Event) -
         folder.file("error.txt").unlink(missing_ok=True)
         if not job.score_only:
             folder.write(bare_record(spec, baseline=job.baseline, state="running", pid=os.getpid()))
-        run_cell(job, registry(), lambda progress: send(Message("progress", progress=progress)), stop.is_set)
+        run_cell(job, registry(), lambda progress: send(Message("progress", progress=progress)), should_stop)
         return Message("done")
     except Interrupted as interruption:
         return Message("interrupted", str(interruption))
@@ -120,13 +126,13 @@ def _commit(job: CellJob, state: str, reason: str, *, trace: str = "", seconds: 
     return Message(state, reason)
 
 
-def _build(job: BuildJob, stop: threading.Event) -> Message:
+def _build(job: BuildJob, should_stop: Callable[[], bool]) -> Message:
     from benchmark.data.embedded import build
 
     try:
         build(job, registry())
     except (Exception, SystemExit) as error:
-        return Message("interrupted" if stop.is_set() else "failed", explain(error))
+        return Message("interrupted" if should_stop() else "failed", explain(error))
     return Message("done")
 
 
