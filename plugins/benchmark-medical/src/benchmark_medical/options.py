@@ -84,7 +84,7 @@ class CtOptions:
     electronic_noise: float = _option(
         5e-5,
         "variance of the electronic noise in photons, over the photons of an unattenuated ray at full dose",
-        "Zeng et al. 2015, IEEE TMI 34:2458: variance 11 where about 2e5 photons arrive",
+        "a variance of about 10 at 2e5 photons; model: Zeng et al. 2015, IEEE TNS 62:2226",
     )
     kernel: Literal["ramp", "hann"] = _option("ramp", "reconstruction filter: sharp, or smooth with less noise")
 
