@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import typing
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, 
     A field becomes ``--field-name``, or a positional argument where its metadata say ``"positional"``;
     ``help`` and ``choices`` come from the metadata too. Prints help and exits as argparse does.
     """
-    parser = argparse.ArgumentParser(prog=program, description=spec.summary, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=program, description=_description(spec), allow_abbrev=False)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.h5", help="the data set file to write")
     if spec.options is None:
         return None, parser.parse_args(arguments).out
@@ -33,6 +34,14 @@ def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, 
         for name, value in given.items()
     }
     return spec.options(**options), output
+
+
+def _description(spec: ImporterSpec) -> str:
+    """The summary, and what the options' docstring says of the layout; not one that dataclass made."""
+    if spec.options is None:
+        return spec.summary
+    text = inspect.getdoc(spec.options) or ""
+    return f"{spec.summary}. {text}" if text and not text.startswith(f"{spec.options.__name__}(") else spec.summary
 
 
 def _is_path(hint: Any) -> bool:

@@ -130,14 +130,14 @@ def test_autopet_keeps_studies_of_a_patient_together_and_lesions_as_labels(tmp_p
         nifti(tmp_path / "in" / name / "CTres.nii.gz", ct(seed))
         nifti(tmp_path / "in" / name / "SEG.nii.gz", lesion(0))
     data, _ = run("autopet", folder=tmp_path / "in")
-    assert patients(data) == ["PETCT_01/a", "PETCT_01/b", "PETCT_02/a", "PETCT_03/c"]
+    assert patients(data) == ["PETCT_01/s1", "PETCT_01/s2", "PETCT_02/s1", "PETCT_03/s1"]
     assert (data.info.source.unit, data.info.target.unit, data.info.task) == ("SUV", "HU", "pet-ct")
     labels = data.load(data.info.cases[0]).labels
     assert labels is not None
     assert set(np.unique(labels)) == {0, 1}
     nifti(tmp_path / "in/PETCT_03/c/CTres.nii.gz", ct(3)[:-1])
     _, lines = run("autopet", folder=tmp_path / "in")
-    assert any(line.startswith("skipped PETCT_03/c: source and target differ in grid") for line in lines)
+    assert any(line.startswith("skipped PETCT_03/s1: source and target differ in grid") for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_pix2pix_of_odd_width_is_a_fault_and_an_empty_folder_an_error(tmp_path, 
     _, lines = run("pix2pix")
     assert any("odd.png: 31 columns" in line for line in lines)
     (tmp_path / "none").mkdir()
-    with pytest.raises(DatasetError, match="no study could be imported"):
+    with pytest.raises(DatasetError, match="nothing of this layout was found"):
         run("pix2pix", folder=tmp_path / "none")
 
 

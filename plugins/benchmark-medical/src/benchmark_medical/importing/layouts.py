@@ -7,6 +7,7 @@ doi:10.5281/zenodo.14918089; autoPET; BraTS 2020 to 2023; IXI; nnU-Net v2; nnsyn
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -83,8 +84,10 @@ def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> Non
 
     def find() -> Found:
         studies, skipped = [], []
+        seen: Counter[str] = Counter()
         for place in sorted({path.parent for path in folder.glob("*/*/SUV.nii.gz")}):
             name = f"{place.parent.name}/{place.name}"
+            seen[place.parent.name] += 1  # folders of studies are called by their dates
             if not (place / "CTres.nii.gz").is_file():
                 skipped.append(Skipped(name, "no CTres.nii.gz"))
                 continue
@@ -92,7 +95,7 @@ def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> Non
             studies.append(
                 Study(
                     place.parent.name,
-                    place.name,
+                    f"s{seen[place.parent.name]}",
                     Image.of(place / "SUV.nii.gz"),
                     Image.of(place / "CTres.nii.gz"),
                     labels=Image.of(lesions) if options.lesions and lesions.is_file() else None,

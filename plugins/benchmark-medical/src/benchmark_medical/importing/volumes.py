@@ -100,10 +100,9 @@ def import_studies(
             imported += 1
             report(f"{name}: {note}")
         if not patients:
-            raise DatasetError(
-                f"no study could be imported ({len(skipped)} skipped)"
-                + (f"; first: {skipped[0]}" if skipped else "; is the folder or pattern right?")
-            )
+            if not skipped:
+                raise DatasetError(f"nothing of this layout was found; see: benchmark data import {generator} --help")
+            raise DatasetError(f"no study could be imported ({len(skipped)} skipped); first: {skipped[0]}")
         given = patients if all(patients.values()) else {}
         writer.set_splits(make_splits(options, list(patients), given, report))
     what = f"{_count(imported, 'study', 'studies')} of {_count(len(patients), 'patient', 'patients')}"
