@@ -11,7 +11,9 @@ from benchmark.plugins import registry
 from benchmark.presets import PRESETS
 from benchmark.specs import TaskSpec
 
-CARDS = {path.stem: path for path in sorted((Path(__file__).parents[1] / "datasets").glob("*.md"))}
+PAGES = sorted((Path(__file__).parents[1] / "datasets").glob("*.md"))
+CARDS = {path.stem: path for path in PAGES if re.match(r"# \S+ \(", path.read_text(encoding="utf-8"))}
+"""Pages about one set; others are about several."""
 
 
 def embedded() -> dict[str, TaskSpec]:
@@ -37,10 +39,10 @@ def test_a_card_of_embedded_data_agrees_with_its_task(card: tuple[str, str]) -> 
     task = embedded().get(name)
     if task is None:
         pytest.skip(f"no task {name!r} is installed: the card is of real data")
-    assert "**Simulated: no patient was scanned.**" in words
+    assert re.search(r"\*\*Simulated: (no patient was scanned|nobody was photographed)\.\*\*", words)
     assert f"benchmark data build {name} --preset small" in words
-    for unit in {task.source_unit, task.target_unit}:
-        assert {"a.u.": "arbitrary unit", "HU": "HU", "SUV": "SUV"}.get(unit, unit) in words
+    for unit in {task.source_unit, task.target_unit} - {"a.u."}:
+        assert unit in words
     for modality in (task.source_modality, task.target_modality):
         assert set(re.findall(r"[A-Z]{2,}", modality)) <= set(re.findall(r"[A-Z]{2,}", words))
     size = PRESETS["small"].data

@@ -24,8 +24,7 @@ from fuzzing import TEXT, mutated, other_json, outcomes
 from small_datasets import write
 
 from benchmark import checkpoints, plugins
-from benchmark.cli.leaderboard import print_and_write
-from benchmark.cli.status import status
+from benchmark import leaderboard as boards
 from benchmark.data.checks import check
 from benchmark.data.reader import Dataset
 from benchmark.data.summary import summary
@@ -79,10 +78,13 @@ def test_data_sets(tmp_path: Path, count: int) -> None:
 
 
 def look_at(run: Path, registry: Registry) -> None:
-    """What a user does with a run."""
-    status(run, json=True)
-    status(run)
-    print_and_write(RunFolder(run), registry)
+    """What is done with a run: its cells are listed, and its leaderboards built in every form."""
+    folder = RunFolder(run)
+    folder.records(verify=True)
+    metrics, tasks = ({n: o.spec for n, o in registry.all(kind).items()} for kind in ("metric", "task"))
+    built = boards.build(folder.stream(), metrics, tasks, folder.about().get("published", ()), folder.unreadable())
+    for form in (boards.to_markdown, boards.to_csv, boards.to_json, boards.to_latex, boards.print_terminal):
+        form(built)
 
 
 @COUNTS

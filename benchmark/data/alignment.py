@@ -73,6 +73,10 @@ def alignment(
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
     if min(mask.shape[1:]) < _SMALLEST or not filled.size:
         return None
+    # background far from the body says nothing and would hide what the body says
+    margin = _FARTHEST * -(-max(mask.shape[1:]) // _PIXELS)
+    rows, columns = (_around(np.asarray(mask.any(axis=axes)), margin) for axes in ((0, 2), (0, 1)))
+    source, target, mask = source[:, rows, columns], target[:, rows, columns], mask[:, rows, columns]
     step = -(-max(mask.shape[1:]) // _PIXELS)
     chosen = filled[np.unique(np.linspace(0, len(filled) - 1, _SLICES + 2).round().astype(int)[1:-1])]
     nearest_first = sorted(range(-_BEYOND, _BEYOND + 1), key=abs)  # of equals, as in a single slice, no shift at all
@@ -80,7 +84,8 @@ def alignment(
     fixed = _binned(_small(target, chosen, step))
     reach = min(_FARTHEST, min(fixed.shape[1:]) // 6)
     still = _information(images[0], fixed, reach, 0, 0)
-    if not still > 0.01:
+    # what independent grey values seem to say of each other: bins squared over twice the voxels (Miller 1955)
+    if not still > 0.01 + _BINS * _BINS / fixed.size:
         return None
     plane = _plane(images[0], fixed, reach)
     row, column = (int(place) - reach for place in np.unravel_index(plane.argmax(), plane.shape))
@@ -99,6 +104,17 @@ def alignment(
         mirrored=float(mirrored.max() / still),
         information=still,
     )
+
+
+def _around(there: NDArray[np.bool_], margin: int) -> slice:
+    """From the first to the last of what is there, a margin more, and not less than can be measured."""
+    import numpy as np
+
+    places = np.flatnonzero(there)
+    first, last = int(places[0]) - margin, int(places[-1]) + margin + 1
+    lacking = max(0, _SMALLEST - (last - first))
+    first, last = max(0, first - lacking), min(len(there), last + lacking)
+    return slice(first, last)
 
 
 def _small(volume: NDArray[np.number], numbers: NDArray[np.integer], step: int) -> NDArray[np.float32]:

@@ -51,6 +51,11 @@ def export(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} holds something already; name an empty or new folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.rmdir()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror or error}); name another folder") from None
     written: list[Exported] = []
     rows: list[dict[str, str]] = []
     with Dataset(path) as dataset:
