@@ -9,10 +9,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from benchmark_medical.importing.formats import load
 from benchmark_medical.importing.records import every
 
 from benchmark import DatasetError, UsageError
 from benchmark.data.checks import check
+from benchmark.data.geometry import CaseFault
 from benchmark.data.reader import Dataset
 
 SHAPE = (24, 20, 6)
@@ -275,6 +277,43 @@ def test_a_header_reads_no_file_from_elsewhere(tmp_path, run, named):
     data, lines = run("nifti-pairs", folder=tmp_path / "in", source="mr.*", target="ct.*", task="mr-ct")
     assert patients(data) == ["p0/s1", "p1/s1"]
     assert any("only a file beside it is read" in line for line in lines)
+
+
+META = "ObjectType = Image\nNDims = 3\nDimSize = 24 20 6\nElementType = MET_SHORT\n"
+NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 24 20 6\nencoding: raw\nendian: little\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "header"),
+    [
+        ("mha", META + "ElementDataFile = ../outside.raw\n"),
+        ("mha", META + "elementdatafile = LOCAL\nElementDataFile: ../outside.raw\n"),
+        ("mhd", f"Comment = {'x' * (1 << 20)}\n{META}ElementDataFile = ../outside.raw\n"),
+        ("nhdr", NRRD + "datafile: ../outside.raw\n"),
+        ("nhdr", NRRD + "DATA FILE: ../outside.raw\n"),
+        ("nrrd", NRRD + "data file: LIST 3\n../outside.raw\n"),
+        ("nrrd", NRRD + "  \ndata file: ../outside.raw\n"),
+        ("nhdr", f"{NRRD}# {'x' * 70_000}\ndata file: ../outside.raw\n"),
+    ],
+)
+def test_no_header_of_any_kind_reads_from_elsewhere(tmp_path, capfd, ending, header):
+    pytest.importorskip("SimpleITK")
+    (tmp_path / "outside.raw").write_bytes(ct(0).tobytes())
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / f"a.{ending}"
+    path.write_text(header)
+    with pytest.raises(CaseFault, match=f"a.{ending}: (its values are said to be|a header of more than)"):
+        load(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_detached_header_reads_its_neighbour(tmp_path):
+    pytest.importorskip("SimpleITK")
+    (tmp_path / "a.raw").write_bytes(np.ascontiguousarray(ct(0).T).tobytes())
+    (tmp_path / "a.mhd").write_text(META + "ElementDataFile = a.raw\n")
+    (tmp_path / "a.nhdr").write_text(NRRD + "data file: a.raw\n")
+    for name in ("a.mhd", "a.nhdr"):
+        np.testing.assert_array_equal(np.sort(load(tmp_path / name).data.ravel()), np.sort(ct(0).ravel()))
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "4d", "vector"])

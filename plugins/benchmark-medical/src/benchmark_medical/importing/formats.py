@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -17,8 +21,9 @@ from benchmark_medical.importing.damage import reason
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK_SUFFIXES)
 SUFFIXES = (*VOLUME_SUFFIXES, *pictures.SUFFIXES)
-DETACHED = {".mhd": "elementdatafile", ".nhdr": "data file"}
-"""Headers that name another file with the values, and the key by which they do."""
+DATA_FILE = (b"elementdatafile", b"data file", b"datafile")
+"""Keys by which headers name another file with the values: MetaImage's, and NRRD's two."""
+LONGEST_HEADER = 1 << 20
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -71,13 +76,13 @@ def _load_itk(path: Path) -> Volume:
         raise Unavailable(f"{path.name} needs SimpleITK: pip install 'benchmark-medical[importers]'") from None
     if not path.is_file():
         raise CaseFault(f"{path.name}: no such file")
-    if path.suffix.lower() in DETACHED:
-        _require_neighbour(path, DETACHED[path.suffix.lower()])
+    _require_neighbour(path)
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        with _silent():
+            reader.ReadImageInformation()
         size = reader.GetSize()
         if float(np.prod(size, dtype=np.float64)) > MAXIMUM_VOXELS:
             raise CaseFault(f"{path.name}: shape {size} is too large for one volume")
@@ -86,7 +91,8 @@ def _load_itk(path: Path) -> Volume:
                 f"{path.name}: {reader.GetDimension()} axes and {reader.GetNumberOfComponents()} values a voxel; "
                 "a volume has three axes and one value"
             )
-        image = reader.Execute()
+        with _silent():
+            image = reader.Execute()
     except RuntimeError as error:
         raise CaseFault(f"{path.name}: {reason(error)}") from None
     data = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
@@ -96,15 +102,46 @@ def _load_itk(path: Path) -> Volume:
     return volume(data, LPS_TO_RAS @ affine, path.name)
 
 
-def _require_neighbour(path: Path, key: str) -> None:
-    """A header may name its values' file only beside itself: nothing from elsewhere is read in a patient's name."""
+def _require_neighbour(path: Path) -> None:
+    """A header may name its values' file only beside itself: nothing from elsewhere is read in a patient's name.
+
+    Any of these files may name another, whatever its ending.
+    """
     try:
-        lines = path.read_bytes()[:65536].decode("latin-1").splitlines()
+        with path.open("rb") as file:
+            header = file.read(LONGEST_HEADER + 1)
     except OSError as error:
         raise CaseFault(f"{path.name}: cannot be read ({error.strerror or error})") from None
-    for line in lines:
-        name, separator, value = line.replace(":", "=", 1).partition("=")
-        if separator and name.strip().lower() == key:
-            value = value.strip()
-            if value.lower() != "local" and (Path(value).name != value or "%" in value or value.lower() == "list"):
-                raise CaseFault(f"{path.name}: its values are said to be in {value!r}; only a file beside it is read")
+    nrrd = header.startswith(b"NRRD")
+    for line in header.split(b"\n"):
+        if nrrd and line in (b"", b"\r"):
+            return
+        name, _, value = line.replace(b":", b"=", 1).partition(b"=")
+        if name.strip().lower() in DATA_FILE:
+            _require_plain(value.decode("latin-1").strip(), path)
+            if name.rstrip() == b"ElementDataFile":  # where its reader stops too: what comes next are values
+                return
+    if len(header) > LONGEST_HEADER:
+        raise CaseFault(f"{path.name}: a header of more than {LONGEST_HEADER} bytes")
+
+
+def _require_plain(value: str, path: Path) -> None:
+    several = "%" in value or value.lower().split()[:1] == ["list"]
+    if value.lower() != "local" and (Path(value).name != value or several):
+        raise CaseFault(f"{path.name}: its values are said to be in {value!r}; only a file beside it is read")
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without what a library's C++ prints past Python."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with ExitStack() as stack:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, nowhere)
+        for stream in (1, 2):
+            kept = os.dup(stream)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, stream)
+            os.dup2(nowhere, stream)
+        yield
