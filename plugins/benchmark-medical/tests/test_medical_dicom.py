@@ -109,9 +109,11 @@ def test_a_faulty_series_is_named_with_its_fault(tmp_path, tags, fault):
 def test_a_file_that_is_no_slice_is_skipped_and_the_series_read_without_it(tmp_path):
     made.ct_series(tmp_path)
     (tmp_path / "scout.dcm").write_bytes(b"")
+    made.ct_series(tmp_path / "report", series="9", ImagePositionPatient=None)
     (tmp_path / "LICENSE").write_text("not DICOM, and not looked at")
     _, skipped = find_series(tmp_path)
-    assert [entry.what for entry in skipped] == ["scout.dcm"]
+    assert [entry.what for entry in skipped] == [*(f"report/9-00{i}.dcm" for i in range(6)), "scout.dcm"]
+    assert "no ImagePositionPatient: not a slice" in str(skipped[0])
 
 
 class TestSuv:

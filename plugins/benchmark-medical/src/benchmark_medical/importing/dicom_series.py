@@ -93,7 +93,7 @@ def _series(path: Path) -> Series:
     header = _read(path, pixels=False)
     uid = str(header.SeriesInstanceUID)
     if "ImagePositionPatient" not in header:
-        raise ValueError("no ImagePositionPatient: not a slice (multi-frame, report or localiser)")
+        raise CaseFault("no ImagePositionPatient: not a slice (several frames in one file, or a report)")
     return Series(
         patient=_text(header, "PatientID"),
         deidentified=_text(header, "PatientIdentityRemoved").upper() == "YES",
@@ -301,7 +301,7 @@ def _text(header: Dataset, tag: str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, Unavailable):
         raise error
-    return reason(error)
+    return str(error) if isinstance(error, CaseFault) else reason(error)
 
 
 def patients(series: list[Series]) -> Iterator[tuple[str, list[Series]]]:
