@@ -159,6 +159,66 @@ def test_a_broken_grid_file_is_a_usage_error_that_names_the_file(text: str) -> N
         grid.parse_grid(text, "my-grid")
 
 
+GRID = """\
+name = "mine"
+
+[[entries]]
+tasks = [
+    "ct",
+    "mr",
+]
+models = [
+    "net",
+    { model = "net", name = "net-3", options = { blocks = 3 }, recipes = { smoke = { steps = 2 } } },
+]
+
+[[entries]]
+tasks = ["ct"]
+profile = "p"
+models = ["hu-only"]
+
+[[published]]
+task = "ct"
+source = "a paper"
+[published.scores]
+net = { mae = 1.5 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"mr"', '"mmr"', ":6: no task 'mmr'. Did you mean 'mr'"),
+        ('    "net",', '    "nett",', ":9: no model 'nett'. Did you mean 'net'"),
+        ('{ model = "net"', '{ model = "nett"', ":10: no model 'nett'"),
+        ("blocks = 3", "block = 3", ":10: net has no option 'block'. Did you mean 'blocks'"),
+        ("blocks = 3", 'blocks = "x"', ":10: net.blocks: 'x' is not int"),
+        ("smoke =", "smok =", ":10: net-3: no preset 'smok'. Did you mean 'smoke'"),
+        ("steps = 2", "step = 2", ":10: unknown key 'step'; did you mean 'steps'"),
+        ("steps = 2", "steps = 0", ":10: net-3: recipe.steps: 0 is less than 1"),
+        ('name = "net-3", ', "", ":10: 'net' stands for two things on ct: give one another 'name'"),
+        ('profile = "p"', 'profile = "q"', ":15: no profile 'q'"),
+        ('profile = "p"', 'profil = "p"', ":15: unknown key 'profil'; did you mean 'profile'"),
+        ('models = ["hu-only"]', "", ":13: 'models' must be a list"),
+        ("mae = 1.5", 'mae = "low"', ":22: scores.net.mae: 'low' is not a number"),
+        ('source = "a paper"', "", ":18: needs 'task', 'source'"),
+        ('name = "mine"', 'name = "mi/ne"', ":1: name 'mi/ne': use"),
+        ('    "mr",', '    "mr"\n    "ct",', ":7: not TOML: "),
+    ],
+)
+def test_a_wrong_grid_file_says_line_and_remedy(
+    registry: Registry, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(GRID)
+    assert len(grid.load_grid(registry, str(file)).blocks) == 2
+    assert GRID.count(old) == 1
+    file.write_text(GRID.replace(old, new))
+    with pytest.raises(UsageError) as refusal:
+        grid.load_grid(registry, str(file))
+    assert str(refusal.value).startswith(f"{file}{said}")
+
+
 @pytest.mark.parametrize(
     ("name", "given", "expected"),
     [
