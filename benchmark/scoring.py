@@ -23,6 +23,7 @@ from benchmark.claim import pretrained_sha256
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import LABELS, CaseKey, text
 from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
+from benchmark.metric_faults import MetricFault, blamed
 from benchmark.plugins import Registry, source_sha256
 from benchmark.preparing import Study, prepared, whole_slices
 from benchmark.protocols import Estimate, Images
@@ -51,9 +52,10 @@ class Judge:
 
 
 def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
-    """Build the metrics of a profile; those whose weights are missing are noted with the reason.
+    """Build the metrics of a profile; those that break, or whose weights are missing, are noted with the reason.
 
     Raises:
+        MetricFault: the profile's primary metric breaks.
         UsageError: the profile is not for targets in this unit, or ranks by a metric without a direction,
             or asks a metric for volumes that scores none.
     """
@@ -74,14 +76,30 @@ def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
         judge.requires[use.metric] = metric_spec.requires
         judge.units[use.metric] = _unit(metric_spec, use, target.unit)
         try:
-            metric = metric_spec.load()(**use.options)
+            with blamed(use.metric):
+                metric = metric_spec.load()(**use.options)
         except Unavailable as reason:
             judge.unavailable[use.metric] = str(reason)
+            continue
+        except MetricFault as fault:
+            _leave_out(judge, fault)
             continue
         judge.metrics[use.metric] = _scorer(metric, metric_spec, judge.levels[use.metric], spec.id)
         if hasattr(metric, "provenance"):
             judge.provenance[use.metric] = dict(metric.provenance())
     return judge
+
+
+def _leave_out(judge: Judge, fault: MetricFault) -> None:
+    """Go on without a metric that broke.
+
+    Raises:
+        MetricFault: it is the profile's primary metric, without which the others mean little.
+    """
+    if fault.metric == judge.profile.primary:
+        raise fault
+    judge.metrics.pop(fault.metric, None)
+    judge.unavailable[fault.metric] = fault.reason
 
 
 def _scorer(metric: Any, spec: MetricSpec, level: Level, profile: str) -> Any:
@@ -141,13 +159,20 @@ class Scores:
 def score(judge: Judge, dataset: Dataset, predictions: Path, about: Mapping[str, Any]) -> Scores:
     """Score stored predictions of a data set's test split; ``about`` gives task, name and seed for the rows.
 
+    A metric that breaks is left out, and the others start again.
+
     Raises:
         BenchmarkError: a case is missing from the predictions, or they belong to another data set.
+        MetricFault: the profile's primary metric breaks.
     """
     with h5py.File(predictions, "r") as file:
         if text(file.attrs.get("dataset", "")) != dataset.info.content_sha256:
             raise BenchmarkError(f"{predictions}: made from another data set; run the cell again")
-        return score_studies(judge, _stored(dataset, file, predictions), about)
+        while True:
+            try:
+                return score_studies(judge, _stored(dataset, file, predictions), about)
+            except MetricFault as fault:
+                _leave_out(judge, fault)
 
 
 def _stored(dataset: Dataset, file: h5py.File, path: Path) -> Iterator[tuple[CaseKey, Study | str]]:
@@ -173,8 +198,9 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
     """
     rows: Rows = []
     sets = {name: metric for name, metric in judge.metrics.items() if judge.levels[name] == "distribution"}
-    for metric in sets.values():
-        metric.reset()
+    for name, metric in sets.items():
+        with blamed(name):
+            metric.reset()
     lost: dict[str, bool] = {}
     for key, study in studies:
         lost[key.patient] = lost.get(key.patient, False) or isinstance(study, str)
@@ -184,7 +210,8 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
     estimates: dict[str, Estimate | str] = {}
     for name, metric in sets.items():
         try:
-            estimates[name] = metric.compute()
+            with blamed(name):
+                estimates[name] = metric.compute()
         except Unavailable as reason:
             estimates[name] = str(reason)
     for name, estimate in estimates.items():
@@ -241,20 +268,23 @@ def _score_use(judge: Judge, use: MetricUse, region: _Region) -> Iterator[dict[s
     filled, some = region.filled, bool(region.filled.any())
     if level == "distribution":
         if some:
-            metric.update(region.images)
+            with blamed(use.metric):
+                metric.update(region.images)
     elif level == "volume":
-        value = float(metric(region.images)) if some else math.nan
+        with blamed(use.metric):
+            value = float(metric(region.images)) if some else math.nan
         state = _state(value) if some else "excluded: empty region"
         yield {"slice": None, "metric": use.metric, "value": value, "state": state}
     else:
         values = np.full(len(filled), np.nan)
         if some:
-            given = np.asarray(metric(region.slices), np.float64)
-            if given.shape != (len(region.slices),):
-                raise PluginError(
-                    f"metric {use.metric} gave shape {given.shape} for {len(region.slices)} slices; "
-                    "a metric of level 'slice' gives one number a slice"
-                )
+            with blamed(use.metric):
+                given = np.asarray(metric(region.slices), np.float64)
+                if given.shape != (len(region.slices),):
+                    raise PluginError(
+                        f"it gave shape {given.shape} for {len(region.slices)} slices; "
+                        "a metric of level 'slice' gives one number a slice"
+                    )
             values[filled] = given
         for index, value in enumerate(values.tolist()):
             state = _state(value) if filled[index] else "excluded: empty region"

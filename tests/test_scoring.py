@@ -154,7 +154,7 @@ class TestLevels:
             scores(registry, [MetricUse("never", dimension="volume")], {})
 
     def test_one_number_for_many_slices_is_the_plugins_fault(self, registry: plugins.Registry) -> None:
-        with pytest.raises(PluginError, match=r"metric scalar gave shape \(\) for 3 slices"):
+        with pytest.raises(PluginError, match=r"metric scalar failed: it gave shape \(\) for 3 slices"):
             scores(registry, ["scalar"], {"a/1": study()})
 
     def test_a_set_that_is_too_small_is_skipped_with_the_reason(self, registry: plugins.Registry) -> None:

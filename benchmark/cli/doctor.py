@@ -65,7 +65,7 @@ def examine(found: Registry) -> Iterator[CheckResult]:
     for name, offer in sorted(found.all("check").items()):
         try:
             yield from offer.spec.load()()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             yield CheckResult("fail", f"check {name} of {offer.plugin.title}: {type(error).__name__}: {error}")
 
 
