@@ -10,7 +10,6 @@ import pytest
 from benchmark import atomic
 from benchmark.store import CellFolder, RunFolder, differences
 
-
 PLAN = {"schema": 1, "grid": "g", "preset": "small", "seeds": [0], "plugins": []}
 
 
