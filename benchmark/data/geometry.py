@@ -21,6 +21,12 @@ from benchmark.errors import BenchmarkError
 TOLERANCE_MM = 1e-2
 """Grids that differ by less at every corner are the same."""
 
+LARGE = 1 << 24
+"""From as many voxels on a volume is resampled in parts: splines of all of it would take five times its size."""
+
+SLAB, SPLINE_REACH = 16, 16
+"""Layers of a part, and how far beyond them splines are told of voxels."""
+
 SAME_PIXEL = 1e-3
 """Pixels that add up to less than this part of one over an image are of one size."""
 
@@ -106,18 +112,40 @@ def resample(source: Volume, grid: Volume) -> tuple[Volume, NDArray[np.bool_]]:
     for axis, step in enumerate(steps):
         if step > 1:
             data = gaussian_filter1d(data, (step - 1) / 2, axis=axis, mode="nearest")
-    moved = affine_transform(data, matrix[:3, :3], matrix[:3, 3], shape, order=3, mode="nearest")
-    covered = _covered(matrix, shape, source.data.shape)
-    return Volume(np.clip(moved, source.data.min(), source.data.max()), grid.affine), covered
+    moved = np.empty(shape, data.dtype)
+    if data.size < LARGE:
+        affine_transform(data, matrix[:3, :3], matrix[:3, 3], shape, output=moved, order=3, mode="nearest")
+    else:
+        for first in range(0, shape[2], SLAB):
+            _interpolate(data, matrix, first, moved[:, :, first : first + SLAB])
+    np.clip(moved, source.data.min(), source.data.max(), out=moved)
+    return Volume(moved, grid.affine), _covered(matrix, shape, source.data.shape)
+
+
+def _interpolate(
+    data: NDArray[np.float32], matrix: NDArray[np.float64], first: int, moved: NDArray[np.float32]
+) -> None:
+    """Cubic splines of ``data`` into layers of a grid from ``first`` on, from the part that matters to them."""
+    place = matrix.copy()
+    place[:3, 3] += matrix[:3, 2] * first
+    corners = (place @ _corners(moved.shape, 0.0))[:3]
+    count = np.array(data.shape)
+    # splines know of far voxels, but less than a float32 can hold
+    low = np.clip(np.floor(corners.min(1)).astype(int) - SPLINE_REACH, 0, count - 1)
+    high = np.clip(np.ceil(corners.max(1)).astype(int) + SPLINE_REACH + 1, low + 1, count)
+    near = data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    affine_transform(near, place[:3, :3], place[:3, 3] - low, moved.shape, output=moved, order=3, mode="nearest")
 
 
 def _covered(matrix: NDArray[np.float64], shape: tuple[int, ...], source: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which voxels of a grid lie inside the source's voxels."""
     covered = np.ones(shape, bool)
-    x, y, z = np.ogrid[tuple(slice(0, n) for n in shape)]
+    x, y = np.ogrid[tuple(slice(0, n) for n in shape[:2])]
     for row, count in zip(matrix[:3], source, strict=True):
-        place = row[0] * x + row[1] * y + row[2] * z + row[3]
-        covered &= (place >= -0.5 - 1e-3) & (place <= count - 0.5 + 1e-3)
+        layer = row[0] * x + row[1] * y
+        for z in range(shape[2]):
+            place = layer + row[2] * z + row[3]
+            covered[:, :, z] &= (place >= -0.5 - 1e-3) & (place <= count - 0.5 + 1e-3)
     return covered
 
 

@@ -23,21 +23,23 @@ import numpy as np
 DRAWN = 3
 
 
-def draw(folder: Path, shape: tuple[int, ...]) -> None:
-    """A few patients with an MR, and a CT in whole HU on the same grid."""
+def draw(folder: Path, shape: tuple[int, ...], apart: bool) -> None:
+    """A few patients with an MR, and a CT in whole HU on the same grid, or half a voxel ``apart``."""
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in shape), indexing="ij")
     body = x**2 / 0.6 + y**2 / 0.4 + z**2 / 4 < 1
     affine = np.diag([*(400.0 / n for n in shape[:2]), 3.0, 1.0])
+    beside = affine.copy()
+    beside[0, 3] = affine[0, 0] / 2 if apart else 0
     for number in range(DRAWN):
         rng = np.random.default_rng(number)
         noise = rng.standard_normal(shape, np.float32)
         place = folder / f"P{number}"
         place.mkdir(parents=True)
-        for name, image in (
-            ("ct", np.where(body, 40 + 12 * noise, -1000).astype(np.int16)),
-            ("mr", np.where(body, 500 + 60 * noise + 100 * x, 10).astype(np.int16)),
+        for name, grid, image in (
+            ("ct", affine, np.where(body, 40 + 12 * noise, -1000).astype(np.int16)),
+            ("mr", beside, np.where(body, 500 + 60 * noise + 100 * x, 10).astype(np.int16)),
         ):
-            nib.save(nib.Nifti1Image(image, affine), place / f"{name}.nii.gz")
+            nib.save(nib.Nifti1Image(image, grid), place / f"{name}.nii.gz")
 
 
 def link(drawn: Path, folder: Path, patients: int) -> None:
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--patients", nargs="+", type=int, default=[10, 50, 200])
     parser.add_argument("--shape", nargs="+", default=["256x256x80"], help="voxels of a scan, COLUMNSxROWSxSLICES")
     parser.add_argument("--size", type=int, default=256, help="pixels per side of the stored slices")
+    parser.add_argument("--apart", action="store_true", help="the MR's voxels are not the CT's: it is resampled")
     arguments = parser.parse_args()
     print(f"{'scan':>14} {'patients':>8} {'seconds':>8} {'s each':>7} {'peak MB':>8} {'bytes a voxel':>13}")
     for text in arguments.shape:
@@ -75,7 +78,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             drawn = Path(temporary) / "drawn"
             # elsewhere, because a process is said to have had its parent's peak when it began
-            drawing = multiprocessing.get_context("spawn").Process(target=draw, args=(drawn, shape))
+            drawing = multiprocessing.get_context("spawn").Process(target=draw, args=(drawn, shape, arguments.apart))
             drawing.start()
             drawing.join()
             for patients in arguments.patients:

@@ -150,6 +150,22 @@ def test_resampling_keeps_a_linear_ramp_where_it_is():
     assert not partly[17:].any()
 
 
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+def test_large_volumes_are_resampled_in_parts_to_the_same_values(monkeypatch, turn):
+    rng = np.random.default_rng(0)
+    source = Volume(rng.normal(size=(40, 44, 90)).astype(np.float32), AFFINE)
+    place = AFFINE.copy()
+    place[:3, :3] = AFFINE[:3, :3] @ [[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]]
+    place[:3, 3] += [3.3, -7.1, -50.0]  # begins before the source and ends after it
+    grid = Volume(np.zeros((37, 41, 120), np.float32), place)
+    whole, covered = resample(source, grid)
+    monkeypatch.setattr("benchmark.data.geometry.LARGE", 1)
+    parts, of_parts = resample(source, grid)
+    np.testing.assert_allclose(parts.data, whole.data, atol=2e-6)
+    np.testing.assert_array_equal(of_parts, covered)
+    assert 0.1 < covered.mean() < 0.9
+
+
 @pytest.mark.parametrize("axis", ["axial", "coronal", "sagittal"])
 @pytest.mark.parametrize("size", [16, 40])
 def test_slices_keep_constants_places_and_background(axis, size):
