@@ -226,7 +226,7 @@ def _cell(
     recipe = preset.recipe
     for layer in (model.recipes.get(preset.name, {}), entry.recipes.get(preset.name, {}), choices.recipe):
         recipe = recipe.changed(layer)
-    if model.kind == "trained" and recipe.batch_size > data.slices:
+    if model.kind == "trained" and data.slices and recipe.batch_size > data.slices:
         raise UsageError(
             f"{task.name}/{entry.name}: batches of {recipe.batch_size}, but only {data.slices} training slices; "
             "give --recipe batch_size=..., or more data"

@@ -15,7 +15,9 @@ from small_datasets import write as write_pairs
 from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec
 from benchmark.data import checks
 from benchmark.data.contact_sheet import contact_sheet
+from benchmark.data.intensity import Window
 from benchmark.data.reader import Dataset
+from benchmark.data.schema import Side
 from benchmark.data.slices import Batches, Slices
 from benchmark.data.summary import summary
 from benchmark.data.writer import DatasetWriter
@@ -161,3 +163,8 @@ def test_models_that_learn_from_pairs_are_skipped_with_the_reason(tmp_path: Path
     assert skips["cycle"] == skips["copy"] == ""
     data = {"mr-ct": write_pairs(tmp_path / "p.h5")}
     assert not any(cell.skip for cell in make_plan(registry, grid, Choices(data=data)).cells)
+    declared = Side("MR T1", "a.u.", Window(0, 1000))
+    data = {"mr-ct": write_pairs(tmp_path / "t.h5", splits={"test": 2}, source=declared)}
+    skips = {cell.spec.name: cell.skip for cell in make_plan(registry, grid, Choices(data=data)).cells}
+    assert skips.pop("copy") == ""
+    assert all("t.h5 is a test set without training patients" in skip for skip in skips.values())
