@@ -10,12 +10,14 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from types import ModuleType
 from typing import Any
 
 from benchmark.executors import Event, Surroundings, Task
@@ -90,7 +92,7 @@ class LocalExecutor:
         attempt.ending = None
         # not a daemon, which may have no children: a model may want data-loading processes of its own
         attempt.process = context.Process(target=work, args=(attempt.task.job, theirs))  # type: ignore[attr-defined]
-        with _interrupts_held():
+        with _interrupts_held(), _without_main():
             attempt.process.start()
         theirs.close()
         attempt.pipe, attempt.started = ours, time.monotonic()
@@ -178,6 +180,18 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers do not import the user's script again: they need nothing of it, and without ``if __name__ ==
+    "__main__"`` it would start the run anew in each of them."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager
