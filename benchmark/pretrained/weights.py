@@ -59,6 +59,12 @@ def advice(wanted: WeightsSpec) -> str:
     return f"benchmark weights fetch {wanted.name}"
 
 
+def _shown(folder: Path) -> str:
+    """A folder as it may stand in a record that others read: without the name of who ran it."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home).as_posix()}" if folder.is_relative_to(home) else str(folder)
+
+
 def require(wanted: WeightsSpec) -> Found:
     """The file that holds these weights, with its checksum.
 
@@ -68,7 +74,7 @@ def require(wanted: WeightsSpec) -> Found:
     """
     path = find(wanted)
     if path is None:
-        looked = " and ".join(map(str, folders()))
+        looked = " and ".join(map(_shown, folders()))
         raise Unavailable(
             f"weights missing: {wanted.title} ({wanted.file}, or {wanted.name} as .safetensors or .npz) is not in "
             f"{looked}; fetch with: {advice(wanted)}"
