@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import gc
 import inspect
 import re
 import warnings
@@ -52,6 +53,9 @@ class Door:
 
     def __enter__(self) -> Door:
         with contextlib.ExitStack() as stack:
+            if gc.isenabled():  # importing many modules makes no garbage, but sets off many collections
+                gc.disable()
+                stack.callback(gc.enable)
             caught = stack.enter_context(warnings.catch_warnings(record=True))
             assert caught is not None
             self._warnings = caught
