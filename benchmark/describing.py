@@ -11,7 +11,19 @@ from benchmark.errors import BenchmarkError, UsageError, unknown_name
 from benchmark.plugins import Registry, registry
 from benchmark.specs import Component
 
-LISTED = ("model", "task", "metric", "measure", "profile", "grid", "preset", "executor", "importer", "degrader")
+LISTED = (
+    "model",
+    "task",
+    "metric",
+    "measure",
+    "profile",
+    "grid",
+    "preset",
+    "executor",
+    "observer",
+    "importer",
+    "degrader",
+)
 """The kinds that people choose from, in the order in which they are shown."""
 OURS = "(harness)"
 """Where presets and the built-in executor come from."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MeasureSpec,
         MetricSpec,
         ModelSpec,
+        ObserverSpec,
         ProfileSpec,
         TaskSpec,
         WeightsSpec,
@@ -172,6 +173,21 @@ def benchmark_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
         def benchmark_executors():
             yield ExecutorSpec("my-cluster", "benchmark_my_cluster.executor:MyCluster",
                                summary="One job of my cluster for each cell.")
+    """
+
+
+@hookspec
+def benchmark_observers() -> Iterable[ObserverSpec]:  # type: ignore[empty-body]
+    """Offer observers, which are told what a run does while it does it, for ``benchmark run --observe``.
+
+    Answer with :class:`benchmark.ObserverSpec` records; ``factory`` is called as ``factory(options)`` and gives a
+    :class:`benchmark.observing.RunObserver`: run started, cell started, logged and finished, run finished, with plain
+    data. Nobody observes a run unless asked to, and a fault of an observer costs nothing but its own record. ::
+
+        @hookimpl
+        def benchmark_observers():
+            yield ObserverSpec("my-tracker", "benchmark_my_tracker.observer:MyTracker",
+                               summary="Losses and scores in my lab's tracker.")
     """
 
 

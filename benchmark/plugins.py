@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "importer": ("benchmark_importers", specs.ImporterSpec),
     "degrader": ("benchmark_degraders", specs.DegraderSpec),
     "executor": ("benchmark_executors", specs.ExecutorSpec),
+    "observer": ("benchmark_observers", specs.ObserverSpec),
     "weights": ("benchmark_weights", specs.WeightsSpec),
     "check": ("benchmark_checks", specs.CheckSpec),
 }

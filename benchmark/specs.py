@@ -307,6 +307,14 @@ class ExecutorSpec(Component):
 
 
 @dataclass(frozen=True)
+class ObserverSpec(Component):
+    """Is told what a run does, for ``benchmark run --observe NAME``.
+
+    ``factory`` is called with the options and gives a :class:`benchmark.observing.RunObserver`.
+    """
+
+
+@dataclass(frozen=True)
 class WeightsSpec:
     """A file of pretrained weights that losses or metrics need: never downloaded unasked, never unpickled.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark import presets
+from benchmark import observing, presets
 from benchmark.errors import UsageError
 from benchmark.grid import load_grid
 from benchmark.plan import Choices, Plan, PlannedCell, make_plan
@@ -46,6 +46,8 @@ class PlannedRun:
         rescore: bool = False,
         executor: str = "local",
         executor_options: Mapping[str, Any] | None = None,
+        observe: Iterable[str] = (),
+        observer_options: Mapping[str, Mapping[str, Any]] | None = None,
         observer: Observer = SILENT,
         note: Mapping[str, Any] | None = None,
     ) -> Run:
@@ -78,7 +80,9 @@ class PlannedRun:
         )
         said = {key: value for key, value in vars(settings).items() if key != "options"}
         settings = replace(settings, options={**(note or {}), **said})
-        run_plan(self.plan, RunFolder(self.path), self.registry, settings, observer)
+        folder, names = RunFolder(self.path), _names("observe", observe)
+        with observing.observed(self.plan, folder, self.registry, names, observer_options or {}, observer) as told:
+            run_plan(self.plan, folder, self.registry, settings, told)
         return Run(self.path)
 
 
@@ -150,6 +154,8 @@ def run(
     rescore: bool = False,
     executor: str = "local",
     executor_options: Mapping[str, Any] | None = None,
+    observe: Iterable[str] = (),
+    observer_options: Mapping[str, Mapping[str, Any]] | None = None,
     observer: Observer = SILENT,
 ) -> Run:
     """Train, translate and score every cell of a grid that is not done yet, as ``benchmark run`` does.
@@ -177,7 +183,9 @@ def run(
         timeout: seconds that a cell may take.
         rescore: score stored predictions again.
         executor: ``local``, or one that a plugin offers, with its ``executor_options``.
-        observer: is told what happens; by default nobody is.
+        observe: names of plugins' observers that are told what happens, ``["tensorboard"]``, with their
+            ``observer_options``, ``{"mlflow": {"experiment": "mine"}}``.
+        observer: callbacks of your own; by default there are none.
 
     A cell that fails raises nothing: look at ``Run.ok``, ``Run.states`` and each cell's ``state`` and ``reason``.
 
@@ -212,6 +220,8 @@ def run(
         rescore=rescore,
         executor=executor,
         executor_options=executor_options,
+        observe=observe,
+        observer_options=observer_options,
         observer=observer,
     )
 

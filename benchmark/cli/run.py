@@ -83,7 +83,7 @@ def run(
             "-p",
             "--parameter",
             metavar="NAME.OPTION=VALUE",
-            help="An option of a model, a task or the executor. Repeatable.",
+            help="An option of a model, a task, the executor or an observer. Repeatable.",
             autocompletion=completion.parameters,
             rich_help_panel=TRAINING,
         ),
@@ -155,6 +155,15 @@ def run(
             rich_help_panel=HOW,
         ),
     ] = "local",
+    observe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Tell these observers what the run does; 'benchmark list observers'.",
+            autocompletion=completion.lists("observer"),
+            rich_help_panel=HOW,
+        ),
+    ] = "",
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each event.", rich_help_panel=HOW)
     ] = False,
@@ -189,6 +198,8 @@ def run(
         raise UsageError("--cuda-graphs: say --device cuda too")
     given = _parameters(parameter or [])
     executor_options = given.pop(executor, {})
+    observers = _names(observe)
+    observer_options = {name: given.pop(name) for name in observers if name in given}
     planned = plan_run(
         grid,
         preset=preset,
@@ -217,6 +228,8 @@ def run(
         "rescore": rescore,
         "executor": executor,
         "executor_options": executor_options,
+        "observe": observers,
+        "observer_options": observer_options,
     }
     _start(planned, how, json)
 
