@@ -28,6 +28,8 @@ print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
         ("run", "--help"),
         ("list",),
         ("list", "--json"),
+        ("list", "executors"),
+        ("completion", "bash"),
         ("show", "preset", "small"),
         ("plugins",),
         ("data", "--help"),
@@ -46,6 +48,30 @@ def test_a_light_command_imports_nothing_heavy(arguments: tuple[str, ...]) -> No
 def test_the_supervisor_of_a_run_never_imports_torch() -> None:
     program = "import sys, benchmark.running, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_a_script_that_only_imports_or_plans_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, benchmark; benchmark.components(); benchmark.run; benchmark.load_run; benchmark.plan_run; "
+        f"print('LOADED', *(name for name in {(*HEAVY, 'rich', 'typer')!r} if name in sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stdout.split() == ["LOADED"]
+
+
+def test_completing_a_name_imports_nothing_heavy() -> None:
+    program = f"""
+import os, sys
+os.environ.update(_BENCHMARK_COMPLETE="complete_bash", COMP_WORDS="benchmark run --preset sm", COMP_CWORD="3")
+from benchmark.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print("LOADED", *(name for name in {HEAVY!r} if name in sys.modules))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stdout.split() == ["smoke", "small", "LOADED"]
 
 
 SHOWS = """

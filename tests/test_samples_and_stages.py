@@ -12,7 +12,7 @@ import torch
 from small_datasets import write
 
 from benchmark.data.reader import Dataset
-from benchmark.data.schema import LABELS
+from benchmark.data.schema import LABELS, text
 from benchmark.errors import BenchmarkError, TrainingDiverged
 from benchmark.health import output_findings
 from benchmark.protocols import Samples
@@ -40,8 +40,8 @@ def test_samples_are_stored_in_the_unit_with_their_masks_and_come_out_again(data
     draw_split(Draws(), dataset, other, cell="c", seed=1)
     assert drawn.slices == dataset.info.slice_count("test") == 6
     with h5py.File(first) as one, h5py.File(again) as two, h5py.File(other) as three:
-        assert one.attrs["dataset"] == dataset.info.content_sha256
-        assert one.attrs["unit"] == "HU"
+        assert text(one.attrs["dataset"]) == dataset.info.content_sha256
+        assert text(one.attrs["unit"]) == "HU"
         for key in map(str, dataset.info.in_split("test")):
             image, mask = one[key][()], one[f"{LABELS}/{key}"][()]
             assert image.dtype == np.float32

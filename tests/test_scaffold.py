@@ -65,7 +65,8 @@ def test_every_mix_of_kinds_loads_and_its_implementations_are_there(
     promises = importlib.import_module(f"benchmark_{package}.conformance")
     assert {kind.capitalize() for kind in kinds} <= set(vars(promises))
     for path in folder.rglob("*"):
-        assert path.is_dir() or "{{" not in path.read_text().replace("${{ matrix.python }}", "")
+        if path.is_file() and path.suffix != ".pyc":  # importing it wrote some
+            assert "{{" not in path.read_text().replace("${{ matrix.python }}", "")
 
 
 @pytest.mark.parametrize("licence", LICENCES)

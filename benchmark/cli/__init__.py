@@ -114,7 +114,7 @@ def main() -> None:
 
         completion_init()
     try:
-        app()
+        app(prog_name="benchmark")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)

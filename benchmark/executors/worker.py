@@ -29,7 +29,7 @@ def work(job: CellJob | BuildJob, pipe: Connection) -> None:
     """Entry point of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     faulthandler.enable()
-    _one_thread()
+    one_thread()
     _own_output(job)
     stop = threading.Event()
     threading.Thread(target=_listen, args=(pipe, stop), daemon=True).start()
@@ -63,7 +63,7 @@ def _own_output(job: CellJob | BuildJob) -> None:
     os.close(handle)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """One thread per process: cells run side by side instead, which is faster and makes sums reproducible."""
     import torch
 

@@ -16,7 +16,7 @@ class BatchOptions:
     cancel: str = field(default="scancel {id}", metadata={"help": "command that removes a job; {id}; empty for none"})
     query: str = field(
         default="squeue --noheader --jobs={id}",
-        metadata={"help": "command that prints something as long as a job waits in the queue; {id}; empty for none"},
+        metadata={"help": "command that prints something as long as a job waits or runs; {id}; empty for none"},
     )
     template: str = field(
         default="", metadata={"help": "file that becomes the job script; the line {command} in it is replaced"}

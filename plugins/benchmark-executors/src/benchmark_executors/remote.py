@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.executors.worker import run_job
-from benchmark.jobs import Message, job_from_json
+from benchmark.executors.worker import one_thread, run_job
+from benchmark.jobs import CellJob, Message, job_from_json
 from benchmark_executors import exchange
 
 PROGRESS_SECONDS = 1.0
@@ -32,12 +32,12 @@ def main(folder: Path) -> int:
     if (folder / "stop").exists():
         ended = Message("interrupted", "stopped before it began")
     else:
-        import torch
-
-        torch.set_num_threads(1)
         exchange.touch(folder / "beat")
         watch.start()
-        ended = run_job(job_from_json(job["job"]), _reporter(folder), stop.is_set)
+        wanted = job_from_json(job["job"])
+        if isinstance(wanted, CellJob):
+            one_thread()
+        ended = run_job(wanted, _reporter(folder), stop.is_set)
     exchange.write(folder / "ended", {"state": ended.kind, "reason": ended.reason})
     return 0 if ended.kind == "done" else 1
 

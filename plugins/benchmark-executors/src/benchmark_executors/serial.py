@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 from benchmark.executors import Event, Surroundings, Task
-from benchmark.executors.worker import run_job
+from benchmark.executors.worker import one_thread, run_job
 from benchmark.jobs import Message
 
 
@@ -25,9 +25,7 @@ class SerialExecutor:
 
     def run(self, tasks: Sequence[Task], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
-        import torch
-
-        torch.set_num_threads(1)  # as in the workers of ``local``: sums come out the same
+        one_thread()  # as in the workers of ``local``: sums come out the same
         outcome: dict[str, tuple[str, str]] = {}
         before = signal.signal(signal.SIGINT, self._interrupt)
         try:
