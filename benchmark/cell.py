@@ -22,6 +22,7 @@ from benchmark.data.reader import Dataset
 from benchmark.data.slices import Slices
 from benchmark.device import choose_device
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.file_tasks import task_of
 from benchmark.health import loss_findings, output_findings
 from benchmark.jobs import CellJob, Progress
 from benchmark.measuring import Measured, measure, measure_key
@@ -140,8 +141,8 @@ def _train_and_translate(
 
 def _augmentation(spec: CellSpec, registry: Registry, dataset: Dataset, view: str) -> Augmentation:
     """What the recipe's augmentation comes to: a file says itself whether it may be mirrored, embedded data by task."""
-    task = registry.task(spec.task).spec
-    safe = dataset.info.mirror_safe if spec.dataset.kind == "file" else task.mirror_safe
+    own = spec.dataset.kind == "file"
+    safe = dataset.info.mirror_safe if own else registry.task(spec.task).spec.mirror_safe
     return Augmentation.of(Recipe(**spec.recipe), mirror_safe=safe, view=view)
 
 
@@ -177,7 +178,7 @@ def _score_and_commit(job: CellJob, registry: Registry, dataset: Dataset, record
         "profile_definition": judge.definition,
         "score_key": score_key(registry, job.spec.profile),
         "scores": scores.summary,
-        "measure_key": measure_key(registry, registry.task(job.spec.task).spec),
+        "measure_key": measure_key(registry, task_of(registry, job.spec.task, dataset.path)),
         "measures": measured.summary,
         "peak_memory_mb": round(usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024), 1),
     }

@@ -20,6 +20,7 @@ from benchmark.claim import CellSpec, DataSource, library_version
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import LABELS, PREDICTIONS_SCHEMA, STORED, CaseKey, set_text
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.file_tasks import task_of
 from benchmark.measuring import measure, measure_key
 from benchmark.plan import Plan, file_info
 from benchmark.plugins import Registry
@@ -77,10 +78,10 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
         DatasetError: the data set is not there, broken, or for another task.
     """
     folder = RunFolder(request.into)
-    task = registry.task(request.task).spec
+    path = request.data or _data_of(folder, request.task)
+    task = task_of(registry, request.task, path)
     profile = request.profile or task.profile
     registry.profile(profile)
-    path = request.data or _data_of(folder, request.task)
     content = file_info(path, task).content_sha256
     preset = folder.about()["preset"] if (folder.path / "run.json").is_file() else PRESET
     with Dataset(path) as dataset:

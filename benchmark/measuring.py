@@ -18,6 +18,7 @@ from benchmark import atomic, options
 from benchmark.data.reader import Dataset
 from benchmark.data.schema import CaseKey, text
 from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError
+from benchmark.file_tasks import task_of
 from benchmark.plugins import Offer, Registry, source_sha256
 from benchmark.protocols import MeasureContext, MeasuredStudy
 from benchmark.specs import MeasureSpec, TaskSpec
@@ -65,7 +66,7 @@ def measure(registry: Registry, dataset: Dataset, predictions: Path, about: Mapp
 
     A measure that fails is recorded as failed and costs the others nothing.
     """
-    task = registry.task(about["task"]).spec
+    task = task_of(registry, about["task"], dataset.path)
     summary: dict[str, dict[str, Any]] = {}
     rows: Rows = []
     common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": PROFILE}

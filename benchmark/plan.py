@@ -11,6 +11,7 @@ from benchmark import options, presets
 from benchmark.atomic import sha256_of
 from benchmark.claim import NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
 from benchmark.errors import UsageError, unknown_name
+from benchmark.file_tasks import task_of
 from benchmark.grid import Entry, Grid, Published
 from benchmark.plugins import Offer, Registry, source_sha256
 from benchmark.specs import ModelSpec, TaskSpec
@@ -90,18 +91,18 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
     """
     preset = presets.preset(choices.preset)
     listed_tasks = dict.fromkeys(task for tasks, _, _ in grid.blocks for task in tasks)
-    tasks = choices.tasks or tuple(listed_tasks)
-    offered = {name: registry.task(name) for name in dict.fromkeys((*listed_tasks, *tasks))}
+    tasks = choices.tasks or tuple(dict.fromkeys((*listed_tasks, *choices.data)))
     _check_names(registry, grid, choices, listed_tasks)
-    data = {name: _data(offered[name], choices, preset) for name in tasks}
+    specs = {name: task_of(registry, name, choices.data.get(name)) for name in tasks}
+    data = {name: _data(registry, spec, choices, preset) for name, spec in specs.items()}
     builds = tuple(found.build for found in data.values() if found.build is not None)
     cells: dict[str, PlannedCell] = {}
     for task in tasks:
         for entry, profile in _entries_for(grid, task, choices):
-            chosen = choices.profile or profile or offered[task].spec.profile
+            chosen = choices.profile or profile or specs[task].profile
             registry.profile(chosen)
             for seed in choices.seeds:
-                cell = _cell(registry, offered[task].spec, entry, chosen, seed, preset, data[task], choices)
+                cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices)
                 cells.setdefault(cell.spec.id, cell)
     if not cells:
         raise UsageError(
@@ -111,8 +112,13 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
 
 
 def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
-    """The grid's entries for a task, narrowed to the models asked for; a model that the grid does not list is added."""
+    """The grid's entries for a task, narrowed to the models asked for; a model that the grid does not list is added.
+
+    For a task that the grid does not list these are all of its entries: the plan says which do not fit.
+    """
     listed = [(entry, profile) for tasks, entries, profile in grid.blocks if task in tasks for entry in entries]
+    if not any(task in tasks for tasks, _, _ in grid.blocks):
+        listed = [(each, None) for each in {e.name: e for _, entries, _ in grid.blocks for e in entries}.values()]
     if not choices.models:
         return listed
     known = {name for _, entries, _ in grid.blocks for entry in entries for name in (entry.name, entry.model)}
@@ -128,24 +134,26 @@ def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks:
     for name in choices.models:
         if name not in entries:
             registry.model(name)
+    for name in choices.tasks:
+        if name not in choices.data:
+            registry.task(name)
     for name in choices.data:
-        if name not in listed_tasks and name not in choices.tasks:
-            raise unknown_name("task", name, listed_tasks, hint="(--data TASK=FILE)")
+        if choices.tasks and name not in choices.tasks:
+            raise UsageError(f"data for task {name!r}, but only {', '.join(choices.tasks)} was asked for")
     owners = {*entries, *entries.values(), *choices.models, *listed_tasks, *choices.tasks}
     for name in choices.parameters:
         if name not in owners:
             raise unknown_name("model or task", name, owners, hint="(-p NAME.OPTION=VALUE)")
 
 
-def _data(offer: Offer[TaskSpec], choices: Choices, preset: presets.Preset) -> _Data:
-    task = offer.spec
+def _data(registry: Registry, task: TaskSpec, choices: Choices, preset: presets.Preset) -> _Data:
     if task.name in choices.data:
         path = choices.data[task.name]
         info = file_info(path, task)
         source = DataSource("file", info.content_sha256, str(path.absolute()))
         return _Data(source, info.slice_count("train"), info.paired)
     values = options.resolve(task.name, task.options, choices.parameters.get(task.name, {}))
-    build, key = _build(offer, preset, values, choices.data_seed, choices.datasets)
+    build, key = _build(registry.task(task.name), preset, values, choices.data_seed, choices.datasets)
     return _Data(DataSource("embedded", key, build.path), preset.data.train * preset.data.slices, build=build)
 
 

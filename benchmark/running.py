@@ -14,6 +14,7 @@ from benchmark import executors
 from benchmark.claim import CellSpec
 from benchmark.errors import BenchmarkError, PluginError
 from benchmark.executors import Event, Executor, Surroundings, Task
+from benchmark.file_tasks import task_of
 from benchmark.jobs import CellJob
 from benchmark.plan import BuildJob, Plan, PlannedCell
 from benchmark.plugins import Registry
@@ -143,7 +144,7 @@ def _up_to_date(registry: Registry, spec: CellSpec, record: Mapping[str, Any]) -
     from benchmark.measuring import measure_key
     from benchmark.scoring import score_key
 
-    task = registry.task(spec.task).spec
+    task = task_of(registry, spec.task, Path(spec.dataset.path))
     return (record["score_key"], record.get("measure_key", "")) == (
         score_key(registry, spec.profile),
         measure_key(registry, task),
@@ -257,6 +258,7 @@ def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
     factories = [registry.model(name).spec.factory for name in dict.fromkeys(spec.model for spec in specs)]
     for profile in dict.fromkeys(spec.profile for spec in specs):
         factories += [registry.metric(use.metric).spec.factory for use in registry.profile(profile).spec.metrics]
-    for task in dict.fromkeys(spec.task for spec in specs):
-        factories += [offer.spec.factory for offer in measures_for(registry, registry.task(task).spec).values()]
+    for name, path in {spec.task: spec.dataset.path for spec in specs}.items():
+        task = task_of(registry, name, Path(path))
+        factories += [offer.spec.factory for offer in measures_for(registry, task).values()]
     return list(dict.fromkeys(factory.partition(":")[0] for factory in factories))

@@ -269,14 +269,14 @@ class Run:
         return compare(self._store.stream(), after._store.stream(), metrics, metric)
 
     def verify(self) -> Iterator[tuple[Cell, str]]:
-        """Score the stored predictions of every cell again: each cell that is not stale, and what is wrong with it.
+        """Score the stored predictions of every cell again: each that is neither stale nor skipped, and what is wrong.
 
         The text is empty where the numbers come out again to the last digit. Imports torch where a metric does.
         """
         from benchmark.verifying import examine
 
         for cell in self.cells(verify=True):
-            if cell.state != "stale":
+            if cell.state not in ("stale", "skipped"):
                 yield cell, examine(self._store, cell.record, registry())
 
 

@@ -127,7 +127,7 @@ def test_a_subset_of_a_grid_has_the_same_ids(registry: Registry) -> None:
         ({"parameters": {"net": {"block": "2"}}}, "blocks"),
         ({"parameters": {"net": {"blocks": "many"}}}, "blocks"),
         ({"parameters": {"nobody": {"x": "1"}}}, "nobody"),
-        ({"data": {"ctt": Path("x.h5")}}, "ct"),
+        ({"data": {"ctt": Path("x.h5")}, "tasks": ("ct",)}, "only ct was asked for"),
     ],
 )
 def test_a_wrong_name_is_a_usage_error_that_helps(registry: Registry, changes: dict[str, Any], said: str) -> None:

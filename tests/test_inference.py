@@ -91,6 +91,20 @@ def test_how_stored_slices_lie_is_read_off_their_affine(view: str) -> None:
     assert view_of(cut.affine) == view
 
 
+@given(
+    st.permutations(range(3)),
+    st.lists(st.sampled_from((-1.0, 1.0)), min_size=3, max_size=3),
+    st.lists(st.floats(0.1, 5), min_size=3, max_size=3),
+    st.lists(st.floats(-0.25, 0.25), min_size=9, max_size=9),
+)
+def test_views_of_tilted_slices_are_those_that_nibabel_names(
+    axes: list[int], senses: list[float], spacing: list[float], tilt: list[float]
+) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = (np.eye(3)[:, axes] * senses + np.reshape(tilt, (3, 3))) * spacing
+    assert view_of(affine) == "".join(nib.aff2axcodes(affine))
+
+
 def test_the_network_sees_its_own_size_and_the_user_hears_of_another_scale() -> None:
     loaded = cell()
     result = translate(loaded, volume((40, 30, 3), (2.0, 2.0, 3.0)))

@@ -301,6 +301,9 @@ def test_headings_hold_units_directions_and_the_nature_of_the_data() -> None:
     assert "## pet-ct: PET to CT" in markdown
     assert "SIMULATED DATA" in markdown
     assert r"| PSNR ↑ \[dB\] | MAE ↓ \[HU\] | MSE ↓ \[HU²\] |" in markdown
+    sides = {"source": {"modality": "FLAIR"}, "target": {"modality": "T2 | w"}}
+    own = [{**records[0], "dataset": {**records[0]["dataset"], **sides}}]
+    assert r"## pet-ct: FLAIR to T2 \| w" in leaderboard.to_markdown(leaderboard.build(own, METRICS, {"pet-ct": task}))
     real = [{**records[0], "dataset": {**records[0]["dataset"], "simulated": False}}]
     assert "SIMULATED" not in "".join(everything(real)[:2])
 

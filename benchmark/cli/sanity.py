@@ -24,11 +24,12 @@ def sanity(
     from benchmark import atomic
     from benchmark.cli.text import columns, count, echo, echo_json
     from benchmark.data.reader import Dataset
+    from benchmark.file_tasks import task_of
     from benchmark.sanity_card import make_card, notes, rows, to_markdown
 
     found = registry()
     with Dataset(file) as dataset:
-        chosen = profile or found.task(dataset.info.task).spec.profile
+        chosen = profile or task_of(found, dataset.info.task, file).profile
         card = make_card(
             found, dataset, chosen, patients=patients, report=lambda name: None if json else echo(f"trying {name}")
         )

@@ -9,8 +9,8 @@ lost.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter1d
@@ -248,8 +248,13 @@ def slicing(grid: Volume, view: str, size: int, *, own_pixels: bool = False) -> 
 
 
 def view_of(affine: NDArray[np.float64]) -> str:
-    """To which sides columns, rows and slices run, from the affine (column, row, slice) to RAS mm: ``LPS``, say."""
-    return "".join(nib.aff2axcodes(affine))
+    """To which sides columns, rows and slices run, from the affine (column, row, slice) to RAS mm: ``LPS``, say.
+
+    As nibabel's ``aff2axcodes``, which every process that trains would load together with pydicom.
+    """
+    along = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    sides = max(permutations(range(3)), key=lambda axes: np.abs(along[axes, range(3)]).sum())
+    return "".join(("LR", "PA", "IS")[axis][int(along[axis, index] > 0)] for index, axis in enumerate(sides))
 
 
 def _offset(count: int, spacing: float, size: int, pixel: float) -> float:

@@ -7,22 +7,28 @@ Nothing here may start a thread pool or touch CUDA: workers are forked from this
 # ruff: noqa: F401
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
 
 import h5py
 import numpy
+import pyarrow
 import pyarrow.parquet
 import torch
 import torch._dynamo
 
 import benchmark.cell
+import benchmark.data.geometry
 import benchmark.executors.worker
 from benchmark.plugins import registry
 
 MODULES_VARIABLE = "BENCHMARK_PRELOAD"
 
+pyarrow.array([0])  # the first one looks for pandas, and imports it where it is installed
+# Taking all of this down in order would keep the fork server, and with it the run's output, open for a second.
+atexit.register(os._exit, 0)
 registry()
 for _module in filter(None, os.environ.get(MODULES_VARIABLE, "").split(",")):
     # A module that cannot be imported fails its own cells, where the error is recorded.

@@ -31,7 +31,7 @@ def build(
 ) -> Leaderboard:
     """Leaderboards of a run from its cells' records, which are read one at a time, in whatever order they come.
 
-    ``metrics`` gives label, unit and direction; ``tasks``, where given, the modalities for the headings;
+    ``metrics`` gives label, unit and direction; ``tasks``, where given, the headings where no cell was done;
     ``published`` the tables of ``run.json`` that are printed beside ours; ``unreadable`` the cells without a
     readable record (id and reason), which are shown as such.
     """
@@ -59,7 +59,7 @@ def _table(
     done = [cell for cell in group.cells if cell.state == "done"]
     table = Table(
         task=group.task,
-        title=f"{task.source_modality} to {task.target_modality}" if task else "",
+        title=_title(group.dataset, task),
         dataset=str(group.dataset.get("name", "")),
         content_sha256=content,
         simulated=group.dataset.get("simulated"),
@@ -80,3 +80,12 @@ def _table(
     )
     score_keys = {cell.score_key for cell in done}
     return replace(table, notes=table_notes(table, mixed_sources=len(score_keys) > 1)), ranking
+
+
+def _title(dataset: Mapping[str, Any], task: TaskSpec | None) -> str:
+    """What becomes what: as the data say, which may be another contrast than the task's own."""
+    sides = [dataset.get(side) for side in ("source", "target")]
+    named = [str(side["modality"]) for side in sides if isinstance(side, Mapping) and side.get("modality")]
+    if len(named) == 2:
+        return " to ".join(named)
+    return f"{task.source_modality} to {task.target_modality}" if task else ""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -204,3 +205,28 @@ def test_a_command_that_refuses_a_job_fails_its_cell_with_what_it_said(
     ended = toy(*SMOKE, "--models", "toy-mean", "--name", "y", *batch)
     assert ended.returncode == 1
     assert "exited with 3: no such partition" in toy.records("results/y")["toy-mean"]["reason"]
+
+
+def test_a_cell_imports_nothing_that_the_fork_server_could_have_had_ready(toy: CommandLine) -> None:
+    """Each cell has a process of its own: what it imports is imported once a cell."""
+    program = """
+import sys
+import benchmark.executors.preload
+ready = set(sys.modules)
+import benchmark
+run = benchmark.run("toy", preset="smoke", models=["toy-affine"], executor="serial")
+assert run.ok, run.states
+packages = [name.partition(".")[0] for name in set(sys.modules) - ready]
+heavy = ("torch", "numpy", "scipy", "h5py", "nibabel", "pandas", "pyarrow", "matplotlib")
+print("LATE", *(name for name in heavy if packages.count(name) > 3))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=toy.folder,
+        env=toy.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "LATE\n" in ended.stdout, ended.stdout
