@@ -189,6 +189,7 @@ def on_a_terminal(toy: CommandLine, *arguments: str, **more: str) -> str:
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d)(?:;\d+)*m")
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_a_live_table_and_no_color_is_kept(toy: CommandLine) -> None:
     arguments = (*SMOKE, "--models", "toy-slow,toy-affine", "-p", "toy-slow.seconds=0.1")
     plain = on_a_terminal(toy, *arguments, NO_COLOR="1")

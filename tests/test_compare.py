@@ -81,6 +81,7 @@ def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
         compare([record("a", list(BEFORE))], [record("a", better(1.0))], METRICS, "ssim")
 
 
+@pytest.mark.slow
 def test_the_command_line_compares_and_prints_other_forms(toy: CommandLine) -> None:
     for name, more in (("one", ()), ("two", ("-p", "toy-affine.bias=no"))):
         assert toy("run", "--grid", "toy", "--preset", "smoke", "--name", name, *more).returncode == 0

@@ -379,6 +379,7 @@ class TestPlacing:
             place_labels(Volume(labels + 0.5, np.eye(4)), fine, (2, 16, 16))
 
 
+@pytest.mark.slow
 def test_an_evaluation_joins_the_leaderboard_of_a_run(toy: CommandLine) -> None:
     assert toy("run", "--grid", "toy", "--preset", "smoke").returncode == 0
     (run,) = (toy.folder / "results").iterdir()

@@ -70,6 +70,7 @@ def test_what_cannot_be_is_said_before_anything_is_trained(
     assert not (own.folder / "results").exists()
 
 
+@pytest.mark.slow
 def test_predictions_made_elsewhere_are_scored_on_it(own: CommandLine) -> None:
     own(*OWN, "--models", "toy-copy", "--name", "own")
     stored = next(Path(own.folder / RUN).glob("cells/*/predictions.h5"))

@@ -177,6 +177,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     return command
 
 
+@pytest.mark.slow
 def test_a_folder_is_translated_and_what_cannot_be_used_is_named(trained: CommandLine) -> None:
     done = trained("translate", "results/run/toy-shift/toy-affine/s0", "scans", "made")
     assert done.returncode == 1
@@ -230,6 +231,7 @@ def test_what_cannot_be_translated_is_said_in_one_line(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_exported_model_gives_the_same_translation(trained: CommandLine) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")

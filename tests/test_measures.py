@@ -249,6 +249,7 @@ def test_a_table_without_measures_has_no_such_sheet() -> None:
     assert "downstream" not in to_text(board)
 
 
+@pytest.mark.slow
 def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: CommandLine) -> None:
     run = "results/x"
     command = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-copy", "--name", "x")

@@ -85,6 +85,7 @@ def told(command: CommandLine) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (command.folder / "told.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_everything_is_told_in_order_and_a_second_run_tells_nothing_twice(watched: CommandLine) -> None:
     assert watched(*SMOKE).returncode in (0, 1)
     assert not (watched.folder / "told.jsonl").exists()  # installed, but nobody asked

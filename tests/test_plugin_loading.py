@@ -263,6 +263,7 @@ def test_an_unknown_name_to_switch_off_is_an_error_with_the_nearest(toy: Command
     assert "no plugin 'toi'. Did you mean 'toy'" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_switched_off_plugin_is_off_in_worker_processes_too(toy: CommandLine) -> None:
     marker = toy.folder / "imported"
     install(toy, f"open({str(marker)!r}, 'a').close()\n" + GOOD)

@@ -34,6 +34,7 @@ def script(toy: CommandLine, text: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MANUAL.exists(), reason="not a checkout: docs/ is not here")
 def test_every_block_of_the_manual_runs(toy: CommandLine) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", MANUAL.read_text(encoding="utf-8"), re.S | re.M)

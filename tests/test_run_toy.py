@@ -82,6 +82,7 @@ def test_failures_are_rows_and_the_others_go_on(toy: CommandLine) -> None:
     assert {row["model"]: row["state"] for row in again}["toy-nan"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_cell_that_takes_too_long_is_a_timeout(toy: CommandLine) -> None:
     ended = toy(*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=30", "--timeout", "3", "--name", "x")
     assert ended.returncode == 1
@@ -100,6 +101,7 @@ def checkpoint(toy: CommandLine, name: str) -> bytes:
     return b"".join(value.numpy().tobytes() for value in payload["model"]["net"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_or_killed_the_same_command_finishes_the_run(toy: CommandLine, how: signal.Signals) -> None:
     process = toy.start(*slow(toy, "broken"))

@@ -88,6 +88,7 @@ def test_names_that_are_none_are_refused(name: str) -> None:
         Wanted.checked(name, ["model"], "MIT", "")
 
 
+@pytest.mark.slow
 def test_a_plugin_from_nothing_to_all_checks(toy: CommandLine) -> None:
     made = toy("plugins", "new", "mymodel", "--kind", "model")
     assert made.returncode == 0, made.stderr
@@ -102,6 +103,7 @@ def test_a_plugin_from_nothing_to_all_checks(toy: CommandLine) -> None:
     assert "benchmark-mymodel is there already" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_faulty_plugin_fails_its_check_with_what_to_change(toy: CommandLine) -> None:
     assert toy("plugins", "new", "mymodel").returncode == 0
     model = toy.folder / "benchmark-mymodel/src/benchmark_mymodel/model.py"

@@ -97,6 +97,7 @@ def test_every_executor_gives_the_same_numbers(toy: CommandLine, batch: tuple[st
     assert about["options"]["executor"] == "batch"
 
 
+@pytest.mark.slow
 def test_failures_are_rows_whoever_runs_the_cells(toy: CommandLine, batch: tuple[str, ...]) -> None:
     for name, arguments, last, state in (
         ("serial", ("--executor", "serial"), "toy-copy", "done"),
@@ -115,6 +116,7 @@ def test_what_a_model_prints_in_the_foreground_is_seen(toy: CommandLine) -> None
     assert "chatter from a model" in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "batch"])
 def test_interrupted_it_continues_from_its_checkpoint(toy: CommandLine, batch: tuple[str, ...], executor: str) -> None:
     arguments = (*slow("broken"), *(batch if executor == "batch" else ("--executor", "serial")))
@@ -132,6 +134,7 @@ def test_interrupted_it_continues_from_its_checkpoint(toy: CommandLine, batch: t
     assert weights(toy, "broken", "toy-slow") == weights(toy, "unbroken", "toy-slow")
 
 
+@pytest.mark.slow
 def test_jobs_end_when_the_run_was_killed_and_the_next_run_waits_for_them(
     toy: CommandLine, batch: tuple[str, ...]
 ) -> None:
@@ -149,6 +152,7 @@ def test_jobs_end_when_the_run_was_killed_and_the_next_run_waits_for_them(
     assert toy.records("results/killed")["toy-slow"]["state"] == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "batch"])
 def test_a_cell_that_takes_too_long_is_a_timeout(toy: CommandLine, batch: tuple[str, ...], executor: str) -> None:
     how = batch if executor == "batch" else ("--executor", "serial")
@@ -157,6 +161,7 @@ def test_a_cell_that_takes_too_long_is_a_timeout(toy: CommandLine, batch: tuple[
     assert toy.records("results/x")["toy-slow"]["state"] == "timeout"
 
 
+@pytest.mark.slow
 def test_a_job_that_never_starts_and_left_the_queue_has_failed(toy: CommandLine, batch: tuple[str, ...]) -> None:
     (toy.folder / "submit").write_text("#!/bin/sh\necho 4194999\n")
     assert toy(*SMOKE, "--models", "toy-copy", "--name", "y").returncode == 0  # the data are there
@@ -166,6 +171,7 @@ def test_a_job_that_never_starts_and_left_the_queue_has_failed(toy: CommandLine,
     assert "not in the queue any more" in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_template_is_filled_and_the_queue_is_kept_short(toy: CommandLine, batch: tuple[str, ...]) -> None:
     (toy.folder / "job.sh").write_text("#!/bin/sh\n#SBATCH --gres=gpu:1\ndate +%s%N > started\n  {command}\n")
     more = ("--models", "toy-mean,toy-copy", "-p", "batch.template=job.sh", "--json")
