@@ -14,6 +14,8 @@ from benchmark_observers.options import MLflowOptions
 
 # MLflow reports usage to its makers when it is imported; a run of ours sends nothing unasked
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# that it makes its tables is no news to who looks at a run
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 try:
     import alembic  # noqa: F401  (MLflow's databases, which need both, fail late and unclearly without them)
     import sqlalchemy  # noqa: F401
@@ -36,10 +38,10 @@ class MLflowObserver:
         self._runs: dict[str, str] = {}
 
     def run_started(self, run: ObservedRun) -> None:
-        """Connect, and find or create the experiment."""
+        """Connect, find or create the experiment; in a database of our own, end what a killed supervisor left open."""
         uri = self._options.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
         artifacts = None
-        if not uri:
+        if own := not uri:
             place = run.place("mlflow")
             place.mkdir(parents=True, exist_ok=True)
             uri, artifacts = f"sqlite:///{place / 'mlflow.db'}", (place / "artifacts").as_uri()
@@ -47,6 +49,9 @@ class MLflowObserver:
         name = self._options.experiment or run.name
         found = self._client.get_experiment_by_name(name)
         self._experiment = found.experiment_id if found else self._client.create_experiment(name, artifacts)
+        if own:  # a run folder has one supervisor at a time: what still runs here lost its own to a SIGKILL
+            for lost in self._client.search_runs([self._experiment], "attributes.status = 'RUNNING'"):
+                self._client.set_terminated(lost.info.run_id, "KILLED")
 
     def cell_started(self, cell: ObservedCell) -> None:
         """Begin a run; one that was interrupted stays beside it, as KILLED."""

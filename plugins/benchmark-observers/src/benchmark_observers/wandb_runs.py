@@ -53,6 +53,7 @@ class WandbObserver:
                 disable_code=True,
                 x_disable_stats=True,
                 x_disable_meta=True,
+                x_save_requirements=False,
             ),
         )
 
