@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from benchmark.observing import ObservedCell, ObservedRun
 from benchmark_observers import plain_values
 from benchmark_observers.options import WandbOptions
 
+# it reports errors and usage to its makers, offline too; a run of ours sends nothing unasked
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 try:
     import wandb
 except ImportError as error:
