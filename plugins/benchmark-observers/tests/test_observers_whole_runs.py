@@ -71,8 +71,7 @@ def mlflow_runs(folder: Path) -> list[Any]:
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/observers/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name(folder.name)
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id]))
+    return list(client.search_runs([experiment.experiment_id])) if experiment else []
 
 
 @pytest.mark.slow
@@ -94,9 +93,9 @@ def test_a_whole_run_is_in_all_three_and_calls_nobody(
     for name, record in records.items():
         assert in_mlflow[name].data.tags["benchmark.state"] == record["state"] == in_wandb[name].summary["state"]
         assert in_mlflow[name].data.params["cell"] == record["id"]
-        for metric, score in record.get("scores", {}).items():
-            assert in_mlflow[name].data.metrics[f"score/{metric}"] == score["mean"]
-            assert in_wandb[name].summary[f"score/{metric}"] == score["mean"]
+        for metric, score in record.get("scores", {}).items():  # one of the toy's metrics has no value
+            assert in_mlflow[name].data.metrics.get(f"score/{metric}") == score.get("mean")
+            assert in_wandb[name].summary.get(f"score/{metric}") == score.get("mean")
     assert in_mlflow["toy-nan"].info.status == "FAILED"
     assert in_wandb["toy-nan"].exit_code == 1
     steps = records["toy-affine"]["training"]["steps"]
@@ -111,9 +110,11 @@ def test_a_cell_that_goes_on_after_an_interruption_is_told_from_its_first_step(
 ) -> None:
     command = (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=0.3", "--steps", "20", *ALL)
     folder = bridged.folder / "results/x"
+    (folder / "observers/mlflow").mkdir(parents=True)
+    mlflow_runs(folder)  # makes the tables, which may take longer than training does
     process = bridged.start(*command)
     until = time.monotonic() + 120
-    while not any(len(log.read_text().splitlines()) > 6 for log in folder.glob("cells/*/log.jsonl")):
+    while not (mlflow_runs(folder) and any(folder.glob("cells/*/log.jsonl"))):
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -122,13 +123,15 @@ def test_a_cell_that_goes_on_after_an_interruption_is_told_from_its_first_step(
     else:
         os.killpg(process.pid, how)  # as a terminal does: the libraries' own processes get it too
     output, _ = process.communicate(timeout=100)
-    assert " is out, " not in output
+    assert " is out, " not in output, output
+    if how is signal.SIGINT:
+        assert bridged.records("results/x")["toy-slow"]["state"] == "planned", output
     again = bridged(*command)
     assert again.returncode == 0, again.stdout + again.stderr
     assert " is out, " not in again.stdout
     (events,) = (folder / "observers/tensorboard/toy-shift/toy-slow/s0").iterdir()
     assert list(losses(events.parent)) == list(range(1, 21))
-    assert sorted(run.info.status for run in mlflow_runs(folder)) == ["FINISHED", "KILLED"]
+    assert sorted(run.info.status for run in mlflow_runs(folder)) == ["FINISHED", "KILLED"], output
     files = list(folder.glob("observers/wandb/wandb/offline-run-*/*.wandb"))
     assert len(files) == 2
     if how is signal.SIGINT:
