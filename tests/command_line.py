@@ -74,11 +74,13 @@ class CommandLine:
         return {record["name"]: record for record in found}
 
 
-def make_discoverable(folder: Path, distribution: str, version: str, name: str, module: str) -> None:
+def make_discoverable(folder: Path, distribution: str, version: str, name: str, module: str, *requires: str) -> None:
     """Write the metadata that an installed distribution has, so that its entry point is found without installing."""
     info = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+    lines = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}"]
+    lines += [f"Requires-Dist: {each}" for each in requires]
+    (info / "METADATA").write_text("\n".join(lines) + "\n")
     (info / "entry_points.txt").write_text(f"[benchmark.plugins]\n{name} = {module}\n")
 
 
