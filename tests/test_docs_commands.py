@@ -93,6 +93,8 @@ def names_are_known(command: Command, values: dict[str, Any], own: set[str]) -> 
     for given in values["parameter"] or ():
         owner, _, setting = given.partition(".")
         option = setting.partition("=")[0]
+        if owner in WRITTEN:
+            continue
         kinds = [kind for kind in ("model", "task", "executor", "observer") if owner in registry().all(kind)]
         assert kinds, f"{command.page}: {command.text}: nothing is called {owner!r}"
         fields = registry().all(kinds[0])[owner].spec.options.__dataclass_fields__
@@ -140,6 +142,13 @@ class Reader:
         (self.work / "t1-scans").mkdir()
         for name in ("t1.nii.gz", "t1-scans/a.nii.gz", "t1-scans/b.nii.gz"):
             shutil.copy(self.work / "scans/patient0/p0_t1.nii.gz", self.work / name)
+
+    def hand_in(self, team: str, data: Path) -> None:
+        """Predictions for the test split of a data set: its targets, 10 HU too high."""
+        (self.work / team).mkdir(exist_ok=True)
+        with Dataset(data) as dataset:
+            for case in dataset.iterate("test"):
+                np.save(self.work / team / f"{case.key.patient}.npy", case.target + 10)
 
     def install(self, name: str, source: Path) -> None:
         """What ``pip install`` of a folder does, without a build."""
@@ -202,6 +211,8 @@ def test_a_tutorial_can_be_followed_from_its_first_line_to_its_last(page: Path, 
     reader = Reader(tmp_path)
     reader.scans()
     for command in commands(page):
+        for team in {"team-a", "team-b"} & set(command.words):
+            reader.hand_in(team, reader.work / "test.h5")
         if command.text.startswith("benchmark data import"):
             reader.type(command.words)
         else:
@@ -221,11 +232,8 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     for file in ("datasets/mine.h5", "nnunet.h5", "facades.h5"):
         shutil.copy(reader.work / "mine.h5", reader.work / file)
     for folder in ("my-folder", "my-nifti-folder"):
-        (reader.work / folder).mkdir()
         for file in (reader.work / "mine.h5", *reader.work.glob("datasets/mr-ct-smoke-*.h5")):
-            with Dataset(file) as dataset:
-                for case in dataset.iterate("test"):
-                    np.save(reader.work / folder / f"{case.key.patient}.npy", case.target + 10)
+            reader.hand_in(folder, file)
     reader.install("example", ROOT / "plugins/benchmark-example/src")
     return reader
 
