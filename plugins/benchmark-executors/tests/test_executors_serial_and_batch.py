@@ -224,7 +224,7 @@ run = benchmark.run("toy", preset="smoke", models=["toy-affine"], executor="seri
 assert run.ok, run.states
 packages = [name.partition(".")[0] for name in set(sys.modules) - ready]
 heavy = ("torch", "numpy", "scipy", "h5py", "nibabel", "pandas", "pyarrow", "matplotlib")
-print("LATE", *(name for name in heavy if packages.count(name) > 3))
+print("LATE", *(name for name in heavy if packages.count(name) > 3), flush=True)
 """
     ended = subprocess.run(
         [sys.executable, "-c", program],
