@@ -166,7 +166,7 @@ def run(
         seeds: how many training seeds, counted from 0, or the seeds themselves.
         tasks: only these tasks of the grid.
         models: only these models; models that the grid does not list are added.
-        data: your own data sets, ``{task: file.h5}``.
+        data: your own data sets, ``{task: file.h5}``; a task that no plugin offers is what its file says.
         parameters: options of models and tasks, ``{"medgan": {"blocks": 3}}``.
         recipe: fields of the training recipe for every model, ``{"flip": True}``.
         steps: training steps for every model, instead of the preset's.

@@ -67,7 +67,7 @@ def run(
         typer.Option(
             "--data",
             metavar="TASK=FILE.h5",
-            help="Use your own data for a task. Repeatable.",
+            help="Use your own data for a task; a task that nobody offers is what its file says. Repeatable.",
             autocompletion=completion.data,
             rich_help_panel=WHAT,
         ),
