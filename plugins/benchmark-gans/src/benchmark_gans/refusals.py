@@ -104,6 +104,9 @@ def rehearse(
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         with torch.device("meta"):
             networks = {name: network.train() for name, network in build(options, context).items()}
+        for network in networks.values():
+            for module in network.modules():
+                module.register_forward_hook(_refuse_nothing)
         try:
             run(networks, torch.empty(number, 1, height, width, device="meta"))
         except (RuntimeError, ValueError) as error:
@@ -112,3 +115,9 @@ def rehearse(
                 f"{owner}: its {options.architecture} networks cannot be trained with batches of {number} images of "
                 f"{height}x{width} ({reason}); use larger images or larger batches"
             ) from None
+
+
+def _refuse_nothing(module: nn.Module, _: Any, output: Any) -> None:
+    """With torch 2.6 a kernel larger than the image gives an empty one here, and an error only in training."""
+    if isinstance(output, Tensor) and not output.numel():
+        raise RuntimeError(f"nothing is left of the image after {type(module).__name__}")

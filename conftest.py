@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("benchmark_example") else ["benchmark-example"]
+collect_ignore = [] if find_spec("benchmark_example") else ["plugins/benchmark-example"]
