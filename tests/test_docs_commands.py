@@ -152,6 +152,8 @@ class Reader:
 
     def install(self, name: str, source: Path) -> None:
         """What ``pip install`` of a folder does, without a build."""
+        if source in self.paths:
+            return
         requires = "medgan-benchmark>=0.1,<0.2"
         make_discoverable(self.site, f"benchmark-{name}", "0.1.0", name, f"benchmark_{name}", requires)
         self.paths.append(source)
@@ -179,6 +181,8 @@ class Reader:
     def follow(self, command: Command, change: Any) -> None:
         """Type a command of a page, made small by ``change``."""
         words = command.words
+        if words[:3] == ["benchmark", "plugins", "new"]:  # another page may have had it written before
+            shutil.rmtree(self.work / f"benchmark-{words[3]}", ignore_errors=True)
         if words[:3] == ["pip", "install", "-e"]:
             folder = Path(words[3])
             self.install(folder.name.removeprefix("benchmark-"), self.work / folder / "src")
@@ -199,6 +203,8 @@ def without(words: list[str], *names: str) -> list[str]:
 
 def small(words: list[str]) -> list[str]:
     """The same training in seconds: a smaller preset, two steps, one or two seeds."""
+    if words[1:3] == ["data", "build"]:
+        return [*without(words, "--preset"), "--preset", "smoke"]
     if words[1] != "run" or "--dry-run" in words:
         return words
     seeds = ["--seeds", "2"] if "--seeds" in words else []
