@@ -134,9 +134,6 @@ def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks:
     for name in choices.models:
         if name not in entries:
             registry.model(name)
-    for name in choices.tasks:
-        if name not in choices.data:
-            registry.task(name)
     for name in choices.data:
         if choices.tasks and name not in choices.tasks:
             raise UsageError(f"data for task {name!r}, but only {', '.join(choices.tasks)} was asked for")

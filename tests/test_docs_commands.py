@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import importlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -250,11 +249,10 @@ def planned(words: list[str], reader: Reader) -> list[str]:
         return [word.replace("RUN", "results/full-small-1seed") for word in words]
     for given in (words[at + 1] for at, word in enumerate(words) if word == "--data"):
         task, _, file = given.partition("=")
-        spec = registry().all("task")[task].spec if task in registry().all("task") else None
-        unit = spec.target_unit if spec else "HU"
-        side = Side("CT", unit, Window(-1024.0, 2000.0, "fixed"))
         if (reader.work / file).exists():
             continue
+        offer = registry().all("task").get(task)
+        side = Side("CT", offer.spec.target_unit if offer else "HU", Window(-1024.0, 2000.0, "fixed"))
         write(reader.work / file, splits={"train": 40, "val": 1, "test": 4}, target=side, task=task)
     return [*words, "--dry-run"]
 
@@ -300,4 +298,4 @@ def test_the_network_of_another_library_trains_as_the_page_says() -> None:
     assert losses[-1] < losses[0]
     other.load_state_dict(model.state_dict())
     assert torch.equal(model.translate(images), other.translate(images))
-    assert re.fullmatch(r"generator", *model.networks())
+    assert list(model.networks()) == ["generator"]
