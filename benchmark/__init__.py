@@ -7,17 +7,10 @@ like only where something is trained, translated, scored or read as an array.
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import (
-    BenchmarkError,
-    DatasetError,
-    NotApplicable,
-    TrainingDiverged,
-    Unavailable,
-    UsageError,
-)
-from benchmark.hookspecs import API_VERSION, hookimpl
-from benchmark.metric_adapter import from_function, from_torchmetrics
-from benchmark.specs import (
+from benchmark._version import __version__
+from benchmark.contracts.foreign_metrics import from_function, from_torchmetrics
+from benchmark.contracts.hookspecs import API_VERSION, hookimpl
+from benchmark.contracts.specs import (
     CheckResult,
     CheckSpec,
     DegraderSpec,
@@ -34,29 +27,36 @@ from benchmark.specs import (
     TaskSpec,
     WeightsSpec,
 )
+from benchmark.errors import (
+    BenchmarkError,
+    DatasetError,
+    NotApplicable,
+    TrainingDiverged,
+    Unavailable,
+    UsageError,
+)
 
 if TYPE_CHECKING:
-    from benchmark.describing import Listed, components, describe
+    from benchmark.catalogue.describe import Listed, components, describe
     from benchmark.executors import Event
-    from benchmark.running import Observer
-    from benchmark.runs import Cell, Prediction, Run, load_run
-    from benchmark.starting import PlannedRun, plan_run, run
+    from benchmark.runs.execute import Observer
+    from benchmark.runs.read import Cell, Prediction, Run, load_run
+    from benchmark.runs.start import PlannedRun, plan_run, run
 
-__version__ = "0.1.0"
 
 _LAZY = {
-    "Cell": "runs",
+    "Cell": "runs.read",
     "Event": "executors",
-    "Listed": "describing",
-    "Observer": "running",
-    "PlannedRun": "starting",
-    "Prediction": "runs",
-    "Run": "runs",
-    "components": "describing",
-    "describe": "describing",
-    "load_run": "runs",
-    "plan_run": "starting",
-    "run": "starting",
+    "Listed": "catalogue.describe",
+    "Observer": "runs.execute",
+    "PlannedRun": "runs.start",
+    "Prediction": "runs.read",
+    "Run": "runs.read",
+    "components": "catalogue.describe",
+    "describe": "catalogue.describe",
+    "load_run": "runs.read",
+    "plan_run": "runs.start",
+    "run": "runs.start",
 }
 """Names for scripts, and the modules that they are imported from when somebody asks for them."""
 

@@ -31,7 +31,7 @@ class PluginError(BenchmarkError):
 class InterfaceDeprecation(FutureWarning):
     """A plugin uses a part of the interface that will go away; says what to use instead, and when it goes.
 
-    Hookspecs carry it as ``warn_on_impl``, records warn with it; :mod:`benchmark.plugins` reports it with the
+    Hookspecs carry it as ``warn_on_impl``, records warn with it; :mod:`benchmark.registry.plugins` reports it with the
     plugin's distribution and version.
     """
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmark.data.augmentation import Augmentation
-from benchmark.data.reader import Dataset
-from benchmark.data.slices import Batches, Slices
+from benchmark.cell.augmentation import Augmentation
+from benchmark.cell.batches import Batches, Slices
+from benchmark.data.format.reader import Dataset
 from benchmark.presets import PRESETS
 
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ import pytest
 from command_line import CommandLine
 from test_leaderboard import METRICS, record
 
-from benchmark.comparing import compare
 from benchmark.errors import UsageError
+from benchmark.runs.compare import compare
 
 BEFORE = [20.0 + 0.1 * number for number in range(12)]
 

@@ -10,7 +10,7 @@ import pytest
 from planted_faults import failures
 
 from benchmark import MetricSpec
-from benchmark.protocols import Estimate, Images
+from benchmark.contracts.protocols import Estimate, Images
 from benchmark.testing import MetricTests
 
 

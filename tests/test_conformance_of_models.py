@@ -14,7 +14,7 @@ from planted_faults import failures
 from torch import Tensor, nn
 
 from benchmark import ModelSpec, Unavailable, UsageError
-from benchmark.protocols import Batch, ModelContext, Samples, TrainingSlices
+from benchmark.contracts.protocols import Batch, ModelContext, Samples, TrainingSlices
 from benchmark.testing import ModelTests
 
 

@@ -11,7 +11,7 @@ import pytest
 from command_line import CommandLine, installed_plugins, make_discoverable
 from planted_faults import failures
 
-from benchmark import plugins
+from benchmark.registry import plugins
 from benchmark.testing import PluginTests
 from benchmark.testing.suite import run, suites
 

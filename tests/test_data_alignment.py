@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from small_datasets import Arrays, write
 
-from benchmark.data.alignment import Alignment, alignment
-from benchmark.data.checks import Problem, check
-from benchmark.data.pairs import PairStatistics
-from benchmark.data.schema import CaseKey
+from benchmark.data.checks.alignment import Alignment, alignment
+from benchmark.data.checks.file import Problem, check
+from benchmark.data.checks.pairs import PairStatistics
+from benchmark.data.format.schema import CaseKey
 
 SPACING = (3.0, 2.0, 1.0)
 

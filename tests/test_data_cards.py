@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.plugins import registry
+from benchmark.contracts.specs import TaskSpec
 from benchmark.presets import PRESETS
-from benchmark.specs import TaskSpec
+from benchmark.registry.plugins import registry
 
 PAGES = sorted((Path(__file__).parents[1] / "datasets").glob("*.md"))
 CARDS = {path.stem: path for path in PAGES if re.match(r"# \S+ \(", path.read_text(encoding="utf-8"))}

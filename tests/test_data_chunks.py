@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from small_datasets import SOURCE, TARGET, anatomy, write
 
-from benchmark.data import chunks, fitting
-from benchmark.data.chunks import read_array
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import CaseKey
-from benchmark.data.writer import DatasetWriter
+from benchmark.data.format import chunks, fitting
+from benchmark.data.format.chunks import read_array
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import CaseKey
+from benchmark.data.format.writer import DatasetWriter
 
 OURS = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 LAYOUTS: dict[str, dict[str, Any]] = {

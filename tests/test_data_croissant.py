@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from small_datasets import SOURCE, TARGET, anatomy, write
 
-from benchmark.data import croissant
-from benchmark.data.writer import DatasetWriter
+from benchmark.data.format import croissant
+from benchmark.data.format.writer import DatasetWriter
 
 REQUIRED = {
     "@context",

@@ -18,14 +18,14 @@ from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from numpy.typing import NDArray
 from small_datasets import TARGET, write
 
-from benchmark.data.export import MANIFEST, Exported, export
-from benchmark.data.geometry import VIEWS, CaseFault, Volume, slicing
-from benchmark.data.intensity import Window
-from benchmark.data.nifti import read
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import Origin, Side, origins_from_json
-from benchmark.data.writer import DatasetWriter
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import Origin, Side, origins_from_json
+from benchmark.data.format.writer import DatasetWriter
+from benchmark.data.volumes.export import MANIFEST, Exported, export
+from benchmark.data.volumes.geometry import VIEWS, CaseFault, Volume, slicing
+from benchmark.data.volumes.nifti import read
 from benchmark.errors import DatasetError, UsageError
+from benchmark.intensity import Window
 
 ORIENTATIONS = [
     "".join(sides) for axes in itertools.permutations(("LR", "AP", "IS")) for sides in itertools.product(*axes)

@@ -12,8 +12,8 @@ import pytest
 from fuzzing import blank_a_block, cut, flip_one_bit, set_some_bytes
 from small_datasets import write
 
-from benchmark.data.checks import check, require
-from benchmark.data.reader import Case, Dataset, DatasetInfo
+from benchmark.data.checks.file import check, require
+from benchmark.data.format.reader import Case, Dataset, DatasetInfo
 from benchmark.errors import DatasetError
 
 EACH = 60

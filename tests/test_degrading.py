@@ -12,9 +12,9 @@ import pytest
 from command_line import CommandLine
 from small_datasets import SOURCE, TARGET, write
 
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import nature
-from benchmark.data.writer import DatasetWriter
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import nature
+from benchmark.data.format.writer import DatasetWriter
 
 SPLITS = {"train": 3, "val": 1, "test": 2}
 

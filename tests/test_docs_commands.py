@@ -24,12 +24,12 @@ from small_datasets import write
 
 import benchmark
 from benchmark import options
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import Side, Window
+from benchmark.contracts.protocols import Batch
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import Side, Window
 from benchmark.errors import UsageError
-from benchmark.grid import load_grid
-from benchmark.plugins import registry
-from benchmark.protocols import Batch
+from benchmark.plan.grid import load_grid
+from benchmark.registry.plugins import registry
 
 FIRST_PARTY = ("executors", "gans", "medical", "metrics", "observers")
 pytestmark = [

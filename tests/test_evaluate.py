@@ -16,14 +16,14 @@ import pytest
 from command_line import CommandLine
 from small_datasets import write
 
-from benchmark import plugins
-from benchmark.data.geometry import Volume, slicing
-from benchmark.data.placing import place, place_labels
-from benchmark.data.reader import Case, Dataset
+from benchmark.data.format.reader import Case, Dataset
+from benchmark.data.volumes.geometry import Volume, slicing
+from benchmark.data.volumes.placing import place, place_labels
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.evaluate import Evaluation, Request, evaluate
-from benchmark.plugins import Registry
-from benchmark.store import RunFolder
+from benchmark.evaluation.evaluate import Evaluation, Request, evaluate
+from benchmark.registry import plugins
+from benchmark.registry.plugins import Registry
+from benchmark.store.folder import RunFolder
 
 PATIENTS = ("test0", "test1", "test2")
 
@@ -193,7 +193,7 @@ class TestWhatIsLost:
         score = mae(done)
         assert score["patients"] == {"test0": None, "test1": None, "test2": pytest.approx(10.0)}
         assert (score["n_expected"], score["n_scored"], score["n_failed"]) == (3, 1, 2)
-        from benchmark.verifying import examine
+        from benchmark.runs.verify import examine
 
         (record,) = done.folder.records(verify=True)
         assert examine(done.folder, record, registry) == ""

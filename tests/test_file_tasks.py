@@ -9,7 +9,7 @@ import pytest
 from command_line import CommandLine
 from small_datasets import write
 
-from benchmark.data.schema import Side, Window
+from benchmark.data.format.schema import Side, Window
 
 OWN = ("run", "--grid", "toy", "--preset", "smoke", "--profile", "toy", "--data", "t1-t2=own.h5", "--tasks", "t1-t2")
 RUN = "results/own"

@@ -23,20 +23,21 @@ from command_line import STRANGERS, CommandLine
 from fuzzing import TEXT, mutated, other_json, outcomes
 from small_datasets import write
 
-from benchmark import checkpoints, plugins
 from benchmark import leaderboard as boards
-from benchmark.data.checks import check
-from benchmark.data.reader import Dataset
+from benchmark.cell import checkpoints
+from benchmark.cell.translate import store, write_predictions
+from benchmark.contracts.specs import WeightsSpec
+from benchmark.data.checks.file import check
+from benchmark.data.format.reader import Dataset
 from benchmark.data.summary import summary
 from benchmark.errors import BenchmarkError
-from benchmark.grid import load_grid
-from benchmark.plan import Choices, make_plan
-from benchmark.plugins import Registry
-from benchmark.predictions import Lost, open_predictions
+from benchmark.evaluation.predictions import Lost, open_predictions
+from benchmark.plan.expand import Choices, make_plan
+from benchmark.plan.grid import load_grid
 from benchmark.pretrained import weights
-from benchmark.specs import WeightsSpec
-from benchmark.store import RunFolder, sealed
-from benchmark.translating import store, write_predictions
+from benchmark.registry import plugins
+from benchmark.registry.plugins import Registry
+from benchmark.store.folder import RunFolder, sealed
 
 COUNTS = pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from benchmark import BenchmarkError
-from benchmark.protocols import Batch
-from benchmark.stepping import WARM_UP, make_stepper
+from benchmark.cell.step import WARM_UP, make_stepper
+from benchmark.contracts.protocols import Batch
 
 CUDA = torch.device("cuda")
 
@@ -75,7 +75,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Notes:
         yield
 
     monkeypatch.setattr(torch.cuda, "graph", graph)
-    monkeypatch.setattr("benchmark.stepping.autocast", lambda *_: nullcontext())
+    monkeypatch.setattr("benchmark.cell.step.autocast", lambda *_: nullcontext())
     return notes
 
 

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError, grid, options
-from benchmark.claim import CellSpec
-from benchmark.data.intensity import Window
-from benchmark.data.schema import Side
-from benchmark.data.writer import DatasetWriter
-from benchmark.plan import Choices, Plan, make_plan
-from benchmark.plugins import Offer, Plugin, Registry
-from benchmark.specs import MetricUse
+from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError, options
+from benchmark.contracts.specs import MetricUse
+from benchmark.data.format.schema import Side
+from benchmark.data.format.writer import DatasetWriter
+from benchmark.intensity import Window
+from benchmark.plan import grid
+from benchmark.plan.claim import CellSpec
+from benchmark.plan.expand import Choices, Plan, make_plan
+from benchmark.registry.plugins import Offer, Plugin, Registry
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from types import ModuleType
 import pytest
 
 import benchmark
-from benchmark import hookspecs, plugins
+from benchmark.contracts import hookspecs
+from benchmark.registry import plugins
 
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("benchmark_"))
 GUIDE = Path(__file__).parent.parent / "docs" / "plugins.md"

@@ -46,7 +46,9 @@ def test_a_light_command_imports_nothing_heavy(arguments: tuple[str, ...]) -> No
 
 
 def test_the_supervisor_of_a_run_never_imports_torch() -> None:
-    program = "import sys, benchmark.running, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
+    program = (
+        "import sys, benchmark.runs.execute, benchmark.cli.run, benchmark.cli.live; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
@@ -77,7 +79,7 @@ print("LOADED", *(name for name in {HEAVY!r} if name in sys.modules))
 SHOWS = """
 import sys
 from benchmark.cli import app
-from benchmark.plugins import registry
+from benchmark.registry.plugins import registry
 for kind in ("task", "metric", "profile", "grid", "importer"):
     for name in registry().all(kind):
         try:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark import leaderboard
-from benchmark.specs import MetricSpec, TaskSpec
+from benchmark.contracts.specs import MetricSpec, TaskSpec
 
 METRICS = {
     spec.name: spec

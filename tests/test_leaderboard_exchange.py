@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_leaderboard import HOSTILE, METRICS, record, scored
 
+from benchmark.contracts.specs import MetricSpec
 from benchmark.errors import UsageError
 from benchmark.leaderboard import build
 from benchmark.leaderboard.collect import collect
 from benchmark.leaderboard.exchange import challenger, grand_challenge, hugging_face
-from benchmark.specs import MetricSpec
 
 LOW, HIGH = [20.0, 21.0, 22.0, 23.0], [24.0, 26.0, 25.0, 27.0]
 

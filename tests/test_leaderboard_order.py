@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_leaderboard import METRICS, record, scored
 
 from benchmark import leaderboard
-from benchmark.specs import MetricUse, ProfileSpec
+from benchmark.contracts.specs import MetricUse, ProfileSpec
 
 PATIENTS = 7
 Scores = dict[str, dict[str, list[float | None]]]

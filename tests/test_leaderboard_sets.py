@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmark import leaderboard
-from benchmark.specs import MetricSpec
+from benchmark.contracts.specs import MetricSpec
 
 METRICS = {"kid": MetricSpec("kid", "x:y", label="KID", higher_is_better=False, level="distribution", digits=4)}
 

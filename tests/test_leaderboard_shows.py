@@ -11,7 +11,7 @@ import pytest
 from test_leaderboard import HOSTILE, METRICS, ladder, record
 
 from benchmark import leaderboard
-from benchmark.specs import MetricSpec
+from benchmark.contracts.specs import MetricSpec
 
 KID = MetricSpec("kid", "x:y", label="KID", higher_is_better=False, level="distribution")
 

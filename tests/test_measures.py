@@ -17,11 +17,11 @@ from command_line import CommandLine
 from small_datasets import write
 
 from benchmark import MeasuredValue, MeasureSpec, NotApplicable, TaskSpec
-from benchmark.data.reader import Dataset
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.data.format.reader import Dataset
 from benchmark.errors import DatasetError
 from benchmark.leaderboard import build, to_csv, to_json, to_markdown, to_text
-from benchmark.measuring import measure, measure_key, measures_for
-from benchmark.protocols import MeasureContext, MeasuredStudy
+from benchmark.scoring.downstream import measure, measure_key, measures_for
 
 TASK = TaskSpec(
     "mr-ct", "m:b", source_modality="MR", target_modality="CT", source_unit="a.u.", target_unit="HU", profile="default"
@@ -262,7 +262,7 @@ def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: Comm
     assert found["measures"]["toy-volume"]["values"]["error"]["target"] == 0
     assert toy("verify", run).returncode == 0
 
-    from benchmark.store import CellFolder
+    from benchmark.store.folder import CellFolder
 
     folder = CellFolder(toy.folder / run / "cells" / found["id"])
     kept = folder.read()

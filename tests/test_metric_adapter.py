@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmark import from_function, from_torchmetrics
+from benchmark.contracts.protocols import Estimate, Images
 from benchmark.errors import PluginError, Unavailable
-from benchmark.protocols import Estimate, Images
 
 RANGE = (-1000.0, 1000.0)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command_line import CommandLine, make_discoverable
 
-from benchmark import observing
+from benchmark.runs import observers as observing
 
 PLUGIN = """
 import json, os, sys, time

@@ -16,9 +16,10 @@ import pluggy
 import pytest
 from command_line import CommandLine, make_discoverable
 
-from benchmark import hookspecs, plugins
+from benchmark.contracts import hookspecs
 from benchmark.errors import InterfaceDeprecation, UsageError
-from benchmark.plugins import Plugin, Registry
+from benchmark.registry import plugins
+from benchmark.registry.plugins import Plugin, Registry
 
 GOOD = """
 from benchmark import ModelSpec, hookimpl

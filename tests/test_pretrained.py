@@ -18,11 +18,11 @@ import torch
 from command_line import CommandLine
 from torch import Tensor
 
-from benchmark import claim
+from benchmark.contracts.specs import WeightsSpec
 from benchmark.errors import BenchmarkError, TrainingDiverged, Unavailable
-from benchmark.plugins import Offer, Plugin, Registry
+from benchmark.plan import claim
 from benchmark.pretrained import backbones, embedded, imagenet, weights
-from benchmark.specs import WeightsSpec
+from benchmark.registry.plugins import Offer, Plugin, Registry
 
 VGG19 = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 """Places of the convolutions in torchvision's ``vgg19.features``."""

@@ -10,7 +10,7 @@ import pytest
 from benchmark import UsageError
 from benchmark.cli.run import _recipe
 from benchmark.presets import PRESETS, Recipe
-from benchmark.starting import recipe_changes
+from benchmark.runs.start import recipe_changes
 
 
 def test_the_paper_preset_is_the_papers_recipe() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmark import MetricSpec, ModelSpec, ProfileSpec, UsageError, hookimpl, plugins
-from benchmark.specs import MetricUse
+from benchmark import MetricSpec, ModelSpec, ProfileSpec, UsageError, hookimpl
+from benchmark.contracts.specs import MetricUse
+from benchmark.registry import plugins
 
 Point = Callable[..., EntryPoint]
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from small_datasets import write
 
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import LABELS, text
+from benchmark.cell.draw import draw_split
+from benchmark.cell.health import output_findings
+from benchmark.cell.stages import score_stages
+from benchmark.contracts.protocols import Samples
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import LABELS, text
 from benchmark.errors import BenchmarkError, TrainingDiverged
-from benchmark.health import output_findings
-from benchmark.protocols import Samples
-from benchmark.sampling import draw_split
-from benchmark.stages import score_stages
 
 
 class Draws:

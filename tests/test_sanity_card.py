@@ -14,11 +14,11 @@ from command_line import CommandLine
 from small_datasets import Arrays, write
 
 from benchmark import MetricSpec, MetricUse, ProfileSpec
-from benchmark.data.distortions import DISTORTIONS, Scene
-from benchmark.data.reader import Dataset
-from benchmark.protocols import Images
-from benchmark.sanity_card import BLIND, MONOTONE, NO_DIRECTION, NOT_MONOTONE, UNDEFINED, make_card, rows, to_markdown
-from benchmark.sanity_card import verdict as judge
+from benchmark.contracts.protocols import Images
+from benchmark.data.format.reader import Dataset
+from benchmark.sanity.card import BLIND, MONOTONE, NO_DIRECTION, NOT_MONOTONE, UNDEFINED, make_card, rows, to_markdown
+from benchmark.sanity.card import verdict as judge
+from benchmark.sanity.distortions import DISTORTIONS, Scene
 
 SIDE = 48
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
-from benchmark import hookspecs, plugins
+from benchmark.contracts import hookspecs
 from benchmark.errors import UsageError
+from benchmark.registry import plugins
 from benchmark.scaffold import KINDS, LICENCES, Wanted, contents, write
 
 EXAMPLE = Path(__file__).parent.parent / "plugins" / "benchmark-example"

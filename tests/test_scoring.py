@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import MetricSpec, MetricUse, ProfileSpec, Unavailable, hookimpl, plugins
-from benchmark.data.intensity import IntensityMap
-from benchmark.data.reader import Case
-from benchmark.data.schema import CaseKey
+from benchmark import MetricSpec, MetricUse, ProfileSpec, Unavailable, hookimpl
+from benchmark.contracts.protocols import Estimate, Images
+from benchmark.data.format.reader import Case
+from benchmark.data.format.schema import CaseKey
 from benchmark.errors import PluginError, UsageError
-from benchmark.preparing import Study, prepare, prepared
-from benchmark.protocols import Estimate, Images
-from benchmark.scoring import Scores, make_judge, profile_definition, score_studies
+from benchmark.intensity import IntensityMap
+from benchmark.registry import plugins
+from benchmark.scoring.prepare import Study, prepare, prepared
+from benchmark.scoring.score import Scores, make_judge, profile_definition, score_studies
 
 WINDOW = (-1000.0, 1000.0)
 

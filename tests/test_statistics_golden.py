@@ -14,7 +14,7 @@ import pytest
 from test_leaderboard import METRICS, record
 
 from benchmark import leaderboard
-from benchmark.specs import MetricSpec
+from benchmark.contracts.specs import MetricSpec
 from benchmark.statistics.comparisons import compare_all, difference_of
 from benchmark.statistics.intervals import t_interval
 from benchmark.statistics.paired import differences, holm, signed_rank

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import atomic
-from benchmark.store import CellFolder, RunFolder, differences
+from benchmark.store.folder import CellFolder, RunFolder, differences
 
 PLAN = {"schema": 1, "grid": "g", "preset": "small", "seeds": [0], "plugins": []}
 

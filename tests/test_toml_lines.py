@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.toml_lines import Path, line_of, lines_of
+from benchmark.plan.toml_lines import Path, line_of, lines_of
 
 TEXTS = st.sampled_from(["plain", "[not] a = table", "# no comment", 'quote " in', "it's", "a, b } ]", "", "ä"])
 KEYS = st.sampled_from(["a", "b-c", "d_e", "with space", "dotted.key", 'quo"te', "hash#", "[x]", "naïve", "1"])

@@ -12,19 +12,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark import TrainingDiverged, UsageError, checkpoints
-from benchmark.data.augmentation import Augmentation
-from benchmark.data.intensity import Window
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import Side
-from benchmark.data.slices import Batches, Slices
-from benchmark.data.writer import DatasetWriter
-from benchmark.device import choose_device
+from benchmark import TrainingDiverged, UsageError
+from benchmark.cell import checkpoints
+from benchmark.cell.augmentation import Augmentation
+from benchmark.cell.batches import Batches, Slices
+from benchmark.cell.device import choose_device
+from benchmark.cell.step import as_numbers, make_stepper
+from benchmark.cell.train import Loop, initial_seed, read_log
+from benchmark.cell.translate import translate_split, translate_volume
+from benchmark.contracts.protocols import Batch
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import Side
+from benchmark.data.format.writer import DatasetWriter
 from benchmark.errors import Interrupted
-from benchmark.protocols import Batch
-from benchmark.stepping import as_numbers, make_stepper
-from benchmark.training import Loop, initial_seed, read_log
-from benchmark.translating import translate_split, translate_volume
+from benchmark.intensity import Window
 
 
 class Noisy:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.health import loss_findings
-from benchmark.training import read_log
+from benchmark.cell.health import loss_findings
+from benchmark.cell.train import read_log
 
 STEPS = 60
 

@@ -13,18 +13,18 @@ from small_datasets import SOURCE, TARGET, anatomy
 from small_datasets import write as write_pairs
 
 from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec
-from benchmark.data import checks
+from benchmark.cell.batches import Batches, Slices
+from benchmark.contracts.specs import MetricUse
+from benchmark.data.checks import file as checks
 from benchmark.data.contact_sheet import contact_sheet
-from benchmark.data.intensity import Window
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import Side
-from benchmark.data.slices import Batches, Slices
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import Side
+from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.summary import summary
-from benchmark.data.writer import DatasetWriter
-from benchmark.grid import parse_grid
-from benchmark.plan import Choices, make_plan
-from benchmark.plugins import Offer, Plugin, Registry
-from benchmark.specs import MetricUse
+from benchmark.intensity import Window
+from benchmark.plan.expand import Choices, make_plan
+from benchmark.plan.grid import parse_grid
+from benchmark.registry.plugins import Offer, Plugin, Registry
 
 CPU = torch.device("cpu")
 

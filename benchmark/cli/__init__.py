@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark import __version__
+from benchmark._version import __version__
 from benchmark.cli import (
     compare,
     completion,
@@ -102,7 +102,7 @@ def _common(
     if debug:
         os.environ["BENCHMARK_DEBUG"] = "1"
     if no_plugin:
-        from benchmark.plugins import disable
+        from benchmark.registry.plugins import disable
 
         disable(no_plugin)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from benchmark.comparing import Change
+    from benchmark.runs.compare import Change
 
 
 def compare(

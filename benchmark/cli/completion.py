@@ -62,10 +62,10 @@ def parameters(incomplete: str) -> Suggestions:
     """Completes ``NAME.OPTION=``: first the owner, then its options, then the values where they are few."""
     import dataclasses
 
-    from benchmark.describing import describe
+    from benchmark.catalogue.describe import describe
     from benchmark.errors import BenchmarkError
     from benchmark.executors import BUILT_IN
-    from benchmark.plugins import registry
+    from benchmark.registry.plugins import registry
 
     offers = {kind: registry().all(kind) for kind in ("model", "task", "executor")}
     left, given, _ = incomplete.partition("=")
@@ -112,14 +112,14 @@ def recipe(incomplete: str) -> Suggestions:
 
 def kinds(incomplete: str) -> Suggestions:
     """Completes ``models``, ``tasks``, ..."""
-    from benchmark.describing import LISTED
+    from benchmark.catalogue.describe import LISTED
 
     return [f"{kind}s" for kind in LISTED if kind.startswith(incomplete) or f"{kind}s".startswith(incomplete)]
 
 
 def kind(incomplete: str) -> Suggestions:
     """Completes ``model``, ``task``, ..."""
-    from benchmark.describing import LISTED
+    from benchmark.catalogue.describe import LISTED
 
     return [one for one in LISTED if one.startswith(incomplete)]
 
@@ -139,7 +139,7 @@ def runs(incomplete: str) -> Suggestions:
 def cells(ctx: typer.Context, incomplete: str) -> Suggestions:
     """Completes task/model/s0 of the run that was given before."""
     from benchmark.errors import BenchmarkError
-    from benchmark.runs import load_run
+    from benchmark.runs.read import load_run
 
     try:
         found = [(cell.title, cell.state) for cell in load_run(ctx.params.get("run") or None)]
@@ -150,7 +150,7 @@ def cells(ctx: typer.Context, incomplete: str) -> Suggestions:
 
 def plugin(incomplete: str) -> Suggestions:
     """Completes names of installed plugins."""
-    from benchmark.plugins import registry
+    from benchmark.registry.plugins import registry
 
     return [one.name for one in registry().plugins if one.name.startswith(incomplete)]
 
@@ -177,7 +177,7 @@ def completion(
 
 
 def _components(kind: str) -> list[tuple[str, str]]:
-    from benchmark.describing import components
+    from benchmark.catalogue.describe import components
     from benchmark.errors import BenchmarkError
 
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from benchmark.errors import UsageError
-from benchmark.plugins import registry
+from benchmark.registry.plugins import registry
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Build, import, inspect and check data sets.")
 
@@ -25,8 +25,8 @@ def build(
 ) -> None:
     """Build the embedded data of tasks; what is there already is left alone."""
     from benchmark.cli.text import echo
-    from benchmark.plan import build_job
-    from benchmark.running import Settings, build_data
+    from benchmark.plan.expand import build_job
+    from benchmark.runs.execute import Settings, build_data
 
     if every == bool(tasks):
         raise UsageError("name tasks, or give --all")
@@ -78,9 +78,9 @@ def inspect(
     """Print shapes, units, windows, splits, patients and checks; write a contact sheet (PNG) and Croissant metadata."""
     from benchmark import atomic
     from benchmark.cli.text import columns, echo, echo_json
-    from benchmark.data import croissant
-    from benchmark.data.checks import check
+    from benchmark.data.checks.file import check
     from benchmark.data.contact_sheet import contact_sheet
+    from benchmark.data.format import croissant
     from benchmark.data.summary import summary
 
     facts = summary(file)
@@ -122,7 +122,7 @@ def check(
     from dataclasses import asdict
 
     from benchmark.cli.text import count, echo, echo_json
-    from benchmark.data.checks import check as find_problems
+    from benchmark.data.checks.file import check as find_problems
 
     problems = find_problems(file)
     if json:
@@ -151,9 +151,9 @@ def export(
 ) -> None:
     """Write a data set's volumes back to NIfTI."""
     from benchmark.cli.text import count, echo
-    from benchmark.data.export import MANIFEST, Grid
-    from benchmark.data.export import export as write_out
-    from benchmark.data.schema import ROLES, SPLITS
+    from benchmark.data.format.schema import ROLES, SPLITS
+    from benchmark.data.volumes.export import MANIFEST, Grid
+    from benchmark.data.volumes.export import export as write_out
     from benchmark.errors import unknown_name
 
     for kind, given, known in (("role", role, ROLES), ("split", split, SPLITS), ("grid", [grid], get_args(Grid))):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from benchmark.errors import DatasetError, UsageError
-from benchmark.plugins import registry
+from benchmark.registry.plugins import registry
 
 
 def degrade(

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.plugins import Registry, registry
-from benchmark.specs import CheckResult
+from benchmark.contracts.specs import CheckResult
+from benchmark.registry.plugins import Registry, registry
 
 
 def doctor(
@@ -70,7 +70,7 @@ def examine(found: Registry) -> Iterator[CheckResult]:
 
 
 def _versions() -> CheckResult:
-    from benchmark.claim import environment
+    from benchmark.plan.claim import environment
 
     libraries = {name: version for name, version in environment()["libraries"].items() if version != "missing"}
     text = ", ".join(f"{name} {version}" for name, version in libraries.items())

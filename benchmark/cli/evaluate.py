@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.plugins import Registry, registry
+from benchmark.registry.plugins import Registry, registry
 
 if TYPE_CHECKING:
-    from benchmark.evaluate import Evaluation
+    from benchmark.evaluation.evaluate import Evaluation
 
 
 def evaluate(
@@ -51,8 +51,8 @@ def evaluate(
     code is 1.
     """
     from benchmark.cli.text import echo, echo_json, warn
-    from benchmark.evaluate import Request
-    from benchmark.evaluate import evaluate as run
+    from benchmark.evaluation.evaluate import Request
+    from benchmark.evaluation.evaluate import evaluate as run
 
     found = registry()
     title = name or predictions.name.removesuffix(".h5")
@@ -88,7 +88,7 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
 def _lines(done: Evaluation, found: Registry) -> list[str]:
     """The scores as a table, then what is missing and where everything is."""
     from benchmark.cli.text import columns, count
-    from benchmark.data.schema import nature
+    from benchmark.data.format.schema import nature
     from benchmark.statistics.intervals import t_interval
 
     record = done.record

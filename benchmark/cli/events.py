@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from benchmark.cli.live import Board
-from benchmark.running import Observer
+from benchmark.runs.execute import Observer
 
 if TYPE_CHECKING:
     from benchmark.executors import Event
-    from benchmark.starting import PlannedRun
+    from benchmark.runs.start import PlannedRun
 
 EVENTS: Mapping[str, str] = {
     "plan": "first of all: `run` (the folder), `grid`, `preset`, and `cells` with `cell`, `id`, `task`, `model`, "

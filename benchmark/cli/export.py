@@ -25,9 +25,9 @@ def export(
     if not onnx:
         raise UsageError("say what to export to: --onnx")
     from benchmark.cli.text import echo, echo_json, warn
-    from benchmark.onnx_export import export as export_onnx
-    from benchmark.plugins import registry
-    from benchmark.trained_cell import load_cell
+    from benchmark.inference.onnx_export import export as export_onnx
+    from benchmark.inference.trained_cell import load_cell
+    from benchmark.registry.plugins import registry
 
     loaded = load_cell(cell, registry(), "cpu")
     warn(loaded.warnings)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from benchmark.plugins import Registry
-    from benchmark.store import RunFolder
+    from benchmark.registry.plugins import Registry
+    from benchmark.store.folder import RunFolder
 
 FORMATS = ("terminal", "markdown", "json", "csv", "latex")
 EXPORTS = ("challenger", "grand-challenge", "hugging-face")
@@ -32,8 +32,8 @@ def leaderboard(
     """
     from benchmark import load_run
     from benchmark.errors import unknown_name
-    from benchmark.plugins import registry
-    from benchmark.store import RunFolder
+    from benchmark.registry.plugins import registry
+    from benchmark.store.folder import RunFolder
 
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmark.catalogue.describe import LISTED
 from benchmark.cli import completion
-from benchmark.describing import LISTED
 from benchmark.errors import UsageError
 
 KINDS = f"{', '.join(f'{kind}s' for kind in LISTED[:-1])} or {LISTED[-1]}s"
@@ -24,7 +24,7 @@ def list_components(
     """
     from benchmark import components
     from benchmark.cli.text import columns, echo, echo_json, warn
-    from benchmark.plugins import registry
+    from benchmark.registry.plugins import registry
 
     rows = components(kind)
     warn(registry().warnings())

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from benchmark.cli.text import count, echo, safe
 from benchmark.cli.time_left import Pace, makespan
-from benchmark.running import Observer
+from benchmark.runs.execute import Observer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from benchmark.cell.job import Progress
     from benchmark.executors import Event
-    from benchmark.jobs import Progress
-    from benchmark.plan import Plan
-    from benchmark.starting import PlannedRun
+    from benchmark.plan.expand import Plan
+    from benchmark.runs.start import PlannedRun
 
 
 QUIET_SECONDS = 30.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.errors import PluginError, UsageError, unknown_name
-from benchmark.plugins import KINDS, Plugin, registry
+from benchmark.registry.plugins import KINDS, Plugin, registry
 
 if TYPE_CHECKING:
     from benchmark.testing.suite import Outcome
@@ -124,7 +124,7 @@ def check(
     from benchmark.cli.text import echo, echo_json
 
     if "/" in plugin or plugin.endswith(".whl") or (Path(plugin).is_dir() and not _known(plugin)):
-        from benchmark.uninstalled import check_uninstalled
+        from benchmark.registry.uninstalled import check_uninstalled
 
         flags = [flag for flag, given in (("--verbose", verbose), ("--json", json)) if given]
         raise typer.Exit(check_uninstalled(Path(plugin), flags))

@@ -14,7 +14,7 @@ from benchmark.errors import Interrupted, UsageError
 from benchmark.presets import PRESETS
 
 if TYPE_CHECKING:
-    from benchmark.starting import Device, PlannedRun, Precision
+    from benchmark.runs.start import Device, PlannedRun, Precision
 
 WHAT, TRAINING, HOW, WHERE = "What to run", "Training and scoring", "How to run it", "Where it is kept"
 
@@ -191,7 +191,7 @@ def run(
     """
     from benchmark import plan_run
     from benchmark.cli.text import warn
-    from benchmark.plugins import registry
+    from benchmark.registry.plugins import registry
 
     warn(registry().warnings())
     if cuda_graphs and device != "cuda":

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.errors import UsageError
-from benchmark.plugins import registry
+from benchmark.registry.plugins import registry
 
 
 def sanity(
@@ -23,9 +23,9 @@ def sanity(
     """
     from benchmark import atomic
     from benchmark.cli.text import columns, count, echo, echo_json
-    from benchmark.data.reader import Dataset
-    from benchmark.file_tasks import task_of
-    from benchmark.sanity_card import make_card, notes, rows, to_markdown
+    from benchmark.data.format.reader import Dataset
+    from benchmark.plan.file_tasks import task_of
+    from benchmark.sanity.card import make_card, notes, rows, to_markdown
 
     found = registry()
     with Dataset(file) as dataset:

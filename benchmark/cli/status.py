@@ -10,7 +10,7 @@ import typer
 from benchmark.cli import completion
 
 if TYPE_CHECKING:
-    from benchmark.runs import Cell
+    from benchmark.runs.read import Cell
 
 
 def status(

@@ -28,10 +28,10 @@ def translate(
     benchmark translate results/full-small-1seed/mr-ct/unet-l1/s0 t1.nii.gz ct.nii.gz
     """
     from benchmark.cli.text import echo, echo_json, warn
-    from benchmark.data.geometry import CaseFault
-    from benchmark.inference import list_files, translate_file
-    from benchmark.plugins import registry
-    from benchmark.trained_cell import load_cell
+    from benchmark.data.volumes.geometry import CaseFault
+    from benchmark.inference.trained_cell import load_cell
+    from benchmark.inference.translate import list_files, translate_file
+    from benchmark.registry.plugins import registry
 
     files = list_files(source, output)
     there = [target for _, target in files if target.exists()]

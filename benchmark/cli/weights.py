@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark.plugins import registry
-from benchmark.specs import WeightsSpec
+from benchmark.contracts.specs import WeightsSpec
+from benchmark.registry.plugins import registry
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Pretrained weights of losses and metrics.")
 

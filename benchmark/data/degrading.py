@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import SPLITS, CaseKey, Side
-from benchmark.data.writer import DatasetWriter
+from benchmark.contracts.protocols import CleanStudy, Degrader
+from benchmark.contracts.specs import DegraderSpec
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import SPLITS, CaseKey, Side
+from benchmark.data.format.writer import DatasetWriter
 from benchmark.errors import DatasetError, UsageError
-from benchmark.protocols import CleanStudy, Degrader
-from benchmark.specs import DegraderSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,6 +1,6 @@
 """Executors: how the cells of a plan get run.
 
-``local`` is the harness's own; others come from plugins (:func:`benchmark.hookspecs.benchmark_executors`). An
+``local`` is the harness's own; others come from plugins (:func:`benchmark.contracts.hookspecs.benchmark_executors`). An
 executor is handed tasks and says what becomes of each; inside, wherever that is, it calls
 :func:`benchmark.executors.worker.run_job`, which does the work and writes the record.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from benchmark import options
+from benchmark.cell.job import CellJob, Progress
+from benchmark.contracts.specs import ExecutorSpec
 from benchmark.errors import PluginError
-from benchmark.jobs import CellJob, Progress
-from benchmark.plan import BuildJob
-from benchmark.specs import ExecutorSpec
+from benchmark.plan.expand import BuildJob
 
 if TYPE_CHECKING:
-    from benchmark.plugins import Registry
+    from benchmark.registry.plugins import Registry
 
 BUILT_IN = {
     "local": ExecutorSpec(

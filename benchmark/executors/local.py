@@ -20,9 +20,9 @@ from multiprocessing.context import BaseContext
 from types import ModuleType
 from typing import Any
 
+from benchmark.cell.job import STOP, Message
 from benchmark.executors import Event, Surroundings, Task
 from benchmark.executors.worker import work
-from benchmark.jobs import STOP, Message
 
 ATTEMPTS = 2
 GRACE_SECONDS = 20.0

@@ -19,10 +19,10 @@ import pyarrow.parquet
 import torch
 import torch._dynamo
 
-import benchmark.cell
-import benchmark.data.geometry
+import benchmark.cell.run
+import benchmark.data.volumes.geometry
 import benchmark.executors.worker
-from benchmark.plugins import registry
+from benchmark.registry.plugins import registry
 
 MODULES_VARIABLE = "BENCHMARK_PRELOAD"
 

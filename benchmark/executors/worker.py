@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmark import atomic
+from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.errors import BenchmarkError, Interrupted, Unavailable
-from benchmark.jobs import STOP, CellJob, Message
-from benchmark.plan import BuildJob
-from benchmark.plugins import registry
-from benchmark.store import bare_record
+from benchmark.plan.expand import BuildJob
+from benchmark.registry.plugins import registry
+from benchmark.store.folder import bare_record
 
 
 def work(job: CellJob | BuildJob, pipe: Connection) -> None:
@@ -93,7 +93,7 @@ class _Sender:
 
 
 def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> Message:
-    from benchmark.cell import run_cell
+    from benchmark.cell.run import run_cell
 
     folder, spec = job.folder, job.spec
     began = time.perf_counter()
@@ -127,7 +127,7 @@ def _commit(job: CellJob, state: str, reason: str, *, trace: str = "", seconds: 
 
 
 def _build(job: BuildJob, should_stop: Callable[[], bool]) -> Message:
-    from benchmark.data.embedded import build
+    from benchmark.plan.embedded_data import build
 
     try:
         build(job, registry())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmark.contracts.specs import MetricSpec, TaskSpec
 from benchmark.leaderboard.collect import Group, Record, collect
 from benchmark.leaderboard.downstream import measures
 from benchmark.leaderboard.notes import table_notes
@@ -14,7 +15,6 @@ from benchmark.leaderboard.published import reproductions
 from benchmark.leaderboard.ranking import Ranking, mark_best, rank
 from benchmark.leaderboard.scores import columns, entries, row, stages
 from benchmark.leaderboard.tables import Leaderboard, Table
-from benchmark.specs import MetricSpec, TaskSpec
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
 
 FEWEST_RESAMPLES = 2_000

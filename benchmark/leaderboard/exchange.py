@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data.schema import nature
+from benchmark.contracts.specs import MetricSpec
+from benchmark.data.format.schema import nature
 from benchmark.errors import UsageError
 from benchmark.leaderboard.collect import Group
 from benchmark.leaderboard.export import plain_field
 from benchmark.leaderboard.scores import Entry, columns, entries, patient_values
 from benchmark.leaderboard.tables import Column, Leaderboard, Row, Table
-from benchmark.specs import MetricSpec
 
 FRAMEWORK = "medgan-benchmark"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")

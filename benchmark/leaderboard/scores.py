@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmark.contracts.specs import MetricSpec
 from benchmark.leaderboard.collect import Cell, Estimated, Group
 from benchmark.leaderboard.tables import Column, Problem, Row, Score, Stages
-from benchmark.specs import MetricSpec
 from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_interval
 
 if TYPE_CHECKING:

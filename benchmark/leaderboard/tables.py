@@ -100,7 +100,7 @@ class Row:
     unranked: str = ""
     """Why a model with scores has no rank."""
     findings: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """What looks wrong in its training (:mod:`benchmark.health`), with the seeds in which it does."""
+    """What looks wrong in its training (:mod:`benchmark.cell.health`), with the seeds in which it does."""
     best: Mapping[str, str] = field(default_factory=dict)
     """By metric: ``best`` for the best mean, ``tied`` for those that a test does not separate from it."""
 

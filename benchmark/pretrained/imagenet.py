@@ -5,7 +5,7 @@ The eight digits in a file's name begin its SHA-256. Of all but Inception only t
 
 from __future__ import annotations
 
-from benchmark.specs import WeightsSpec
+from benchmark.contracts.specs import WeightsSpec
 
 
 def _torchvision(name: str, title: str, file: str, parameters: int, prefix: str, source: str) -> WeightsSpec:

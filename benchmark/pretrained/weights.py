@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.specs import CheckResult, WeightsSpec
 from benchmark.errors import BenchmarkError, Unavailable
 from benchmark.printable import printable
-from benchmark.specs import CheckResult, WeightsSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -104,7 +104,7 @@ def contents(wanted: Wanted) -> dict[str, str]:
 
 
 def _words(wanted: Wanted) -> dict[str, str]:
-    from benchmark import __version__
+    from benchmark._version import __version__
 
     major, minor = __version__.split(".")[:2]
     module = wanted.name.replace("-", "_")

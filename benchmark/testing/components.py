@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from benchmark import options as option_values
+from benchmark.contracts.specs import Component
 from benchmark.errors import UsageError
-from benchmark.specs import Component
 
 T = TypeVar("T")
 NOBODYS_OPTION = "an_option_that_nobody_has"

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Estimate, Images
-from benchmark.specs import MetricSpec
+from benchmark.contracts.protocols import Estimate, Images
+from benchmark.contracts.specs import MetricSpec
 from benchmark.testing import phantoms
 from benchmark.testing.components import NOBODYS_OPTION, ComponentTests, load
 
@@ -124,7 +124,7 @@ class MetricTests(ComponentTests):
         if self.level == "distribution":
             given = self._estimate(metric, [images])
             assert isinstance(given, Estimate), self._says(
-                f"compute() gave {type(given).__name__}", "return a benchmark.protocols.Estimate"
+                f"compute() gave {type(given).__name__}", "return a benchmark.contracts.protocols.Estimate"
             )
         elif self.level == "slice":
             values = np.asarray(metric.score(images))

@@ -11,15 +11,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from benchmark import checkpoints
-from benchmark.building import build_model, model_context
-from benchmark.claim import CellSpec
-from benchmark.data.facts import DataFacts
-from benchmark.data.reader import Dataset
-from benchmark.data.slices import Batches, Slices
+from benchmark.cell import checkpoints
+from benchmark.cell.batches import Batches, Slices
+from benchmark.cell.build import build_model, model_context
+from benchmark.contracts.protocols import Batch
+from benchmark.contracts.specs import ModelSpec
+from benchmark.data.format.facts import DataFacts
+from benchmark.data.format.reader import Dataset
 from benchmark.errors import Unavailable
-from benchmark.protocols import Batch
-from benchmark.specs import ModelSpec
+from benchmark.plan.claim import CellSpec
 from benchmark.testing import tiny
 from benchmark.testing.components import ComponentTests, load
 

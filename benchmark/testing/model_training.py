@@ -30,7 +30,10 @@ class TrainingTests(ModelCase):
         except Exception as error:
             what = "fit()" if self.spec.kind == "fitted" else "training_step()"
             raise AssertionError(
-                self._says(f"{what} raised {type(error).__name__}: {error}", "see benchmark.protocols for what it gets")
+                self._says(
+                    f"{what} raised {type(error).__name__}: {error}",
+                    "benchmark.contracts.protocols says what it gets",
+                )
             ) from error
         for losses in steps:
             named = isinstance(losses, Mapping) and losses and all(isinstance(name, str) for name in losses)

@@ -62,7 +62,7 @@ class ModelTests(TrainingTests, TranslatingTests):
             raise AssertionError(
                 self._says(
                     f"its factory raised {type(error).__name__}: {error}",
-                    "it is called as factory(options, context); see benchmark.protocols.ModelContext",
+                    "it is called as factory(options, context); see benchmark.contracts.protocols.ModelContext",
                 )
             ) from error
         wanted = ("sample" if self.draws else "translate", *METHODS[self.spec.kind])
@@ -113,7 +113,7 @@ class ModelTests(TrainingTests, TranslatingTests):
                 "test_its_state_is_plain",
                 "test_draws_images_and_structures" if self.draws else "test_translates_to_images",
             )
-        assert not ended, self._says(f"as a cell it ended with {ended}", "see benchmark.protocols, and docs/plugins.md")
+        assert not ended, self._says(f"as a cell it ended with {ended}", "see docs/plugins.md")
         record = tiny.job(self.cell(), self.folder() / "cell").folder.read()
         assert record is not None, "the kit's cell left no record"
         assert record["state"] == "done", f"the kit's cell is {record['state']}"

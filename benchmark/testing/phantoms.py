@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 Array = NDArray[np.float64]
 

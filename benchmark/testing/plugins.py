@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, NoReturn
 
-from benchmark import hookspecs, plugins
+from benchmark.contracts import hookspecs
+from benchmark.contracts.specs import Component
 from benchmark.errors import BenchmarkError, Unavailable
-from benchmark.grid import load_grid
-from benchmark.plugins import Plugin, Registry
-from benchmark.specs import Component
+from benchmark.plan.grid import load_grid
+from benchmark.registry import plugins
+from benchmark.registry.plugins import Plugin, Registry
 from benchmark.testing.components import Memory
 
 IMPORT_SECONDS = 0.05
@@ -27,7 +28,7 @@ HEAVY = (
 PROGRAM = """
 import json, sys, time
 from importlib.metadata import entry_points
-from benchmark import plugins
+from benchmark.registry import plugins
 points = [p for p in entry_points(group="benchmark.plugins") if p.name == sys.argv[1]]
 before, began = set(sys.modules), time.process_time()
 plugins.load(points[:1])

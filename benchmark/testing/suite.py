@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark import plugins
-from benchmark.plugins import Plugin
+from benchmark.registry import plugins
+from benchmark.registry.plugins import Plugin
 from benchmark.testing.components import ComponentTests
 from benchmark.testing.metrics import MetricTests
 from benchmark.testing.models import ModelTests

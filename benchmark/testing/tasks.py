@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmark import options as option_values
-from benchmark.data import checks
-from benchmark.data.problems import Problem
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import SPLITS
+from benchmark.contracts.protocols import BuildRequest
+from benchmark.contracts.specs import ModelSpec, ProfileSpec, TaskSpec
+from benchmark.data.checks import file as checks
+from benchmark.data.checks.problems import Problem
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import SPLITS
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.plugins import registry
 from benchmark.presets import DataSize
-from benchmark.protocols import BuildRequest
-from benchmark.specs import ModelSpec, ProfileSpec, TaskSpec
+from benchmark.registry.plugins import registry
 from benchmark.testing import tiny
 from benchmark.testing.components import NOBODYS_OPTION, ComponentTests, Elsewhere, load
 from benchmark.testing.processes import in_child
@@ -64,11 +64,11 @@ class TaskTests(ComponentTests):
             raise AssertionError(
                 self._says(
                     f"its builder raised {type(error).__name__}: {error}",
-                    "it is called as build(request); see benchmark.protocols.BuildRequest",
+                    "it is called as build(request); see benchmark.contracts.protocols.BuildRequest",
                 )
             ) from error
         assert (folder / "data.h5").is_file(), self._says(
-            "its builder wrote no file", "write request.path with benchmark.data.writer.DatasetWriter"
+            "its builder wrote no file", "write request.path with benchmark.data.format.writer.DatasetWriter"
         )
 
     def test_the_data_stand_all_checks(self) -> None:

@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import options as option_values
-from benchmark.anatomy import WINDOWS
-from benchmark.cell import run_cell
-from benchmark.claim import CellSpec, DataSource
-from benchmark.data.intensity import Window
-from benchmark.data.reader import Dataset
-from benchmark.data.schema import Side
-from benchmark.data.writer import DatasetWriter
-from benchmark.jobs import CellJob
-from benchmark.plugins import Offer, Plugin, Registry
+from benchmark.catalogue.networks import WINDOWS
+from benchmark.cell.job import CellJob
+from benchmark.cell.run import run_cell
+from benchmark.contracts.protocols import Estimate, Images
+from benchmark.contracts.specs import MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec
+from benchmark.data.format.reader import Dataset
+from benchmark.data.format.schema import Side
+from benchmark.data.format.writer import DatasetWriter
+from benchmark.intensity import Window
+from benchmark.plan.claim import CellSpec, DataSource
 from benchmark.presets import PRESETS
-from benchmark.protocols import Estimate, Images
-from benchmark.specs import MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec
-from benchmark.store import CellFolder
+from benchmark.registry.plugins import Offer, Plugin, Registry
+from benchmark.store.folder import CellFolder
 from benchmark.testing import phantoms
 
 PRESET = PRESETS["smoke"]

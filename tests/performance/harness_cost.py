@@ -40,16 +40,16 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
     import torch
 
     torch.set_num_threads(1)
-    from benchmark import checkpoints
-    from benchmark.building import build_model, model_context
-    from benchmark.data.facts import DataFacts
-    from benchmark.data.reader import Dataset
-    from benchmark.data.slices import Batches, Slices
-    from benchmark.grid import load_grid
-    from benchmark.plan import Choices, make_plan
-    from benchmark.plugins import registry
-    from benchmark.running import Settings, build_data
-    from benchmark.training import Loop, initial_seed
+    from benchmark.cell import checkpoints
+    from benchmark.cell.batches import Batches, Slices
+    from benchmark.cell.build import build_model, model_context
+    from benchmark.cell.train import Loop, initial_seed
+    from benchmark.data.format.facts import DataFacts
+    from benchmark.data.format.reader import Dataset
+    from benchmark.plan.expand import Choices, make_plan
+    from benchmark.plan.grid import load_grid
+    from benchmark.registry.plugins import registry
+    from benchmark.runs.execute import Settings, build_data
 
     found = registry()
     with tempfile.TemporaryDirectory() as temporary:

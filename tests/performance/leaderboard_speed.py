@@ -21,15 +21,15 @@ import numpy as np
 
 from benchmark.statistics.bootstrap import Resamples
 from benchmark.statistics.ranks import rank_intervals
-from benchmark.store import sealed
+from benchmark.store.folder import sealed
 
 METRICS = ("psnr", "mae", "ssim", "rmse", "mse", "nmse", "bias", "uqi", "vif-p", "pcc", "nmi", "edge-sharpness")
 CHILD = """
 import resource, sys, time
 from pathlib import Path
 from benchmark import leaderboard
-from benchmark.plugins import registry
-from benchmark.store import RunFolder
+from benchmark.registry.plugins import registry
+from benchmark.store.folder import RunFolder
 import numpy, scipy.special
 specs = {kind: {n: o.spec for n, o in registry().all(kind).items()} for kind in ("metric", "task")}
 before, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

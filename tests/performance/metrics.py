@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.plugins import registry
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
+from benchmark.registry.plugins import registry
 
 WANTED = {"ssim": 400, "ms-ssim": 150, "vif-p": 100, "uqi": 100, "psnr": 10_000, "mae": 10_000}
 """Images of 256x256 per CPU second that we ask of ourselves."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch
+from benchmark.contracts.protocols import Batch
 
 POOL = 50
 

@@ -23,12 +23,12 @@ import torch
 from reference_models import ReferenceCycleGan, ReferencePix2pix
 
 from benchmark import options
-from benchmark.data.intensity import IntensityMap
-from benchmark.device import arrange
-from benchmark.plugins import registry
+from benchmark.cell.device import arrange
+from benchmark.cell.step import make_stepper
+from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
+from benchmark.intensity import IntensityMap
 from benchmark.presets import Recipe
-from benchmark.protocols import Batch, ModelContext, TaskInfo
-from benchmark.stepping import make_stepper
+from benchmark.registry.plugins import registry
 
 CPU = torch.device("cpu")
 

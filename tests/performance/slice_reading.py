@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.chunks import read_array
+from benchmark.data.format.chunks import read_array
 
 SLICES = 192  # more than HDF5's cache of chunks holds
 

@@ -15,9 +15,9 @@ import torch
 from benchmark_gans import benchmark_models
 
 from benchmark import options
-from benchmark.data.intensity import IntensityMap
+from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
+from benchmark.intensity import IntensityMap
 from benchmark.presets import PRESETS
-from benchmark.protocols import Batch, ModelContext, TaskInfo
 
 GOLDEN = Path(__file__).parent / "golden_networks"
 SPECS = {spec.name: spec for spec in benchmark_models()}

@@ -8,8 +8,8 @@ from benchmark_gans.adam import LayoutAdam
 from torch import nn
 from torch.optim import Adam
 
-from benchmark.device import arrange
-from benchmark.stepping import make_stepper
+from benchmark.cell.device import arrange
+from benchmark.cell.step import make_stepper
 
 CPU = torch.device("cpu")
 SHAPES = [(8, 4, 3, 3), (4, 1, 4, 4), (1, 8, 4, 4), (6, 5, 1, 1), (7,)]

@@ -7,8 +7,8 @@ import torch
 from benchmark_gans import benchmark_models
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark.protocols import Batch
-from benchmark.stepping import make_stepper
+from benchmark.cell.step import make_stepper
+from benchmark.contracts.protocols import Batch
 
 CAPTURABLE = sorted(
     spec.name for spec in benchmark_models() if spec.kind == "trained" and getattr(spec.load(), "capturable", False)

@@ -10,9 +10,9 @@ import torch
 from benchmark_gans import benchmark_models
 
 from benchmark import options
-from benchmark.data.intensity import IntensityMap
+from benchmark.contracts.protocols import ModelContext, TaskInfo
+from benchmark.intensity import IntensityMap
 from benchmark.presets import PRESETS
-from benchmark.protocols import ModelContext, TaskInfo
 
 DOCS = Path(__file__).parents[3] / "docs"
 SPECS = {spec.name: spec for spec in benchmark_models()}

@@ -10,7 +10,7 @@ from benchmark_gans import benchmark_models, refusals
 from benchmark_gans.pool import ImagePool
 
 from benchmark import UsageError
-from benchmark.protocols import Batch
+from benchmark.contracts.protocols import Batch
 
 TRAINED = [spec.name for spec in benchmark_models() if spec.kind == "trained" and spec.output == "translation"]
 FEWER = {"medgan": {"blocks": 2}}

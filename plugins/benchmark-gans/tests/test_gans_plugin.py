@@ -11,8 +11,8 @@ import pytest
 from benchmark_gans import benchmark_checks, benchmark_grids, benchmark_models
 
 from benchmark import options
-from benchmark.anatomy import networks
-from benchmark.grid import parse_grid
+from benchmark.catalogue.networks import networks
+from benchmark.plan.grid import parse_grid
 from benchmark.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}

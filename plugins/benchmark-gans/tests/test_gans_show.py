@@ -11,7 +11,7 @@ import pytest
 from benchmark_gans import benchmark_models
 
 from benchmark import options
-from benchmark.anatomy import networks
+from benchmark.catalogue.networks import networks
 from benchmark.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}

@@ -21,7 +21,7 @@ from benchmark_gans.networks.resnet import ResNetGenerator
 from benchmark_gans.networks.ublock import UBlock
 from benchmark_gans.pix2pix import Pix2pix
 
-from benchmark.protocols import Batch
+from benchmark.contracts.protocols import Batch
 
 CASES = {
     record["case"]: record["settings"]

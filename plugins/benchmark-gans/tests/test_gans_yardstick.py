@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.protocols import Batch
+from benchmark.contracts.protocols import Batch
 
 MODELS = Path(__file__).parents[3] / "tests" / "performance" / "reference_models.py"
 

@@ -12,8 +12,8 @@ from benchmark_medical.degrading import LowCounts, LowDose, Motion
 from benchmark_medical.options import LowCountOptions, LowDoseOptions, ScanMotionOptions
 from scipy.ndimage import gaussian_filter
 
+from benchmark.contracts.protocols import CleanStudy
 from benchmark.errors import DatasetError, UsageError
-from benchmark.protocols import CleanStudy
 
 REAL = Path(os.environ.get("BENCHMARK_REAL_DATA") or Path(__file__).parents[3].parent / "shared" / "data")
 

@@ -14,10 +14,10 @@ from benchmark_medical.importing.dicom_series import find_series, read_series
 from benchmark_medical.importing.options import DicomPairsOptions, LdctOptions
 
 from benchmark import DatasetError, UsageError
-from benchmark.data.checks import check
-from benchmark.data.export import export
-from benchmark.data.geometry import CaseFault, Volume
-from benchmark.data.reader import Dataset
+from benchmark.data.checks.file import check
+from benchmark.data.format.reader import Dataset
+from benchmark.data.volumes.export import export
+from benchmark.data.volumes.geometry import CaseFault, Volume
 
 pytest.importorskip("pydicom")
 

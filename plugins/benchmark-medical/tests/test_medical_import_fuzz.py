@@ -19,8 +19,8 @@ from benchmark_medical.importing.picture_layouts import fastmri
 from benchmark_medical.importing.splits import splits_from_file
 from fuzzing import TEXT, mutated, outcomes
 
-from benchmark.data.geometry import CaseFault, Volume
-from benchmark.data.reader import Dataset
+from benchmark.data.format.reader import Dataset
+from benchmark.data.volumes.geometry import CaseFault, Volume
 
 COUNTS = pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
 AFFINE = np.diag([-2.0, -2.5, 4.0, 1.0])

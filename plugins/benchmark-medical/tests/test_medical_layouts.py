@@ -13,9 +13,9 @@ from benchmark_medical.importing.formats import load
 from benchmark_medical.importing.records import every
 
 from benchmark import DatasetError, UsageError
-from benchmark.data.checks import check
-from benchmark.data.geometry import CaseFault
-from benchmark.data.reader import Dataset
+from benchmark.data.checks.file import check
+from benchmark.data.format.reader import Dataset
+from benchmark.data.volumes.geometry import CaseFault
 
 SHAPE = (24, 20, 6)
 AFFINE = np.array([[2.0, 0, 0, -20], [0, 2.5, 0, -30], [0, 0, 4, 100], [0, 0, 0, 1]])

@@ -17,12 +17,12 @@ from benchmark_medical.importing.splits import random_splits, split_shares
 from benchmark_medical.importing.studies import plain_name
 
 from benchmark import DatasetError, UsageError
-from benchmark.data.checks import check
-from benchmark.data.geometry import VIEWS, CaseFault, Volume, common_box, resample, same_grid, slicing
-from benchmark.data.nifti import load
-from benchmark.data.reader import Dataset
-from benchmark.data.slices import Slices
-from benchmark.predictions import PredictionFolder
+from benchmark.cell.batches import Slices
+from benchmark.data.checks.file import check
+from benchmark.data.format.reader import Dataset
+from benchmark.data.volumes.geometry import VIEWS, CaseFault, Volume, common_box, resample, same_grid, slicing
+from benchmark.data.volumes.nifti import load
+from benchmark.evaluation.predictions import PredictionFolder
 
 SHAPE = (24, 20, 6)
 AFFINE = np.array([[2.0, 0, 0, -20], [0, 2.5, 0, -30], [0, 0, 4, 100], [0, 0, 0, 1]])
@@ -159,7 +159,7 @@ def test_large_volumes_are_resampled_in_parts_to_the_same_values(monkeypatch, tu
     place[:3, 3] += [3.3, -7.1, -50.0]  # begins before the source and ends after it
     grid = Volume(np.zeros((37, 41, 120), np.float32), place)
     whole, covered = resample(source, grid)
-    monkeypatch.setattr("benchmark.data.geometry.LARGE", 1)
+    monkeypatch.setattr("benchmark.data.volumes.geometry.LARGE", 1)
     parts, of_parts = resample(source, grid)
     np.testing.assert_allclose(parts.data, whole.data, atol=2e-6)
     np.testing.assert_array_equal(of_parts, covered)

@@ -13,9 +13,9 @@ from benchmark_medical.importing import pictures
 from benchmark_medical.importing.records import every
 
 from benchmark import DatasetError, UsageError
-from benchmark.data.checks import check
-from benchmark.data.geometry import CaseFault
-from benchmark.data.reader import Dataset
+from benchmark.data.checks.file import check
+from benchmark.data.format.reader import Dataset
+from benchmark.data.volumes.geometry import CaseFault
 
 SIDE = 16
 Run = Callable[..., tuple[Dataset, list[str]]]

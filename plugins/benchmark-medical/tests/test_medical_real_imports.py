@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from benchmark_medical.importing.records import every
 
-from benchmark.data.checks import check
-from benchmark.data.export import export
-from benchmark.data.reader import Dataset
+from benchmark.data.checks.file import check
+from benchmark.data.format.reader import Dataset
+from benchmark.data.volumes.export import export
 
 pytestmark = pytest.mark.real_data
 SHARED = Path(os.environ.get("BENCHMARK_REAL_DATA", Path(__file__).parents[4] / "shared" / "data"))

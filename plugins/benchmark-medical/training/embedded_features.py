@@ -29,12 +29,12 @@ import torch.nn.functional as F  # noqa: TID253
 from benchmark_medical import benchmark_tasks
 from torch import Tensor, nn  # noqa: TID253
 
-from benchmark.data.reader import Dataset
-from benchmark.plugins import source_sha256
+from benchmark.contracts.protocols import BuildRequest
+from benchmark.data.format.reader import Dataset
 from benchmark.presets import DataSize
 from benchmark.pretrained import embedded
 from benchmark.pretrained.backbones import Backbone
-from benchmark.protocols import BuildRequest
+from benchmark.registry.plugins import source_sha256
 
 SIZE = DataSize(image_size=64, train=32, validation=8, test=1, slices=12)
 

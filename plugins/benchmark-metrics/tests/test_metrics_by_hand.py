@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import correlate1d
 from scipy.spatial.distance import cdist
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}
 IMAGE_METRICS = [

@@ -14,9 +14,9 @@ import benchmark_metrics
 import numpy as np
 import pytest
 
+from benchmark.contracts.protocols import Estimate, Images
 from benchmark.errors import Unavailable
 from benchmark.pretrained import imagenet, weights
-from benchmark.protocols import Estimate, Images
 from benchmark.testing import MetricTests
 
 torch = pytest.importorskip("torch")
@@ -263,8 +263,8 @@ class TestFID(MetricTests):
 
 def test_records_hold_interval_bias_and_features(tmp_path: Path) -> None:
     """Through the harness, with a profile of both: KID has enough slices, FID has not."""
-    from benchmark.score_summary import summarise
-    from benchmark.specs import MetricUse, ProfileSpec
+    from benchmark.contracts.specs import MetricUse, ProfileSpec
+    from benchmark.scoring.summarise import summarise
 
     profile = ProfileSpec("sets", 1, (MetricUse("kid"), MetricUse("fid")), primary="kid")
     metrics = {"kid": kid(), "fid": fid()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import benchmark_metrics
 import pytest
 
-from benchmark.specs import MetricSpec
+from benchmark.contracts.specs import MetricSpec
 
 FOLDER = Path(__file__).parents[3] / "docs" / "metrics"
 SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}

@@ -8,8 +8,8 @@ import torch
 from benchmark_metrics.histogram_divergence import IntensityDivergence
 from benchmark_metrics.segmenter import SegmenterDice, taught_by_real_images
 
+from benchmark.contracts.protocols import Images
 from benchmark.errors import Unavailable
-from benchmark.protocols import Images
 
 RANGE = (-1024.0, 2000.0)
 LIMITS = (-400.0, 150.0)

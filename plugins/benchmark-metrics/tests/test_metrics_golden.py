@@ -26,10 +26,10 @@ from benchmark_metrics.synthrad import HD95WithoutMissed
 from benchmark_metrics.uqi import UQI
 from benchmark_metrics.vif import VIFP
 
-from benchmark.data.reader import Case
-from benchmark.data.schema import CaseKey
-from benchmark.preparing import Study, prepare
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
+from benchmark.data.format.reader import Case
+from benchmark.data.format.schema import CaseKey
+from benchmark.scoring.prepare import Study, prepare
 
 GOLDEN = Path(__file__).parent / "golden"
 ENTRIES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.contracts.protocols import Images
 from benchmark.errors import Unavailable
 from benchmark.pretrained import weights
 from benchmark.pretrained.imagenet import ALEXNET, SQUEEZENET
-from benchmark.protocols import Images
 
 GOLDEN = Path(__file__).parent / "golden"
 ENTRIES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))

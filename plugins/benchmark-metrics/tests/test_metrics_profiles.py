@@ -16,14 +16,14 @@ import pytest
 from benchmark_metrics import profiles
 from benchmark_metrics.inpainting import MSLE, PSNROfTargetRange, SagittalSSIM
 
-from benchmark.data.intensity import IntensityMap
-from benchmark.data.reader import Case
-from benchmark.data.schema import CaseKey
+from benchmark.contracts.protocols import Images
+from benchmark.data.format.reader import Case
+from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
-from benchmark.plugins import registry
-from benchmark.preparing import Study
-from benchmark.protocols import Images
-from benchmark.scoring import make_judge, score_studies
+from benchmark.intensity import IntensityMap
+from benchmark.registry.plugins import registry
+from benchmark.scoring.prepare import Study
+from benchmark.scoring.score import make_judge, score_studies
 
 GOLDEN = Path(__file__).parent / "golden"
 ENTRIES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))

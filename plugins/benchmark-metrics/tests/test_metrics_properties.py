@@ -17,10 +17,10 @@ from benchmark_metrics.vif import VIFP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.data.reader import Case
-from benchmark.data.schema import CaseKey
-from benchmark.preparing import Study, prepare
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
+from benchmark.data.format.reader import Case
+from benchmark.data.format.schema import CaseKey
+from benchmark.scoring.prepare import Study, prepare
 
 ALL = [MAE, RMSE, MSE, NMSE, PSNR, SSIM, UQI, VIFP]
 BEST = {MAE: 0.0, RMSE: 0.0, MSE: 0.0, NMSE: 0.0, PSNR: math.inf, SSIM: 1.0, UQI: 1.0, VIFP: 1.0}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from benchmark_metrics import profiles
 
-from benchmark.evaluate import Request, evaluate
-from benchmark.plugins import registry
+from benchmark.evaluation.evaluate import Request, evaluate
+from benchmark.registry.plugins import registry
 
 pytestmark = pytest.mark.real_data
 PATIENTS = ("STS_014", "STS_025", "STS_035")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.observing import ObservedCell, ObservedRun
+from benchmark.runs.observers import ObservedCell, ObservedRun
 
 
 @dataclass

@@ -16,7 +16,7 @@ from benchmark_observers.mlflow_tracking import MLflowObserver  # noqa: E402
 from benchmark_observers.options import MLflowOptions  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
-from benchmark.observing import ObservedRun  # noqa: E402
+from benchmark.runs.observers import ObservedRun  # noqa: E402
 
 
 @pytest.fixture(scope="module")

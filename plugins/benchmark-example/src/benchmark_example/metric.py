@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import UsageError
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 
 class PercentileError:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import UsageError
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_example import ModelOptions
 
 
@@ -32,7 +32,7 @@ class Block(nn.Module):
 
 
 class ResidualNet:
-    """What the harness calls; see ``benchmark.protocols.TrainedModel``."""
+    """What the harness calls; see ``benchmark.contracts.protocols.TrainedModel``."""
 
     def __init__(self, options: ModelOptions, context: ModelContext) -> None:
         if options.blocks < 0:

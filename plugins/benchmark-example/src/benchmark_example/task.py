@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.intensity import Window
-from benchmark.data.schema import Side
-from benchmark.data.writer import DatasetWriter
-from benchmark.protocols import BuildRequest
+from benchmark.contracts.protocols import BuildRequest
+from benchmark.data.format.schema import Side
+from benchmark.data.format.writer import DatasetWriter
+from benchmark.intensity import Window
 
 WINDOW = Window(0.0, 1000.0)
 ORGANS = 6

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.cell.job import Progress, job_to_json
 from benchmark.errors import UsageError
 from benchmark.executors import Event, Surroundings, Task
-from benchmark.jobs import Progress, job_to_json
 from benchmark_executors import exchange
 from benchmark_executors.options import BatchOptions
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmark.cell.job import CellJob, Message, job_from_json
 from benchmark.executors.worker import one_thread, run_job
-from benchmark.jobs import CellJob, Message, job_from_json
 from benchmark_executors import exchange
 
 PROGRESS_SECONDS = 1.0

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
+from benchmark.cell.job import Message
 from benchmark.executors import Event, Surroundings, Task
 from benchmark.executors.worker import one_thread, run_job
-from benchmark.jobs import Message
 
 
 class SerialExecutor:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.losses import judged_fake, judged_real
 from benchmark_gans.networks.discriminators import PatchDiscriminator, Verdict
 from benchmark_gans.networks.initialise import initialise

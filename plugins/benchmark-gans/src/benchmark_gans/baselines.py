@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark import UsageError
-from benchmark.protocols import ModelContext, TrainingSlices
+from benchmark.contracts.protocols import ModelContext, TrainingSlices
 from benchmark_gans.baseline_options import HistogramOptions
 
 

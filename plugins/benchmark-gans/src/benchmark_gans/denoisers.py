@@ -17,7 +17,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_
 from torch import Tensor
 
 from benchmark import UsageError
-from benchmark.protocols import ModelContext, TrainingSlices
+from benchmark.contracts.protocols import ModelContext, TrainingSlices
 from benchmark_gans.baseline_options import DenoiserOptions, NlMeansOptions, WaveletOptions
 
 Image = NDArray[np.float32]

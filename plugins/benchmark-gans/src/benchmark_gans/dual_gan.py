@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import UsageError
-from benchmark.protocols import Batch, ModelContext, Samples
+from benchmark.contracts.protocols import Batch, ModelContext, Samples
 from benchmark_gans.mask_to_image import MaskToImage, mask_judge, second_stage
 from benchmark_gans.mr_ct_options import DualGanOptions
 from benchmark_gans.networks.dcgan import NOISE, NoiseGenerator

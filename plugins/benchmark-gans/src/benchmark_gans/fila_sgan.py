@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import PROTOCOL_OPTIONS, ConditionalGan, opponents, protocol_networks
 from benchmark_gans.features import build_extractor
 from benchmark_gans.losses import content_absolute, style_absolute, total_variation

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.protocols import ModelContext
+from benchmark.contracts.protocols import ModelContext
 from benchmark_gans.losses import judged_fake, judged_real
 from benchmark_gans.mr_ct_options import MaskToImageOptions
 from benchmark_gans.networks.discriminators import ImageDiscriminator, PatchDiscriminator

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import ConditionalGan, protocol_networks
 from benchmark_gans.features import build_extractor
 from benchmark_gans.losses import content, judged_real, perceptual_terms, style

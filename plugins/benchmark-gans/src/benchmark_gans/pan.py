@@ -8,7 +8,7 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from benchmark import UsageError
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import PROTOCOL_OPTIONS, ConditionalGan, opponents, protocol_networks
 from benchmark_gans.losses import judged_fake, judged_real, perceptual, shortfall
 from benchmark_gans.networks.discriminators import LAYERS_FOR_PATCH

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import ConditionalGan, opponents, protocol_networks
 from benchmark_gans.networks.discriminators import PatchDiscriminator
 from benchmark_gans.networks.ublock import UBlock, depth_for

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import UsageError
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import ConditionalGan, protocol_networks
 from benchmark_gans.losses import gradient_difference
 from benchmark_gans.mr_ct_options import Pix2pixGdlOptions

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import UsageError
-from benchmark.protocols import ModelContext
+from benchmark.contracts.protocols import ModelContext
 
 
 def check_numbers(owner: str, options: Any, *, but: Sequence[str] = ()) -> None:

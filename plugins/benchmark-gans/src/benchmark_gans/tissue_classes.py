@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark import UsageError
-from benchmark.data.intensity import IntensityMap
+from benchmark.intensity import IntensityMap
 
 NAMES = {3: ("air", "soft tissue", "bone")}
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.optim import SGD, Optimizer, RMSprop
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adam import LayoutAdam
 from benchmark_gans.networks.initialise import initialise
 
@@ -23,7 +23,7 @@ class Trainable:
     """Networks and optimisers by name. A model adds them in its ``__init__`` and updates them in ``update``."""
 
     capturable: ClassVar[bool] = False
-    """``update`` launches the same work each time; see :class:`benchmark.protocols.CapturableModel`."""
+    """``update`` launches the same work each time; see :class:`benchmark.contracts.protocols.CapturableModel`."""
 
     def __init__(self, context: ModelContext) -> None:
         self.context = context

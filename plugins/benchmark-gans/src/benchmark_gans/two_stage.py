@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.mask_to_image import MaskToImage, mask_judge, second_stage
 from benchmark_gans.mr_ct_options import TwoStageOptions
 from benchmark_gans.networks.dcgan import SourceToMask

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.networks.initialise import initialise
 from benchmark_gans.networks.ublock import CasNet, depth_for
 from benchmark_gans.options import UnetOptions

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.protocols import CleanStudy, Degraded
 from benchmark.errors import DatasetError
-from benchmark.protocols import CleanStudy, Degraded
 from benchmark_medical import ct, inserts, pet
 from benchmark_medical.moved_heads import move
 from benchmark_medical.option_limits import require_usable

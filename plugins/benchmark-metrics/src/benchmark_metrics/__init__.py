@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmark import hookimpl
+from benchmark.contracts.specs import CheckSpec, MetricSpec, ProfileSpec, WeightsSpec
 from benchmark.pretrained import imagenet
-from benchmark.specs import CheckSpec, MetricSpec, ProfileSpec, WeightsSpec
 from benchmark_metrics import profiles
 from benchmark_metrics.catalogue import image_metrics
 from benchmark_metrics.drawn_images import drawing_metrics, generative

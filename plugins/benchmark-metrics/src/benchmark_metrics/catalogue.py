@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.specs import MetricSpec
+from benchmark.contracts.specs import MetricSpec
 from benchmark_metrics import options
 
 INFINITY = float("inf")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 Values = NDArray[np.float64]
 

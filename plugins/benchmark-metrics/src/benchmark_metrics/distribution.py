@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from benchmark.contracts.protocols import Estimate, Images
 from benchmark.errors import Unavailable
-from benchmark.protocols import Estimate, Images
 from benchmark.statistics.intervals import t_quantile
 from benchmark_metrics.network_input import SMALLEST_SIDE, network_input
 from benchmark_metrics.set_distances import Jackknifed, Vectors, frechet_distance, kernel_distance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.specs import MetricSpec, MetricUse, ProfileSpec
+from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
 from benchmark_metrics import options
 
 GUIBAS = "Guibas, Virdi, Li, Synthetic medical images from dual generative adversarial networks, 2017"

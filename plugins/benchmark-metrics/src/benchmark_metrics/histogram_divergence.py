@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.protocols import Estimate, Images
 from benchmark.errors import Unavailable
-from benchmark.protocols import Estimate, Images
 from benchmark.statistics.intervals import t_quantile
 
 Counts = NDArray[np.float64]

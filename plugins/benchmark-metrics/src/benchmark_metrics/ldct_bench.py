@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 from benchmark_metrics.vif import VIFP
 
 

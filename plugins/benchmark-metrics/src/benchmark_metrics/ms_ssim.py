@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 from benchmark_metrics.ssim import Similarity, StructuralSimilarity
 from benchmark_metrics.windows import Array, Mask, counted_from, sum_in_mask
 

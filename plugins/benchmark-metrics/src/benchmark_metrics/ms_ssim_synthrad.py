@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 from benchmark_metrics.ms_ssim import WEIGHTS
 from benchmark_metrics.windows import Array, Mask, Window, counted_from, sum_in_mask, uniform_taps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 Slices = NDArray[np.float64]
 SMALLEST_SIDE = 32

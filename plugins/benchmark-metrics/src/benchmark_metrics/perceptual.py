@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.protocols import Images
 from benchmark.errors import Unavailable
 from benchmark.pretrained import imagenet, weights
-from benchmark.protocols import Images
 from benchmark_metrics.network_input import SMALLEST_SIDE, network_input
 
 Image = NDArray[np.float64]

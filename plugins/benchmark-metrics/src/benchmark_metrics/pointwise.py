@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -6,7 +6,7 @@ for each what they are and where they were read.
 
 from __future__ import annotations
 
-from benchmark.specs import MetricUse, ProfileSpec
+from benchmark.contracts.specs import MetricUse, ProfileSpec
 
 UNIFORM = {"window": "uniform", "covariance": "sample"}
 """SSIM with scikit-image's defaults: 7 equal taps, N - 1."""

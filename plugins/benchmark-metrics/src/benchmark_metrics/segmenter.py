@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmark.contracts.protocols import Estimate, Images
 from benchmark.errors import Unavailable
-from benchmark.protocols import Estimate, Images
 from benchmark.statistics.intervals import t_interval
 
 SEED = 2017

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

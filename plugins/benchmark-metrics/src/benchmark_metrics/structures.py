@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 
 Mask = NDArray[np.bool_]
 Spacing = tuple[float, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 from benchmark_metrics.structures import HD95, hausdorff
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import Images
+from benchmark.contracts.protocols import Images
 from benchmark_metrics.windows import Array, Mask, counted_from, mean_in_mask
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark import Unavailable
-from benchmark.observing import ObservedCell, ObservedRun
+from benchmark.runs.observers import ObservedCell, ObservedRun
 from benchmark_observers import plain_values
 from benchmark_observers.options import MLflowOptions
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.observing import ObservedCell
+from benchmark.runs.observers import ObservedCell
 
 Setting = str | int | float | bool
 

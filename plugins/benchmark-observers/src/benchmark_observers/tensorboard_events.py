@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import Unavailable
-from benchmark.observing import ObservedCell, ObservedRun
+from benchmark.runs.observers import ObservedCell, ObservedRun
 from benchmark_observers import plain_values
 from benchmark_observers.options import TensorBoardOptions
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.geometry import CaseFault, Volume
-from benchmark.data.schema import MAXIMUM_VOXELS
+from benchmark.data.format.schema import MAXIMUM_VOXELS
+from benchmark.data.volumes.geometry import CaseFault, Volume
 from benchmark.errors import Unavailable
 from benchmark.printable import printable
 from benchmark_medical.importing.damage import reason

@@ -11,9 +11,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from benchmark.data import nifti
-from benchmark.data.geometry import CaseFault, Volume
-from benchmark.data.schema import MAXIMUM_VOXELS, Origin
+from benchmark.data.format.schema import MAXIMUM_VOXELS, Origin
+from benchmark.data.volumes import nifti
+from benchmark.data.volumes.geometry import CaseFault, Volume
 from benchmark.errors import Unavailable
 from benchmark_medical.importing import pictures
 from benchmark_medical.importing.damage import reason

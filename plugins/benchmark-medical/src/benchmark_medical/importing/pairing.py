@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark.data.schema import SPLITS
+from benchmark.data.format.schema import SPLITS
 from benchmark.errors import DatasetError, UsageError
 from benchmark_medical.importing.options import NiftiPairsOptions
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.geometry import CaseFault, Volume
-from benchmark.data.schema import MAXIMUM_VOXELS
+from benchmark.data.format.schema import MAXIMUM_VOXELS
+from benchmark.data.volumes.geometry import CaseFault, Volume
 from benchmark.errors import DatasetError, UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing import pictures

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from benchmark.data.geometry import CaseFault, Volume
-from benchmark.data.schema import MAXIMUM_VOXELS, Origin
+from benchmark.data.format.schema import MAXIMUM_VOXELS, Origin
+from benchmark.data.volumes.geometry import CaseFault, Volume
 from benchmark.errors import Unavailable
 from benchmark_medical.importing.damage import reason
 

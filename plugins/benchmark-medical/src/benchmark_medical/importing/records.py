@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.specs import ImporterSpec
+from benchmark.contracts.specs import ImporterSpec
 from benchmark_medical.importing import options
 
 VOLUMES: dict[str, tuple[type, str]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.schema import SPLITS
+from benchmark.data.format.schema import SPLITS
 from benchmark.errors import DatasetError, UsageError
 from benchmark_medical.importing.options import SplitOptions
 from benchmark_medical.importing.studies import plain_name

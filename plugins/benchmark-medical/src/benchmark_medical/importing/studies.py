@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark.data.geometry import Volume
-from benchmark.data.schema import IDENTIFIER
+from benchmark.data.format.schema import IDENTIFIER
+from benchmark.data.volumes.geometry import Volume
 from benchmark_medical.importing.formats import load
 
 

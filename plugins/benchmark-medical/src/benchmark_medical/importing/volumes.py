@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.geometry import (
+from benchmark.data.format.schema import Side
+from benchmark.data.format.writer import DatasetWriter
+from benchmark.data.volumes.geometry import (
     SIDES,
     VIEWS,
     CaseFault,
@@ -26,10 +28,8 @@ from benchmark.data.geometry import (
     same_grid,
     slicing,
 )
-from benchmark.data.intensity import Window
-from benchmark.data.schema import Side
-from benchmark.data.writer import DatasetWriter
 from benchmark.errors import DatasetError, UsageError
+from benchmark.intensity import Window
 from benchmark_medical.importing.options import ScanOptions
 from benchmark_medical.importing.region import body_mask, filled
 from benchmark_medical.importing.splits import make_splits, require_splits

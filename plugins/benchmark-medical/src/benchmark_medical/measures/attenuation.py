@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.errors import NotApplicable
-from benchmark.protocols import MeasureContext, MeasuredStudy
 from benchmark_medical.ct import fbp
 from benchmark_medical.pet import FWHM, attenuation_511
 from benchmark_medical.projector import projector

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.errors import NotApplicable
-from benchmark.protocols import MeasureContext, MeasuredStudy
 from benchmark_medical.measures.ct_tissues import dice
 from benchmark_medical.measures.labelled import labels_named
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
 
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.errors import NotApplicable
-from benchmark.protocols import MeasureContext, MeasuredStudy
 from benchmark_medical.inserts import MARGIN_PIXELS, disc
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 
 AIR_BELOW, BONE_FROM = -400.0, 200.0
 """HU. Lung counts as air; both thresholds are far from soft tissue, so partial volume decides little."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 from scipy.optimize import minimize
 
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.errors import NotApplicable
-from benchmark.protocols import MeasureContext, MeasuredStudy
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.protocols import MeasuredStudy
 from benchmark.errors import NotApplicable
-from benchmark.protocols import MeasuredStudy
 
 
 def labels_named(labels: Mapping[str, int], words: Sequence[str], what: str) -> list[int]:

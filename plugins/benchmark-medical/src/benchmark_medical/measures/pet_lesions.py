@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, label
 
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.errors import NotApplicable
-from benchmark.protocols import MeasureContext, MeasuredStudy
 from benchmark_medical.measures.labelled import labels_named, structure
 
 Mask = NDArray[np.bool_]

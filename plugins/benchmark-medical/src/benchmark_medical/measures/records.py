@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.specs import MeasuredValue, MeasureSpec
+from benchmark.contracts.specs import MeasuredValue, MeasureSpec
 
 _HERE = "benchmark_medical.measures"
 

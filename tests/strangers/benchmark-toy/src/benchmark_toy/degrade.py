@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark import DatasetError
-from benchmark.protocols import CleanStudy, Degraded
+from benchmark.contracts.protocols import CleanStudy, Degraded
 
 if TYPE_CHECKING:
     from benchmark_toy import NoiseOptions

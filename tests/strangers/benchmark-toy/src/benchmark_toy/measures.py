@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark import NotApplicable
-from benchmark.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 
 
 class Volume:

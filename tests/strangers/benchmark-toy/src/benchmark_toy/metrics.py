@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark import Unavailable
-from benchmark.protocols import Estimate, Images
+from benchmark.contracts.protocols import Estimate, Images
 
 
 class Error:

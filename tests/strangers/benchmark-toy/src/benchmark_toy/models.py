@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import Unavailable
-from benchmark.protocols import Batch, ModelContext, Samples, TrainingSlices
+from benchmark.contracts.protocols import Batch, ModelContext, Samples, TrainingSlices
 
 
 class Affine:

@@ -1,0 +1,1 @@
+"""What there is to choose from, listed and described without training anything."""

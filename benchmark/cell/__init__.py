@@ -1,0 +1,1 @@
+"""One cell: data -> build -> train -> translate -> score -> measure -> commit."""

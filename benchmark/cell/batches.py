@@ -1,0 +1,133 @@
+"""The training slices in network space, and the order in which batches of them are drawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from benchmark.cell.augmentation import Augmentation
+from benchmark.contracts.protocols import Batch
+from benchmark.data.format.reader import Dataset
+from benchmark.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+def seed_for(seed: int, purpose: str) -> int:
+    """An independent 63-bit seed for one purpose (data order, initialisation, ...) of a cell's seed."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little") >> 1
+
+
+class Slices:
+    """The slices of a split whose region is not empty, in memory: float32 in [-1, 1], masks as bool.
+
+    ``mask`` belongs to ``target``. Where the data set's training pairs do not belong together (``paired`` is
+    false) there may be more of the one than of the other. At 256x256 a thousand slices take 0.6 GB; training
+    reads them thousands of times.
+    """
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        import numpy as np
+
+        info = dataset.info
+        self.paired = info.paired or split != "train"
+        sources, targets, masks = [], [], []
+        for key in info.in_split(split):
+            case = dataset.load_sides(key)
+            keep = case.mask.any(axis=(1, 2))
+            if case.source is not None:
+                sources.append(info.source_map.forward(case.source[keep]))
+            if case.target is not None:
+                targets.append(info.target_map.forward(case.target[keep]))
+                masks.append(case.mask[keep])
+        for role, found in (("source", sources), ("target", targets)):
+            if not sum(len(images) for images in found):
+                raise DatasetError(f"{info.path}: the {split} split has no {role} slice with a region")
+        self.source: NDArray[np.float32] = np.concatenate(sources)
+        self.target: NDArray[np.float32] = np.concatenate(targets)
+        self.mask: NDArray[np.bool_] = np.concatenate(masks)
+
+    def __len__(self) -> int:
+        """Number of pairs, or of the slices of the side that has more."""
+        return max(len(self.source), len(self.target))
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
+        """Every slice; of unpaired sides the shorter one starts again."""
+        for number in range(len(self)):
+            place = number % len(self.target)
+            yield self.source[number % len(self.source)], self.target[place], self.mask[place]
+
+
+class Batches:
+    """Batches by step number: order and augmentation depend on the seed and the step alone, so resuming needs no state.
+
+    Each epoch is a fresh permutation; a batch that would run over its end starts the next. With ``unpaired``
+    the targets (and masks) follow a second, independent permutation and are augmented by draws of their own.
+
+    Raises:
+        DatasetError: pairs are wanted and there are none.
+    """
+
+    def __init__(
+        self,
+        slices: Slices,
+        batch_size: int,
+        seed: int,
+        *,
+        unpaired: bool,
+        device: torch.device,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        import torch
+
+        if not (unpaired or slices.paired):
+            raise DatasetError("the training slices are not paired, but the model trains on pairs")
+        self._size = batch_size
+        self._seed = seed
+        self._unpaired = unpaired
+        self._device = device
+        self._augmentation = augmentation or Augmentation()
+        self._source = torch.from_numpy(slices.source)[:, None]
+        self._target = torch.from_numpy(slices.target)[:, None]
+        self._mask = torch.from_numpy(slices.mask)[:, None]
+        self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step, counted from 0."""
+        import torch
+
+        first = self._indices("pair", step, len(self._source))
+        second = self._indices("target", step, len(self._target)) if self._unpaired else first
+        source, target, mask = self._source[first], self._target[second], self._mask[second].float()
+        if self._unpaired:
+            (source,) = self._augmentation.apply(self._random("source", step), source)
+            target, mask = self._augmentation.apply(self._random("target", step), target, mask)
+        else:
+            pair, mask = self._augmentation.apply(self._random("pair", step), torch.cat([source, target], 1), mask)
+            source, target = pair[:, :1].contiguous(), pair[:, 1:].contiguous()
+        return Batch(source.to(self._device), target.to(self._device), mask.to(self._device))
+
+    def _random(self, stream: str, step: int) -> np.random.Generator:
+        import numpy as np
+
+        return np.random.default_rng(seed_for(self._seed, f"augmentation/{stream}/{step}"))
+
+    def _indices(self, stream: str, step: int, count: int) -> NDArray[np.int64]:
+        import numpy as np
+
+        positions = np.arange(step * self._size, (step + 1) * self._size)
+        return np.array([self._order(stream, int(p) // count, count)[int(p) % count] for p in positions])
+
+    def _order(self, stream: str, epoch: int, count: int) -> NDArray[np.int64]:
+        import numpy as np
+
+        key = (stream, epoch)
+        if key not in self._orders:
+            self._orders = {k: v for k, v in self._orders.items() if k[0] != stream or k[1] >= epoch - 1}
+            generator = np.random.default_rng(seed_for(self._seed, f"order/{stream}/{epoch}"))
+            self._orders[key] = generator.permutation(count)
+        return self._orders[key]

@@ -1,0 +1,40 @@
+"""A model from its factory: what it is told, and the seed that it starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmark import options
+from benchmark.cell import checkpoints
+from benchmark.cell.train import initial_seed
+from benchmark.contracts.protocols import ModelContext, TaskInfo
+from benchmark.contracts.specs import ModelSpec
+from benchmark.data.format.facts import DataFacts
+from benchmark.plan.claim import CellSpec
+from benchmark.presets import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+
+def model_context(
+    facts: DataFacts, spec: CellSpec, device: torch.device, training_slices: int, *, training: bool = True
+) -> ModelContext:
+    """What the model's factory is told."""
+    recipe = Recipe(**spec.recipe)
+    task = TaskInfo(
+        name=spec.task,
+        source_modality=facts.source_modality,
+        target_modality=facts.target_modality,
+        source=facts.source,
+        target=facts.target,
+        image_size=facts.image_size,
+        training_slices=training_slices,
+    )
+    return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset, training)
+
+
+def build_model(model: ModelSpec, spec: CellSpec, context: ModelContext) -> Any:
+    """Seed everything and build the model from its factory."""
+    checkpoints.seed_everything(initial_seed(spec.seed))
+    return model.load()(options.build(model.options, spec.options), context)

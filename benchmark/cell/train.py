@@ -1,0 +1,188 @@
+"""The training loop, the same for every model: budget, data order, checkpoints, resume, log."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.cell import checkpoints
+from benchmark.cell.augmentation import Augmentation
+from benchmark.cell.batches import Batches, Slices, seed_for
+from benchmark.cell.device import arrange, set_up
+from benchmark.cell.job import Progress
+from benchmark.cell.step import Stepper, make_stepper
+from benchmark.contracts.protocols import Batch, TrainedModel
+from benchmark.errors import Interrupted, TrainingDiverged
+
+CHECKPOINT_SECONDS = 15.0
+CHECKPOINT_SHARE = 0.01
+"""A checkpoint is due after this many seconds, and not before the last one's cost is under this share of the time."""
+LOG_LINES = 100
+VALIDATIONS = 5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training took."""
+
+    steps: int
+    seconds: float
+    resumed_at: int
+    images_per_second: float
+    validation_mae: float
+    how: str = ""
+    """How a step was run: as it is, or as a CUDA graph."""
+
+
+@dataclass
+class Loop:
+    """One cell's training: what is trained, on what, and whom to tell."""
+
+    model: TrainedModel
+    cell: str
+    steps: int
+    batch_size: int
+    seed: int
+    unpaired: bool
+    device: torch.device
+    precision: str
+    checkpoint: Path
+    log: Path
+    report: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    graphs: bool = False
+    """Replay steps as CUDA graphs where the model can."""
+
+    def run(self, train: Slices, val: Slices | None) -> Trained:
+        """Train to the end of the budget, from the checkpoint if there is one.
+
+        Raises:
+            TrainingDiverged: a loss or, at the end, a weight is NaN or infinite.
+            Interrupted: asked to stop; everything up to the last step is in the checkpoint.
+        """
+        set_up(self.device)
+        arrange(self.model.networks().values(), self.precision)
+        start, before = self._resume()
+        batches = Batches(
+            train,
+            self.batch_size,
+            self.seed,
+            unpaired=self.unpaired,
+            device=self.device,
+            augmentation=self.augmentation,
+        )
+        stepper = make_stepper(self.model, self.device, self.precision, graphs=self.graphs)
+        log_every = max(1, self.steps // LOG_LINES)
+        validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
+        began = saved = reported = time.perf_counter()
+        save_cost, validation = 0.0, math.nan
+        for step in range(start, self.steps):
+            losses = self._step(stepper, batches[step], step)
+            now = time.perf_counter()
+            done = step + 1
+            rate = (done - start) * self.batch_size / max(now - began, 1e-9)
+            if done % log_every == 0 or done == self.steps:
+                self._write_log({"step": done, "losses": losses, "images_per_s": round(rate, 2)})
+            if val is not None and done in validate_at:
+                validation = mean_absolute_error(self.model, val, self.device)
+                self._write_log({"step": done, "validation_mae": validation})
+            if now - reported > 0.25 or done == self.steps:
+                self.report(Progress(done, self.steps, losses, rate))
+                reported = now
+            stop = self.should_stop()
+            if stop or now - saved > max(CHECKPOINT_SECONDS, save_cost / CHECKPOINT_SHARE):
+                self._save(done, before + now - began, finished=False)
+                saved = time.perf_counter()
+                save_cost = saved - now
+            if stop:
+                raise Interrupted(f"stopped after step {done} of {self.steps}")
+        seconds = before + time.perf_counter() - began
+        self._check_weights()
+        self._save(self.steps, seconds, finished=True)
+        arrange(self.model.networks().values(), "fp32")  # translations are in fp32, now and from the checkpoint
+        images = self.steps * self.batch_size / max(seconds, 1e-9)
+        return Trained(self.steps, seconds, start, images, validation, stepper.how)
+
+    def _step(self, stepper: Stepper, batch: Batch, step: int) -> dict[str, float]:
+        losses = stepper.step(batch)
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                self._write_log({"step": step + 1, "losses": {k: v for k, v in losses.items() if math.isfinite(v)}})
+                raise TrainingDiverged(
+                    f"loss {name!r} became {value} at step {step + 1} of {self.steps}; "
+                    "lower the learning rate or the weight of that term"
+                )
+        return losses
+
+    def _resume(self) -> tuple[int, float]:
+        """Continue from the checkpoint: its step and the seconds spent so far. Later log lines are dropped."""
+        found = checkpoints.load(self.checkpoint, self.cell, self.device)
+        if found is None:
+            self.log.unlink(missing_ok=True)
+            return 0, 0.0
+        self.model.load_state_dict(found.model)
+        checkpoints.restore_random_state(found.random)
+        kept = [line for line in read_log(self.log) if line["step"] <= found.step]
+        self.log.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        return found.step, found.seconds
+
+    def _save(self, step: int, seconds: float, *, finished: bool) -> None:
+        checkpoints.save(
+            self.checkpoint,
+            checkpoints.Checkpoint(
+                cell=self.cell,
+                step=step,
+                seconds=seconds,
+                finished=finished,
+                model=self.model.state_dict(),
+                random=checkpoints.random_state(),
+            ),
+        )
+
+    def _check_weights(self) -> None:
+        for name, network in self.model.networks().items():
+            if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+                raise TrainingDiverged(f"a weight of {name!r} is NaN or infinite after step {self.steps}")
+
+    def _write_log(self, line: Mapping[str, Any]) -> None:
+        with self.log.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(line) + "\n")
+
+
+def mean_absolute_error(model: Any, slices: Slices, device: torch.device, limit: int = 64) -> float:
+    """Mean absolute error in network space inside the region, over the first slices of a split."""
+    errors = []
+    with torch.no_grad():
+        for start in range(0, min(len(slices), limit), 8):
+            chosen = slice(start, start + 8)
+            output = model.translate(torch.from_numpy(slices.source[chosen])[:, None].to(device))
+            difference = np.abs(output[:, 0].float().cpu().numpy() - slices.target[chosen])
+            errors.append(difference[slices.mask[chosen]])
+    return float(np.concatenate(errors).mean(dtype=np.float64))
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a training log; a torn last line is left out."""
+    lines = []
+    if path.is_file():
+        for text in path.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                break
+            lines.append(line)
+    return lines
+
+
+def initial_seed(seed: int) -> int:
+    """The seed of a cell's initial weights and of all noise that training draws."""
+    return seed_for(seed, "initialisation")

@@ -1,0 +1,100 @@
+"""What a record keeps of a cell's data, so that other images can be brought into the same form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.intensity import IntensityMap
+
+if TYPE_CHECKING:
+    from benchmark.data.format.reader import Dataset
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a model's training data were: enough to bring another image into the same form.
+
+    ``image_size`` (rows, columns) in pixels, ``spacing`` (slice, row, column) in mm: the training cases' median, of a
+    mere test set the test cases'.
+    """
+
+    name: str
+    simulated: bool
+    degraded: bool
+    """Real images, of which the sources are a simulated degradation."""
+    source_modality: str
+    target_modality: str
+    source: IntensityMap
+    target: IntensityMap
+    image_size: tuple[int, int]
+    view: str
+    """To which sides of the patient columns, rows and slices run."""
+    spacing: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DataFacts:
+        """Read them off a data set."""
+        import numpy as np
+
+        from benchmark.data.format.orientation import view_of
+
+        info = dataset.info
+        places = [dataset.place(key) for key in info.in_split("train") or info.in_split("test")]
+        spacing = np.median([spacing for spacing, _ in places], axis=0)
+        return cls(
+            name=info.name,
+            simulated=info.simulated,
+            degraded=info.degraded,
+            source_modality=info.source.modality,
+            target_modality=info.target.modality,
+            source=info.source_map,
+            target=info.target_map,
+            image_size=info.image_size,
+            view=view_of(places[0][1]),
+            spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As the record holds them."""
+        return {
+            "name": self.name,
+            "simulated": self.simulated,
+            **({"degraded": True} if self.degraded else {}),
+            **{
+                side: {"modality": modality, "unit": values.unit, "window": [values.low, values.high]}
+                for side, modality, values in (
+                    ("source", self.source_modality, self.source),
+                    ("target", self.target_modality, self.target),
+                )
+            },
+            "image_size": list(self.image_size),
+            "view": self.view,
+            "spacing_mm": [round(value, 4) for value in self.spacing],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DataFacts:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            KeyError: an older harness wrote less.
+        """
+        maps = {
+            side: IntensityMap(data[side]["unit"], *map(float, data[side]["window"])) for side in ("source", "target")
+        }
+        height, width = data["image_size"]
+        slice_mm, row_mm, column_mm = data["spacing_mm"]
+        return cls(
+            name=data["name"],
+            simulated=data["simulated"],
+            degraded=data.get("degraded", False),
+            source_modality=data["source"]["modality"],
+            target_modality=data["target"]["modality"],
+            source=maps["source"],
+            target=maps["target"],
+            image_size=(height, width),
+            view=data["view"],
+            spacing=(slice_mm, row_mm, column_mm),
+        )

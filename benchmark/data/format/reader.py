@@ -1,0 +1,382 @@
+"""Read an ``mi2i/1`` file: lazily, one handle per process, every value checked before it is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.format.chunks import read_array
+from benchmark.data.format.schema import (
+    ROLES,
+    SCHEMA,
+    SPLITS,
+    CaseKey,
+    Origin,
+    Side,
+    identifier,
+    nature,
+    origins_from_json,
+    side_from_json,
+    text,
+)
+from benchmark.errors import BenchmarkError, DatasetError
+from benchmark.intensity import IntensityMap
+
+if TYPE_CHECKING:
+    import h5py
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+# Deflate shrinks to 1/1032 at most: an array that claims more was damaged, and could fill the memory.
+_DEFLATE_LIMIT = 1032
+
+
+@dataclass(frozen=True)
+class Case:
+    """One study in physical units: arrays ``(Z, H, W)``; ``spacing`` (z, y, x) in mm."""
+
+    key: CaseKey
+    source: NDArray[np.float32]
+    target: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    labels: NDArray[np.uint8] | None
+    spacing: tuple[float, float, float]
+    affine: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One study of which a side may be missing: arrays ``(Z, H, W)`` in physical units, spacing (z, y, x) in mm."""
+
+    key: CaseKey
+    source: NDArray[np.float32] | None
+    target: NDArray[np.float32] | None
+    mask: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+    labels: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a file says of itself."""
+
+    path: Path
+    task: str
+    name: str
+    simulated: bool
+    source: Side
+    target: Side
+    source_map: IntensityMap
+    target_map: IntensityMap
+    image_size: tuple[int, int]
+    splits: Mapping[str, tuple[str, ...]]
+    cases: tuple[CaseKey, ...]
+    slices: Mapping[CaseKey, int]
+    content_sha256: str
+    provenance: Mapping[str, Any]
+    paired: bool = True
+    """False: sources and targets of the training split do not belong together."""
+    mirror_safe: bool = False
+    """The anatomy is as likely mirrored left to right."""
+
+    @property
+    def degraded(self) -> bool:
+        """Sources were made from real images by a simulated degradation."""
+        made = self.provenance.get("degradation")
+        return isinstance(made, Mapping) and bool(made.get("of_real_images"))
+
+    @property
+    def nature(self) -> str:
+        """What the images are, in words."""
+        return nature(self.simulated, self.degraded)
+
+    def in_split(self, split: str) -> tuple[CaseKey, ...]:
+        """The cases of a split's patients, sorted."""
+        patients = set(self.splits[split])
+        return tuple(key for key in self.cases if key.patient in patients)
+
+    def slice_count(self, split: str) -> int:
+        """Number of slices in a split."""
+        return sum(self.slices[key] for key in self.in_split(split))
+
+
+class Dataset:
+    """An ``mi2i/1`` file. The handle is opened on first use in each process and never pickled.
+
+    Raises:
+        DatasetError: the file is missing, is not HDF5, or breaks the schema; the message says where.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._handle: h5py.File | None = None
+        try:
+            with guarded(str(self.path)):
+                self.info = self._read_info()
+        except DatasetError:
+            self.close()
+            raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": None}
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file."""
+        if self._handle is None:
+            self._handle = open_file(self.path)
+        return self._handle
+
+    def close(self) -> None:
+        """Close the handle; it is opened again when needed."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def load(self, key: CaseKey) -> Case:
+        """Read one case into memory.
+
+        Raises:
+            DatasetError: the file has no such case, or only one side of it, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            group = self.file[f"cases/{key}"]
+            case_shape(group, key, str(self.path))
+            require_pair(group, key, str(self.path))
+            spacing, affine = self.place(key)
+            return Case(
+                key=key,
+                source=read_array(group["source"]).astype(np.float32, copy=False),
+                target=read_array(group["target"]).astype(np.float32, copy=False),
+                mask=read_array(group["mask"]) != 0,
+                labels=_labels(group),
+                spacing=spacing,
+                affine=affine,
+            )
+
+    def load_sides(self, key: CaseKey) -> Sides:
+        """Read what there is of a case's images into memory; training cases of an unpaired file may have one side.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            group = self.file[f"cases/{key}"]
+            case_shape(group, key, str(self.path))
+            source, target = (
+                read_array(group[role]).astype(np.float32, copy=False) if role in group else None
+                for role in ("source", "target")
+            )
+            mask, labels = read_array(group["mask"]) != 0, _labels(group)
+            return Sides(key, source, target, mask, self.place(key)[0], labels)
+
+    def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
+        """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            attributes = self.file[f"cases/{key}"].attrs
+            z, y, x = (float(value) for value in attributes["spacing"])
+            return (z, y, x), np.asarray(attributes["affine"], np.float64)
+
+    def physics(self, key: CaseKey) -> dict[str, Any]:
+        """How a case came about, as its maker described it; empty for scans.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        where = f"{self.path}: case {key}"
+        with guarded(where):
+            return _json_object(text(self.file[f"cases/{key}"].attrs.get("physics", "{}")), f"{where}: physics")
+
+    def origins(self, key: CaseKey) -> dict[str, Origin]:
+        """The grids of the scans that a case's sides were read from, by role; empty where nobody noted them.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        where = f"{self.path}: case {key}"
+        with guarded(where):
+            return origins_from_json(text(self.file[f"cases/{key}"].attrs.get("origins", "{}")), where)
+
+    def iterate(self, split: str) -> Iterator[Case]:
+        """All cases of a split, one in memory at a time."""
+        for key in self.info.in_split(split):
+            yield self.load(key)
+
+    def _read_info(self) -> DatasetInfo:
+        file = self.file
+        where = str(self.path)
+        schema = text(file.attrs["schema"]) if "schema" in file.attrs else None
+        if schema != SCHEMA:
+            raise DatasetError(f"{where}: schema is {schema!r}, this harness reads {SCHEMA!r}")
+        for name in ("task", "name", "source", "target", "content_sha256"):
+            if name not in file.attrs:
+                raise DatasetError(f"{where}: attribute {name!r} is missing")
+        for group in ("cases", "splits"):
+            if group not in file:
+                raise DatasetError(f"{where}: group {group!r} is missing")
+        source, source_map = side_from_json(text(file.attrs["source"]), f"{where}: source")
+        target, target_map = side_from_json(text(file.attrs["target"]), f"{where}: target")
+        slices: dict[CaseKey, int] = {}
+        sizes: set[tuple[int, int]] = set()
+        for patient in sorted(file["cases"]):
+            for study in sorted(file["cases"][patient]):
+                key = CaseKey(identifier(patient, "patient"), identifier(study, "study"))
+                slices[key], height, width = case_shape(file[f"cases/{key}"], key, where)
+                sizes.add((height, width))
+        if not slices:
+            raise DatasetError(f"{where}: holds no case")
+        if len(sizes) > 1:
+            raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
+        splits = _read_splits(file, {key.patient for key in slices}, where)
+        if not splits["train"] and "percentile" in (source.window.kind, target.window.kind):
+            raise DatasetError(f"{where}: a window is fitted to training patients, and there are none")
+        paired = bool(file.attrs.get("paired", True))
+        for key in slices:
+            if paired or key.patient not in splits["train"]:
+                require_pair(file[f"cases/{key}"], key, where)
+        return DatasetInfo(
+            path=self.path,
+            task=text(file.attrs["task"]),
+            name=text(file.attrs["name"]),
+            simulated=bool(file.attrs.get("simulated", False)),
+            source=source,
+            target=target,
+            source_map=source_map,
+            target_map=target_map,
+            image_size=sizes.pop(),
+            splits=splits,
+            cases=tuple(slices),
+            slices=slices,
+            content_sha256=text(file.attrs["content_sha256"]),
+            provenance=_json_object(text(file.attrs.get("provenance", "{}")), f"{where}: provenance"),
+            paired=paired,
+            mirror_safe=bool(file.attrs.get("mirror_safe", False)),
+        )
+
+
+def _labels(group: h5py.Group) -> NDArray[np.uint8] | None:
+    import numpy as np
+
+    return read_array(group["labels"]).astype(np.uint8, copy=False) if "labels" in group else None
+
+
+def open_file(path: Path) -> h5py.File:
+    """Open for reading.
+
+    Raises:
+        DatasetError: there is no such file, or it is not HDF5.
+    """
+    import h5py
+
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read as HDF5 ({error}); import or build it again") from None
+
+
+@contextmanager
+def guarded(where: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes h5py raise (almost anything) into a DatasetError that says where."""
+    try:
+        yield
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{where}: damaged ({type(error).__name__}: {error}); import or build it again") from None
+
+
+def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, int]:
+    """Slices, rows and columns of a case, checked without reading a pixel.
+
+    Raises:
+        DatasetError: an array or attribute is missing, not numbers, of another shape, or larger than its bytes.
+    """
+    if "mask" not in group:
+        raise DatasetError(f"{where}: case {key} has no mask")
+    if "source" not in group and "target" not in group:
+        raise DatasetError(f"{where}: case {key} has no source and no target")
+    shapes = {role: group[role].shape for role in ROLES if role in group}
+    for role in shapes:
+        data = group[role]
+        if data.dtype.kind not in "fiu":
+            raise DatasetError(f"{where}: case {key}: {role} holds {data.dtype}, not numbers")
+        if data.nbytes > _DEFLATE_LIMIT * data.id.get_storage_size():
+            raise DatasetError(f"{where}: case {key}: {role} is incomplete; import or build it again")
+    if len(set(shapes.values())) != 1 or len(shapes["mask"]) != 3 or 0 in shapes["mask"]:
+        raise DatasetError(f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)")
+    for name in ("spacing", "affine"):
+        if name not in group.attrs:
+            raise DatasetError(f"{where}: case {key}: attribute {name!r} is missing")
+    count, height, width = shapes["mask"]
+    return int(count), int(height), int(width)
+
+
+def require_pair(group: h5py.Group, key: CaseKey, where: str) -> None:
+    """A case must have both sides, unless it is a training case of an unpaired file.
+
+    Raises:
+        DatasetError: one is missing.
+    """
+    for role in ("source", "target"):
+        if role not in group:
+            raise DatasetError(f"{where}: case {key} has no {role}")
+
+
+def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, tuple[str, ...]]:
+    splits: dict[str, tuple[str, ...]] = {}
+    owner: dict[str, str] = {}
+    for split in SPLITS:
+        if split not in file["splits"]:
+            raise DatasetError(f"{where}: split {split!r} is missing")
+        names = tuple(text(value) for value in file["splits"][split][()])
+        for name in names:
+            if name in owner:
+                raise DatasetError(
+                    f"{where}: patient {name!r} is in both {owner[name]!r} and {split!r}; "
+                    "a patient belongs to one split: import again"
+                )
+            if name not in patients:
+                raise DatasetError(f"{where}: patient {name!r} of split {split!r} has no case")
+            owner[name] = split
+        splits[split] = names
+    if not splits["test"]:
+        raise DatasetError(f"{where}: the test split is empty")
+    return splits
+
+
+def _json_object(written: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(written, parse_constant=_not_json)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise DatasetError(f"{where}: not a JSON object")
+    return value
+
+
+def _not_json(name: str) -> None:
+    # Python reads NaN and Infinity, which no other reader of JSON takes
+    raise ValueError(f"{name} is not JSON")

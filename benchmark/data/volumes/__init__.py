@@ -1,0 +1,1 @@
+"""Volumes in space: geometry, NIfTI, placing on stored slices, export."""

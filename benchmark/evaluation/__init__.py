@@ -1,0 +1,1 @@
+"""Predictions made elsewhere, placed and scored like a cell's own."""

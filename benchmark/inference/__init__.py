@@ -1,0 +1,1 @@
+"""A finished cell used on anybody's volumes."""

@@ -1,0 +1,98 @@
+"""Export the translation of a trained cell to ONNX, and compare what both give."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark import atomic
+from benchmark.errors import BenchmarkError, Unavailable
+from benchmark.inference.trained_cell import TrainedCell
+
+COMPARED = 4
+"""Random images that both the model and its export translate."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where an export lies and how far its translations are from the model's, in network space and in the unit."""
+
+    path: Path
+    difference: float
+    difference_in_unit: float
+    unit: str
+
+
+class _Translate(nn.Module):
+    """The model's ``translate`` as a module, so that the exporter finds its weights."""
+
+    def __init__(self, cell: TrainedCell) -> None:
+        super().__init__()
+        self._model = cell.model
+        networks = cell.model.networks() if hasattr(cell.model, "networks") else {}
+        self.networks = nn.ModuleDict({name: net for name, net in networks.items() if name.startswith("generator")})
+
+    def forward(self, source: Tensor) -> Tensor:
+        return self._model.translate(source)
+
+
+def export(cell: TrainedCell, path: Path) -> Exported:
+    """Write the model as ONNX: input ``source`` and output ``translation``, ``(N, 1, H, W)`` float32 in [-1, 1].
+
+    The file's metadata hold the intensity windows, so that it can be used without the cell.
+
+    Raises:
+        Unavailable: onnx, onnxscript or onnxruntime is not installed.
+        BenchmarkError: the model uses something that ONNX cannot say.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401  the exporter needs it and says so in thirty lines
+    except ImportError as error:
+        raise Unavailable(f"{error.name} is not installed; pip install 'medgan-benchmark[onnx]'") from None
+    height, width = cell.data.image_size
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand((COMPARED, 1, height, width), generator=generator) * 2 - 1
+    module = _Translate(cell).eval()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module,
+                (images[:2].to(cell.device),),
+                input_names=["source"],
+                output_names=["translation"],
+                dynamic_shapes={"source": {0: torch.export.Dim("slices")}},
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter raises whatever its passes meet
+        first = str(error).strip().splitlines() or [""]
+        raise BenchmarkError(f"{cell.title} cannot be exported to ONNX: {type(error).__name__}: {first[0]}") from None
+    assert program is not None
+    model = program.model_proto
+    about = {"cell": cell.record["id"], "model": cell.title, "use": "not for clinical use", **_windows(cell)}
+    onnx.helper.set_model_props(model, {name: str(value) for name, value in about.items()})
+    atomic.write_with(path, lambda temporary: onnx.save_model(model, temporary))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {"source": images.numpy()})[0]
+    with torch.no_grad():
+        ours = cell.model.translate(images.to(cell.device)).float().cpu().numpy()
+    difference = float(np.abs(np.clip(ours, -1, 1) - np.clip(theirs, -1, 1)).max())
+    target = cell.data.target
+    return Exported(path, difference, difference * target.width / 2, target.unit)
+
+
+def _windows(cell: TrainedCell) -> dict[str, str]:
+    """How to get from units to network space and back."""
+    return {
+        side: json.dumps({**window.to_json(), "network": [-1, 1]})
+        for side, window in (("source", cell.data.source), ("target", cell.data.target))
+    }

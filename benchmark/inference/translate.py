@@ -1,0 +1,116 @@
+"""Translate anybody's volumes with a trained cell, as its test set was translated when it was scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.cell.translate import translate_volume
+from benchmark.data.volumes.geometry import Volume, slicing
+from benchmark.data.volumes.nifti import SUFFIXES, read, write
+from benchmark.errors import UsageError
+from benchmark.inference.trained_cell import TrainedCell
+
+PIXEL_TOLERANCE = 0.1
+"""Relative difference of pixel size from the training data's above which a warning is given."""
+CLIPPED_SHARE = 0.2
+"""Share of voxels outside the source window above which a warning is given."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translated volume on the source's own grid, in the target's unit, and what its user should know."""
+
+    data: NDArray[np.generic]
+    warnings: tuple[str, ...]
+
+
+def translate(cell: TrainedCell, source: Volume) -> Translation:
+    """Translate a RAS volume in the source's unit.
+
+    The volume is cut into slices that lie as the training data's do, each padded to a square and brought to the
+    network's size as importers do, and the translation brought back to the volume's voxels. A model that
+    declares itself ``pointwise`` sees the voxels as they are. Values in HU are rounded to int16, others are
+    float32.
+    """
+    facts = cell.data
+    warnings = list(_outside(source.data, facts.source.low, facts.source.high, facts.source.unit))
+    if getattr(cell.model, "pointwise", False):
+        translated = translate_volume(cell.model, source.data, facts.source, facts.target, cell.device)
+    else:
+        height, width = facts.image_size
+        if height != width:
+            raise UsageError(
+                f"{cell.title} was trained on slices of {height}x{width}; volumes are cut into squares only"
+            )
+        cut = slicing(source, facts.view, height)
+        warnings += _other_pixels(cut.spacing[1:], facts.spacing[1:])
+        slices = cut.apply(source.data, float(source.data.min()))
+        translated = cut.restore(translate_volume(cell.model, slices, facts.source, facts.target, cell.device))
+    return Translation(_stored(translated, facts.target.unit), tuple(warnings))
+
+
+def translate_file(cell: TrainedCell, source: Path, output: Path) -> tuple[str, ...]:
+    """Translate one NIfTI file into another on the same grid; returns warnings.
+
+    Raises:
+        CaseFault: the file cannot be used; says why.
+    """
+    scan = read(source)
+    result = translate(cell, scan.volume)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write(output, scan.like(result.data, f"{cell.record['name']} {cell.record['id']}, not for clinical use"))
+    return result.warnings
+
+
+def list_files(source: Path, output: Path) -> list[tuple[Path, Path]]:
+    """Pairs of input and output: one file, or every NIfTI file of a folder under the same name.
+
+    Raises:
+        UsageError: the input is missing or holds none, or the output's name is not NIfTI.
+    """
+    if source.is_dir():
+        files = sorted(file for file in source.iterdir() if file.name.endswith(SUFFIXES) and file.is_file())
+        if not files:
+            raise UsageError(f"{source}: no .nii or .nii.gz file in this folder")
+        if output.exists() and not output.is_dir():
+            raise UsageError(f"{output}: is a file; give a folder for the translations of a folder")
+        return [(file, output / file.name) for file in files]
+    if not source.is_file():
+        raise UsageError(f"{source}: no such file or folder")
+    if output.is_dir():
+        return [(source, output / source.name)]
+    if not output.name.endswith(SUFFIXES):
+        raise UsageError(f"{output}: the translation is NIfTI; end its name in .nii.gz or .nii")
+    return [(source, output)]
+
+
+def _outside(data: NDArray[np.float32], low: float, high: float, unit: str) -> list[str]:
+    """A warning when much of an image lies outside the window that the model sees."""
+    above, below = float((data > high).mean()), float((data < low).mean())
+    if above > CLIPPED_SHARE or below > CLIPPED_SHARE:
+        return [
+            f"{max(above, below):.0%} of the voxels lie {'above' if above > below else 'below'} the source window "
+            f"{low:g}..{high:g} {unit}; is the volume in {unit}?"
+        ]
+    if float(data.max()) < low + 0.02 * (high - low):
+        return [f"no voxel reaches above the lowest 2 % of the source window {low:g}..{high:g} {unit}; wrong unit?"]
+    return []
+
+
+def _other_pixels(pixels: tuple[float, ...], trained: tuple[float, ...]) -> list[str]:
+    if all(abs(now / then - 1) <= PIXEL_TOLERANCE for now, then in zip(pixels, trained, strict=True)):
+        return []
+    return [
+        f"pixels of {pixels[0]:.2f} mm after cutting to the network's size, {trained[0]:.2f} mm in training: "
+        "anatomy appears at another scale; crop or pad the volume to the field of view of the training data"
+    ]
+
+
+def _stored(data: NDArray[np.float64], unit: str) -> NDArray[np.generic]:
+    if unit == "HU":
+        return np.clip(np.rint(data), -32768, 32767).astype(np.int16)
+    return data.astype(np.float32)

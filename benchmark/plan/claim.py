@@ -1,0 +1,115 @@
+"""What a cell claims: everything that can change its numbers, and the id that is a hash of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmark.atomic import sha256_of
+from benchmark.registry.sources import code_sha256, files_below
+
+NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
+"""Libraries whose version belongs to the claim, because it can change numbers."""
+
+HARNESS = Path(__file__).parent.parent
+
+GROUND = "."
+"""The modules that lie in no room: options, recipes, intensity maps, and what everything else stands on."""
+
+TRAINING = (GROUND, "contracts", "data/format", "pretrained", "cell")
+"""Rooms of the harness that decide what is trained and translated: their code belongs to every claim."""
+
+SCORING = (GROUND, "contracts", "data/format", "pretrained", "scoring")
+"""Rooms that decide what stored predictions score: their code belongs to every score's key."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a task's data come from: built by the task's plugin, or a file of the user."""
+
+    kind: str
+    """``embedded`` or ``file``."""
+    key: str
+    """For embedded data a hash of what determines them; for a file the hash of its content."""
+    path: str
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """One point of a grid: the claim, plus what is needed to run it."""
+
+    task: str
+    model: str
+    name: str
+    seed: int
+    preset: str
+    precision: str
+    options: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    dataset: DataSource
+    profile: str
+    sources: Mapping[str, str]
+    """Hashes of source code: the model's plugin and the harness."""
+    libraries: Mapping[str, str]
+
+    @property
+    def claim(self) -> dict[str, Any]:
+        """What the id is a hash of: all but the profile (scores are made from stored predictions) and the path."""
+        claim = asdict(self)
+        del claim["profile"], claim["dataset"]["path"]
+        return claim
+
+    @cached_property
+    def id(self) -> str:
+        """First 16 hex digits of the claim's SHA-256."""
+        return sha256_of(self.claim)[:16]
+
+    @property
+    def title(self) -> str:
+        """How people refer to the cell: task/name/seed."""
+        return f"{self.task}/{self.name}/s{self.seed}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As a plain mapping."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CellSpec:
+        """From what :meth:`to_json` gave."""
+        return cls(**{**data, "dataset": DataSource(**data["dataset"])})
+
+
+@cache
+def library_version(name: str) -> str:
+    """Version of an installed distribution, without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+@cache
+def harness_sha256(rooms: tuple[str, ...] = TRAINING) -> str:
+    """Hash of the harness's own code in these rooms, without their comments."""
+    return code_sha256(HARNESS, [file for room in rooms for file in sources_of(room)])
+
+
+def sources_of(room: str) -> list[Path]:
+    """The files of a room, those of the rooms inside it included; of the ground only the modules themselves."""
+    return sorted(HARNESS.glob("*.py")) if room == GROUND else files_below(HARNESS / room)
+
+
+def environment() -> dict[str, Any]:
+    """What a run was made with, recorded once."""
+    names = (*NUMERIC_LIBRARIES, "medgan-benchmark", "torchvision", "lpips", "pandas", "pyarrow", "pluggy")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "libraries": {name: library_version(name) for name in names},
+    }

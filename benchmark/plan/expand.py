@@ -1,0 +1,264 @@
+"""A grid and the user's choices become frozen cells, and the data sets that they need. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import options, presets
+from benchmark.atomic import sha256_of
+from benchmark.contracts.specs import ModelSpec, TaskSpec
+from benchmark.errors import UsageError, unknown_name
+from benchmark.plan.claim import NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
+from benchmark.plan.file_tasks import task_of
+from benchmark.plan.grid import Entry, Grid, Published
+from benchmark.registry.plugins import Offer, Registry, source_sha256
+
+if TYPE_CHECKING:
+    from benchmark.data.format.reader import DatasetInfo
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell of the plan; ``skip`` says why it cannot be run, if so."""
+
+    spec: CellSpec
+    cost: float
+    baseline: bool
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """An embedded data set that has to exist before its cells start."""
+
+    task: str
+    path: str
+    size: presets.DataSize
+    seed: int
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Where a task's data come from, and what must be known of them before anything is trained."""
+
+    source: DataSource
+    slices: int
+    """Training slices, at most: those without a region are not used."""
+    paired: bool = True
+    build: BuildJob | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a run, and the data sets they need."""
+
+    grid: str
+    preset: str
+    seeds: tuple[int, ...]
+    cells: tuple[PlannedCell, ...]
+    builds: tuple[BuildJob, ...]
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user said beside the grid's name."""
+
+    preset: str = "small"
+    seeds: tuple[int, ...] = (0,)
+    tasks: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    data: Mapping[str, Path] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Options by model or task name, as strings from ``-p name.option=value``."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = "fp32"
+    profile: str | None = None
+    data_seed: int = 0
+    datasets: Path = Path("datasets")
+
+
+def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
+    """Expand a grid into cells.
+
+    Raises:
+        UsageError: an unknown preset, task, model, profile, option or field of the recipe, or a batch larger than
+            the data.
+    """
+    preset = presets.preset(choices.preset)
+    listed_tasks = dict.fromkeys(task for tasks, _, _ in grid.blocks for task in tasks)
+    tasks = choices.tasks or tuple(dict.fromkeys((*listed_tasks, *choices.data)))
+    _check_names(registry, grid, choices, listed_tasks)
+    specs = {name: task_of(registry, name, choices.data.get(name)) for name in tasks}
+    data = {name: _data(registry, spec, choices, preset) for name, spec in specs.items()}
+    builds = tuple(found.build for found in data.values() if found.build is not None)
+    cells: dict[str, PlannedCell] = {}
+    for task in tasks:
+        for entry, profile in _entries_for(grid, task, choices):
+            chosen = choices.profile or profile or specs[task].profile
+            registry.profile(chosen)
+            for seed in choices.seeds:
+                cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices)
+                cells.setdefault(cell.spec.id, cell)
+    if not cells:
+        raise UsageError(
+            f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
+        )
+    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), builds, grid.published)
+
+
+def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
+    """The grid's entries for a task, narrowed to the models asked for; a model that the grid does not list is added.
+
+    For a task that the grid does not list these are all of its entries: the plan says which do not fit.
+    """
+    listed = [(entry, profile) for tasks, entries, profile in grid.blocks if task in tasks for entry in entries]
+    if not any(task in tasks for tasks, _, _ in grid.blocks):
+        listed = [(each, None) for each in {e.name: e for _, entries, _ in grid.blocks for e in entries}.values()]
+    if not choices.models:
+        return listed
+    known = {name for _, entries, _ in grid.blocks for entry in entries for name in (entry.name, entry.model)}
+    chosen = [(e, p) for e, p in listed if e.name in choices.models or e.model in choices.models]
+    return chosen + [(Entry(name, name), None) for name in choices.models if name not in known]
+
+
+def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks: Mapping[str, Any]) -> None:
+    """Every name that the user gave must exist, before anything is built or trained."""
+    entries = {entry.name: entry.model for _, listed, _ in grid.blocks for entry in listed}
+    for model in entries.values():
+        registry.model(model)
+    for name in choices.models:
+        if name not in entries:
+            registry.model(name)
+    for name in choices.data:
+        if choices.tasks and name not in choices.tasks:
+            raise UsageError(f"data for task {name!r}, but only {', '.join(choices.tasks)} was asked for")
+    owners = {*entries, *entries.values(), *choices.models, *listed_tasks, *choices.tasks}
+    for name in choices.parameters:
+        if name not in owners:
+            raise unknown_name("model or task", name, owners, hint="(-p NAME.OPTION=VALUE)")
+
+
+def _data(registry: Registry, task: TaskSpec, choices: Choices, preset: presets.Preset) -> _Data:
+    if task.name in choices.data:
+        path = choices.data[task.name]
+        info = file_info(path, task)
+        source = DataSource("file", info.content_sha256, str(path.absolute()))
+        return _Data(source, info.slice_count("train"), info.paired)
+    values = options.resolve(task.name, task.options, choices.parameters.get(task.name, {}))
+    build, key = _build(registry.task(task.name), preset, values, choices.data_seed, choices.datasets)
+    return _Data(DataSource("embedded", key, build.path), preset.data.train * preset.data.slices, build=build)
+
+
+def build_job(registry: Registry, task: str, preset: str, seed: int, datasets: Path) -> BuildJob:
+    """The job that builds a task's embedded data with its default options.
+
+    Raises:
+        UsageError: no such task or preset.
+    """
+    offer = registry.task(task)
+    return _build(offer, presets.preset(preset), options.resolve(task, offer.spec.options), seed, datasets)[0]
+
+
+def _build(
+    offer: Offer[TaskSpec], preset: presets.Preset, values: Mapping[str, Any], seed: int, datasets: Path
+) -> tuple[BuildJob, str]:
+    """The job that builds a task's data, and the hash of everything that determines them."""
+    task = offer.spec
+    key = sha256_of(
+        {
+            "task": task.name,
+            "data_version": task.data_version,
+            "size": asdict(preset.data),
+            "seed": seed,
+            "options": values,
+            "source": source_sha256(offer.plugin.module),
+            "libraries": {name: library_version(name) for name in ("numpy", "scipy")},
+        }
+    )
+    path = (datasets / f"{task.name}-{preset.name}-s{seed}-{key[:10]}.h5").absolute()
+    return BuildJob(task.name, str(path), preset.data, seed, values), key
+
+
+def file_info(path: Path, task: TaskSpec) -> DatasetInfo:
+    """What a user's file says of itself, after checking that it is data for this task.
+
+    Raises:
+        DatasetError: the file is missing, broken, for another task, or its target has another unit.
+    """
+    from benchmark.data.format.reader import Dataset
+    from benchmark.errors import DatasetError
+
+    with Dataset(path) as dataset:
+        info = dataset.info
+    if info.task != task.name:
+        raise DatasetError(
+            f"{path}: its data are for task {info.task!r}, not {task.name!r}; "
+            f"give it as --data {info.task}={path}, or import it with --task {task.name}"
+        )
+    if info.target.unit != task.target_unit:
+        raise DatasetError(
+            f"{path}: its target is in {info.target.unit}, task {task.name!r} needs {task.target_unit}; "
+            "import with the right --target-unit or give it to another task"
+        )
+    return info
+
+
+def _cell(
+    registry: Registry,
+    task: TaskSpec,
+    entry: Entry,
+    profile: str,
+    seed: int,
+    preset: presets.Preset,
+    data: _Data,
+    choices: Choices,
+) -> PlannedCell:
+    offer = registry.model(entry.model)
+    model: ModelSpec = offer.spec
+    values = options.resolve(
+        model.name,
+        model.options,
+        model.presets.get(preset.name, {}),
+        entry.options,
+        choices.parameters.get(model.name, {}),
+        choices.parameters.get(entry.name, {}) if entry.name != model.name else {},
+    )
+    recipe = preset.recipe
+    for layer in (model.recipes.get(preset.name, {}), entry.recipes.get(preset.name, {}), choices.recipe):
+        recipe = recipe.changed(layer)
+    if model.kind == "trained" and data.slices and recipe.batch_size > data.slices:
+        raise UsageError(
+            f"{task.name}/{entry.name}: batches of {recipe.batch_size}, but only {data.slices} training slices; "
+            "give --recipe batch_size=..., or more data"
+        )
+    spec = CellSpec(
+        task=task.name,
+        model=entry.model,
+        name=entry.name,
+        seed=seed,
+        preset=preset.name,
+        precision=choices.precision,
+        options=values,
+        recipe=asdict(recipe),
+        dataset=data.source,
+        profile=model.profile or profile,
+        sources={"model": source_sha256(offer.plugin.module), "harness": harness_sha256()},
+        libraries={name: library_version(name) for name in NUMERIC_LIBRARIES},
+    )
+    skip = ""
+    if model.target_units and task.target_unit not in model.target_units:
+        skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
+    elif model.same_unit and task.source_unit != task.target_unit:
+        skip = f"{model.name} stays within a unit, {task.name} goes from {task.source_unit} to {task.target_unit}"
+    elif not data.slices and model.kind != "fixed":
+        skip = f"{model.name} learns, and {Path(data.source.path).name} is a test set without training patients"
+    elif not data.paired and model.kind != "fixed" and model.pairing == "paired":
+        skip = (
+            f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"
+        )
+    return PlannedCell(spec, model.cost, model.baseline, skip)

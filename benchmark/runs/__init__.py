@@ -1,0 +1,1 @@
+"""A run from outside: started, executed, observed, read back, verified, compared."""

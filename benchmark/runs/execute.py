@@ -1,0 +1,264 @@
+"""Run a plan: build what data are missing, run what cells are missing, write the leaderboards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from benchmark import executors
+from benchmark.cell.job import CellJob
+from benchmark.errors import BenchmarkError, PluginError
+from benchmark.executors import Event, Executor, Surroundings, Task
+from benchmark.plan.claim import CellSpec
+from benchmark.plan.expand import BuildJob, Plan, PlannedCell
+from benchmark.plan.file_tasks import task_of
+from benchmark.registry.plugins import Registry
+from benchmark.store.folder import RunFolder, bare_record
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, which changes no number."""
+
+    jobs: int = 0
+    """Cells at once; 0: as many as cores, or what the executor thinks right."""
+    device: str = "auto"
+    cuda_graphs: bool = False
+    timeout: float | None = None
+    rescore: bool = False
+    executor: str = "local"
+    executor_options: Mapping[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the user said, for ``run.json``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: number of cells by state."""
+
+    states: dict[str, int]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything is done or skipped for a reason, 1 when something failed."""
+        return 1 if set(self.states) - {"done", "skipped", "stale"} else 0
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Whom to tell: that cells are about to run (title, state now), and what happens to each."""
+
+    planned: Callable[[list[tuple[str, str]]], None] = lambda _: None
+    event: Callable[[Event], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+
+def run_plan(plan: Plan, folder: RunFolder, registry: Registry, settings: Settings, observer: Observer) -> Outcome:
+    """Bring a run folder to the state that the plan asks for. Cells that are done are not touched.
+
+    Raises:
+        UsageError: no such executor, or option of it.
+        BenchmarkError: the folder cannot be written, or another process is working on it.
+        KeyboardInterrupt: stopped by the user; what was running continues from its checkpoint next time.
+    """
+    executors.chosen(registry, settings.executor, settings.executor_options)
+    with _locked(folder):
+        folder.create(plan, registry.plugins, settings.options)
+        todo, kept = _sort_out(plan, folder, registry, settings)
+        observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
+        _check_files(plan, observer)
+        if todo:
+            _execute(plan, todo, folder, registry, settings, observer)
+        return Outcome(count_states(folder))
+
+
+def count_states(folder: RunFolder) -> dict[str, int]:
+    """Number of cells by state; stale ones included."""
+    states: dict[str, int] = {}
+    for record in folder.records():
+        states[record["state"]] = states.get(record["state"], 0) + 1
+    return states
+
+
+@contextlib.contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.lock_path, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise BenchmarkError(
+            f"another 'benchmark run' is working on {folder.path}; wait for it, or choose another folder "
+            "with --results or --name"
+        ) from None
+    except OSError as error:
+        raise BenchmarkError(
+            f"cannot write the run folder {folder.path}: {error.strerror or error}; choose another with --results"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_files(plan: Plan, observer: Observer) -> None:
+    """The user's data files have to be sound before anything is trained on them."""
+    files = {cell.spec.dataset.path: cell.spec.task for cell in plan.cells if cell.spec.dataset.kind == "file"}
+    if files:
+        from benchmark.data.checks import file as checks
+
+        for path, task in files.items():
+            observer.say(f"checking {path} for {task}")
+            checks.require(Path(path))
+
+
+def _sort_out(
+    plan: Plan, folder: RunFolder, registry: Registry, settings: Settings
+) -> tuple[list[PlannedCell], list[tuple[PlannedCell, str]]]:
+    """Cells that must run, and those that stay as they are with their state."""
+    todo, kept = [], []
+    for cell in plan.cells:
+        record = folder.cell(cell.spec.id).read()
+        if cell.skip:
+            folder.cell(cell.spec.id).write(
+                bare_record(cell.spec, baseline=cell.baseline, state="skipped", reason=cell.skip)
+            )
+            kept.append((cell, "skipped"))
+        elif record and record["state"] == "done" and not folder.cell(cell.spec.id).damage(record):
+            if settings.rescore or not _up_to_date(registry, cell.spec, record):
+                todo.append(cell)
+            else:
+                kept.append((cell, "done"))
+        else:
+            todo.append(cell)
+    return todo, kept
+
+
+def _up_to_date(registry: Registry, spec: CellSpec, record: Mapping[str, Any]) -> bool:
+    """Whether scores and downstream measures were made by what is installed now."""
+    from benchmark.scoring.downstream import measure_key
+    from benchmark.scoring.score import score_key
+
+    task = task_of(registry, spec.task, Path(spec.dataset.path))
+    return (record["score_key"], record.get("measure_key", "")) == (
+        score_key(registry, spec.profile),
+        measure_key(registry, task),
+    )
+
+
+def _execute(
+    plan: Plan,
+    todo: list[PlannedCell],
+    folder: RunFolder,
+    registry: Registry,
+    settings: Settings,
+    observer: Observer,
+) -> None:
+    surroundings = Surroundings(settings.jobs, settings.timeout, _preload(todo, registry), folder.path, observer.say)
+    executor = executors.make(registry, settings.executor, settings.executor_options, surroundings)
+    broken = _build_data(plan, todo, executor, settings.executor, observer)
+    tasks: dict[str, tuple[Task, PlannedCell]] = {}
+    for cell in sorted(todo, key=lambda cell: -cell.cost):
+        if cell.spec.task in broken:
+            reason = f"its data could not be built: {broken[cell.spec.task]}"
+            _record(folder, cell, "failed", reason)
+            observer.event(Event("finished", cell.spec.title, "failed", reason))
+            continue
+        tasks[cell.spec.title] = (Task(cell.spec.title, _job(cell, folder, settings)), cell)
+
+    open_ = dict.fromkeys(tasks)
+
+    def notify(event: Event) -> None:
+        if event.title not in open_:
+            return
+        if event.kind == "finished":
+            del open_[event.title]
+            _settle(folder, tasks[event.title][1], event)
+        observer.event(event)
+
+    try:
+        with _executors_faults(settings.executor):
+            executor.run([task for task, _ in tasks.values()], notify)
+        for title in list(open_):
+            notify(Event("finished", title, "failed", f"executor {settings.executor} did not say how it ended"))
+    except KeyboardInterrupt:
+        for _, cell in tasks.values():
+            record = folder.cell(cell.spec.id).read()
+            if record and record["state"] == "running":
+                _record(folder, cell, "planned", "interrupted; continues from its checkpoint")
+        raise
+
+
+def _job(cell: PlannedCell, folder: RunFolder, settings: Settings) -> CellJob:
+    cell_folder = folder.cell(cell.spec.id)
+    record = cell_folder.read()
+    scored_only = bool(record and record["state"] == "done" and not cell_folder.damage(record))
+    return CellJob(cell.spec, cell_folder, cell.baseline, settings.device, scored_only, settings.cuda_graphs)
+
+
+def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:
+    """Make sure that what the worker said, or could not say any more, stands in the record."""
+    record = folder.cell(cell.spec.id).read()
+    if record is None or record["state"] == "running" or event.state == "timeout":
+        _record(folder, cell, event.state if event.state != "done" else "failed", event.reason or "left no record")
+
+
+def _record(folder: RunFolder, cell: PlannedCell, state: str, reason: str) -> None:
+    """Write a bare record; on a full disk there is nothing more to do than to say so at the end."""
+    with contextlib.suppress(OSError):
+        folder.cell(cell.spec.id).write(bare_record(cell.spec, baseline=cell.baseline, state=state, reason=reason))
+
+
+@contextlib.contextmanager
+def _executors_faults(name: str) -> Iterator[None]:
+    """What an executor raises is one line that names it; :class:`BenchmarkError` speaks for itself."""
+    try:
+        yield
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"executor {name}: {type(error).__name__}: {error}; the same command with --executor local goes on"
+        ) from error
+
+
+def _build_data(
+    plan: Plan, todo: list[PlannedCell], executor: Executor, name: str, observer: Observer
+) -> dict[str, str]:
+    """Build the embedded data sets that are needed and missing; returns reasons by task for those that failed."""
+    needed = {cell.spec.task for cell in todo}
+    missing = [job for job in plan.builds if job.task in needed and not Path(job.path).is_file()]
+    if not missing:
+        return {}
+    observer.say(f"building data: {', '.join(job.task for job in missing)}")
+    with _executors_faults(name):
+        outcome = executor.run([Task(job.task, job) for job in missing], lambda _: None)
+    ended = {job.task: outcome.get(job.task, ("failed", f"executor {name} did not build them")) for job in missing}
+    return {task: reason for task, (state, reason) in ended.items() if state != "done"}
+
+
+def build_data(jobs: list[BuildJob], settings: Settings, registry: Registry) -> Mapping[str, tuple[str, str]]:
+    """Build data sets, several at once; returns state and reason by task."""
+    modules = [registry.task(job.task).spec.factory.partition(":")[0] for job in jobs]
+    surroundings = Surroundings(settings.jobs, settings.timeout, modules, Path(), lambda _: None)
+    executor = executors.make(registry, "local", {}, surroundings)
+    return executor.run([Task(job.task, job) for job in jobs], lambda _: None)
+
+
+def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
+    """The modules behind the plan's components, for the fork server."""
+    from benchmark.scoring.downstream import measures_for
+
+    specs: list[CellSpec] = [cell.spec for cell in cells]
+    factories = [registry.model(name).spec.factory for name in dict.fromkeys(spec.model for spec in specs)]
+    for profile in dict.fromkeys(spec.profile for spec in specs):
+        factories += [registry.metric(use.metric).spec.factory for use in registry.profile(profile).spec.metrics]
+    for name, path in {spec.task: spec.dataset.path for spec in specs}.items():
+        task = task_of(registry, name, Path(path))
+        factories += [offer.spec.factory for offer in measures_for(registry, task).values()]
+    return list(dict.fromkeys(factory.partition(":")[0] for factory in factories))

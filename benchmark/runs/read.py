@@ -1,0 +1,298 @@
+"""Runs read back: ``benchmark.load_run`` gives a :class:`Run`, which gives its cells and leaderboards.
+
+Light: torch is imported only where a trained model is asked for, numpy and HDF5 only where arrays are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import BenchmarkError, UsageError
+from benchmark.registry.plugins import registry
+from benchmark.store.folder import CellFolder, RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmark.data.format.reader import Sides
+    from benchmark.inference.trained_cell import TrainedCell
+    from benchmark.leaderboard import Leaderboard
+    from benchmark.runs.compare import RunComparison
+
+FINE = frozenset({"done", "skipped", "stale"})
+"""States that leave nothing to be done."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The translation of one study: ``values`` float32 ``(Z, H, W)`` in ``unit``, the target's."""
+
+    patient: str
+    study: str
+    values: NDArray[np.float32]
+    unit: str
+    images: Sides | None = None
+    """Source, target and region ``(Z, H, W)`` of the study with its spacing, where they were asked for."""
+
+
+class Cell:
+    """One task, model and seed of a run, as it stood on disk when it was read."""
+
+    def __init__(self, run: Path, record: Mapping[str, Any]) -> None:
+        self._run = run
+        self.record = record
+        """Everything that ``record.json`` says."""
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.title} {self.state}{f': {self.reason}' if self.reason else ''}>"
+
+    @property
+    def id(self) -> str:
+        """Sixteen hex digits: the hash of what the cell claims."""
+        return str(self.record["id"])
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return str(self.record["task"])
+
+    @property
+    def name(self) -> str:
+        """The model's name in the grid, which is also its row in leaderboards."""
+        return str(self.record["name"])
+
+    @property
+    def seed(self) -> int:
+        """The training seed."""
+        return int(self.record["seed"])
+
+    @property
+    def title(self) -> str:
+        """How people refer to it: task/name/seed."""
+        return f"{self.task}/{self.name}/s{self.seed}"
+
+    @property
+    def state(self) -> str:
+        """``planned``, ``running``, ``done``, ``failed``, ``timeout``, ``skipped`` or ``stale``."""
+        return str(self.record["state"])
+
+    @property
+    def reason(self) -> str:
+        """Why it is not done."""
+        return str(self.record.get("reason") or "")
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self._folder.path
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Mean over patients by metric; ``None`` where a metric has no value. Empty unless done."""
+        return {metric: score.get("mean") for metric, score in self.record.get("scores", {}).items()}
+
+    def patients(self, metric: str) -> dict[str, float | None]:
+        """A metric's value of every test patient, averaged over slices; ``None`` where it is undefined.
+
+        Raises:
+            UsageError: the cell has no such metric, or none of patients.
+        """
+        from benchmark.errors import unknown_name
+
+        scores = self.record.get("scores", {})
+        if metric not in scores:
+            raise unknown_name("metric", metric, scores, hint=f"({self.title} is {self.state})")
+        return dict(scores[metric].get("patients") or {})
+
+    def table(self) -> dict[str, list[Any]]:
+        """All scores, column by column: one row for each slice or volume and metric, as ``pandas.DataFrame`` takes it.
+
+        Raises:
+            BenchmarkError: the cell is not done, or its file was altered.
+        """
+        import pyarrow.parquet as pq
+
+        path = self._payload("scores.parquet")
+        columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+        return columns
+
+    def predictions(self, *, images: bool = False) -> Iterator[Prediction]:
+        """The translations of the test split, one study in memory at a time.
+
+        ``images``: give the source, target and region of each beside it, from the data set that the run used.
+
+        Raises:
+            BenchmarkError: the cell is not done, its file was altered, or the data set is not there any more.
+        """
+        from benchmark.data.format.chunks import read_array
+        from benchmark.data.format.reader import Dataset, guarded, open_file
+        from benchmark.data.format.schema import CaseKey, text
+
+        path = self._payload("predictions.h5")
+        with contextlib.ExitStack() as opened:
+            dataset = opened.enter_context(Dataset(self._dataset)) if images else None
+            if dataset is not None and dataset.info.content_sha256 != self.record["dataset"]["content_sha256"]:
+                raise BenchmarkError(f"{dataset.path}: is not the data set any more that {self.title} was made from")
+            opened.enter_context(guarded(str(path)))
+            file = opened.enter_context(open_file(path))
+            unit = text(file.attrs["unit"])
+            for patient in file:
+                for study in file[patient]:
+                    values = read_array(file[f"{patient}/{study}"]).astype("float32", copy=False)
+                    sides = dataset.load_sides(CaseKey(patient, study)) if dataset is not None else None
+                    yield Prediction(patient, study, values, unit, sides)
+
+    def log(self) -> list[dict[str, Any]]:
+        """What was logged in training: steps with losses and images/s, and the validation error; empty without."""
+        try:
+            lines = self._folder.file("log.jsonl").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def load(self, device: str = "auto") -> TrainedCell:
+        """The trained model, as it was scored; imports torch. :mod:`benchmark.inference.translate` uses it on volumes.
+
+        Raises:
+            UsageError: the cell is not done, or its model draws images and translates none.
+            BenchmarkError: its files are damaged.
+        """
+        from benchmark.inference.trained_cell import load_cell
+
+        return load_cell(f"{self._run}/{self.id}", registry(), device)
+
+    @property
+    def _dataset(self) -> Path:
+        return Path(self.record["spec"]["dataset"]["path"])
+
+    @property
+    def _folder(self) -> CellFolder:
+        return RunFolder(self._run).cell(self.id)
+
+    def _payload(self, name: str) -> Path:
+        """A file of a finished cell, after its hash was compared."""
+        if self.state != "done":
+            raise BenchmarkError(f"{self.title} is {self.state}{f' ({self.reason})' if self.reason else ''}")
+        if damage := self._folder.damage({"files": {name: self.record["files"].get(name, "")}}):
+            raise BenchmarkError(f"{self.title}: {damage}; run the grid again")
+        return self._folder.file(name)
+
+
+class Run:
+    """A run folder. Cells are read from disk each time they are asked for, so a running one can be watched."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._store = RunFolder(path)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}: {', '.join(f'{count} {state}' for state, count in self.states.items())}>"
+
+    def __iter__(self) -> Iterator[Cell]:
+        """Every cell, whatever its state; the first record is read when the first cell is wanted."""
+        return (Cell(self.path, record) for record in self._store.stream())
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Everything that ``run.json`` says: grid, preset, seeds, plugins, environment, planned cells.
+
+        Raises:
+            BenchmarkError: it is damaged.
+        """
+        return self._store.about()
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many cells are in which state."""
+        counts: dict[str, int] = {}
+        for record in self._store.stream():
+            counts[record["state"]] = counts.get(record["state"], 0) + 1
+        return dict(sorted(counts.items()))
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell is done, or skipped for a reason."""
+        return self.states.keys() <= FINE
+
+    def cells(self, *, verify: bool = False) -> list[Cell]:
+        """All cells; with ``verify`` the files of done ones are hashed, and an altered one makes them ``failed``."""
+        return [Cell(self.path, record) for record in self._store.stream(verify=verify)]
+
+    def find(self, cell: str, *, verify: bool = False) -> list[Cell]:
+        """The cells that a text means: an id, the start of one, or task/model/s0.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = [one for one in self.cells(verify=verify) if one.id.startswith(cell) or one.title == cell]
+        if not found:
+            raise UsageError(f"no cell {cell!r} in {self.path}; see 'benchmark status {self.path}'")
+        return found
+
+    def cell(self, cell: str) -> Cell:
+        """The one cell of the plan that a text means: an id, the start of one, or task/model/s0.
+
+        Raises:
+            UsageError: there is none, or several.
+        """
+        found = self.find(cell)
+        current = [one for one in found if one.state != "stale"] or found
+        if len(current) > 1:
+            raise UsageError(f"{cell!r} means {len(current)} cells: {', '.join(one.title for one in current[:4])}")
+        return current[0]
+
+    def leaderboard(self) -> Leaderboard:
+        """The leaderboards, derived from the cells anew: a table for each task, data set, profile and preset."""
+        from benchmark.leaderboard import build
+
+        specs = {kind: {name: each.spec for name, each in registry().all(kind).items()} for kind in ("metric", "task")}
+        published = self.about.get("published", ())
+        return build(self._store.stream(), specs["metric"], specs["task"], published, self._store.unreadable())
+
+    def compare(self, after: Run, metric: str | None = None) -> RunComparison:
+        """Did a change help? This run and a later one, paired by task, model, seed and patient.
+
+        ``metric``: one metric, or ``all``; by default each task's primary one.
+
+        Raises:
+            UsageError: other data or other profiles, or nothing in common.
+        """
+        from benchmark.runs.compare import compare
+
+        metrics = {name: offer.spec for name, offer in registry().all("metric").items()}
+        return compare(self._store.stream(), after._store.stream(), metrics, metric)
+
+    def verify(self) -> Iterator[tuple[Cell, str]]:
+        """Score the stored predictions of every cell again: each that is neither stale nor skipped, and what is wrong.
+
+        The text is empty where the numbers come out again to the last digit. Imports torch where a metric does.
+        """
+        from benchmark.runs.verify import examine
+
+        for cell in self.cells(verify=True):
+            if cell.state not in ("stale", "skipped"):
+                yield cell, examine(self._store, cell.record, registry())
+
+
+def load_run(path: str | Path | None = None) -> Run:
+    """A run that was made before: its folder, or a folder that holds one run; by default the latest under results/.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    start = Path("results") if path is None else Path(path)
+    if (start / "run.json").is_file():
+        return Run(start)
+    runs = sorted(start.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise UsageError(f"no run in {start}; give the folder that 'benchmark run' printed")
+    if path is not None and len(runs) > 1:
+        names = ", ".join(str(file.parent) for file in runs[-5:])
+        raise UsageError(f"{start} holds {len(runs)} runs; give one of them: {names}")
+    return Run(runs[-1].parent)

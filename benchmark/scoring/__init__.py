@@ -1,0 +1,1 @@
+"""From stored predictions to scores: images prepared, metrics applied, slices averaged to patients."""
