@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.intensity import Window
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.intensity import Window
 
 SOURCE = Side("MR T1", "a.u.", Window(0.5, 99.5, "percentile"))
 TARGET = Side("CT", "HU", Window(-1024.0, 2000.0))

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmark.cell.augmentation import Augmentation
 from benchmark.cell.batches import Batches, Slices
+from benchmark.contracts.presets import PRESETS
 from benchmark.data.format.reader import Dataset
-from benchmark.presets import PRESETS
 
 CPU = torch.device("cpu")
 FULL = Augmentation(jitter=286 / 256, mirrored_axis=-1, not_mirrored="")

@@ -11,10 +11,10 @@ import pytest
 from planted_faults import failures
 
 from benchmark import TaskSpec
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.intensity import Window
 from benchmark.testing import TaskTests
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.contracts.presets import PRESETS
 from benchmark.contracts.specs import TaskSpec
-from benchmark.presets import PRESETS
 from benchmark.registry.plugins import registry
 
 PAGES = sorted((Path(__file__).parents[1] / "datasets").glob("*.md"))

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_datasets import Arrays, write
 
+from benchmark.contracts.intensity import Window
 from benchmark.data.checks.file import Problem, check, require
 from benchmark.data.checks.identity import _of_value
 from benchmark.data.format import croissant
 from benchmark.data.format.schema import Side, array_sha256
 from benchmark.data.format.writer import content_sha256
 from benchmark.errors import DatasetError
-from benchmark.intensity import Window
 
 CASE = "cases/test3/s1"
 TEST = [f"test{number}" for number in range(10)]

@@ -18,6 +18,7 @@ from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from numpy.typing import NDArray
 from small_datasets import TARGET, write
 
+from benchmark.contracts.intensity import Window
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Origin, Side, origins_from_json
 from benchmark.data.format.writer import DatasetWriter
@@ -25,7 +26,6 @@ from benchmark.data.volumes.export import MANIFEST, Exported, export
 from benchmark.data.volumes.geometry import VIEWS, CaseFault, Volume, slicing
 from benchmark.data.volumes.nifti import read
 from benchmark.errors import DatasetError, UsageError
-from benchmark.intensity import Window
 
 ORIENTATIONS = [
     "".join(sides) for axes in itertools.permutations(("LR", "AP", "IS")) for sides in itertools.product(*axes)

@@ -13,6 +13,7 @@ from command_line import CommandLine
 from small_datasets import SOURCE, Arrays, anatomy, write
 
 from benchmark import atomic
+from benchmark.contracts.intensity import Window
 from benchmark.data.contact_sheet import contact_sheet, draw
 from benchmark.data.format import croissant
 from benchmark.data.format.reader import Dataset
@@ -20,7 +21,6 @@ from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.summary import summary
 from benchmark.errors import DatasetError
-from benchmark.intensity import Window
 
 
 def size_of_png(path: Path) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.intensity import IntensityMap, Window
+from benchmark.contracts.intensity import IntensityMap, Window
 
 LIMITS = st.floats(-1e5, 1e5, allow_nan=False)
 EVERY_INT16 = np.arange(-(2**15), 2**15, dtype=np.int16)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from small_datasets import SOURCE, TARGET, Arrays, anatomy, write
 
+from benchmark.contracts.intensity import Window
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey, Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.errors import DatasetError
-from benchmark.intensity import Window
 
 IDENTIFIERS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))

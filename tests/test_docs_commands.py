@@ -23,7 +23,7 @@ from scanner_files import body, ct
 from small_datasets import write
 
 import benchmark
-from benchmark import options
+from benchmark.contracts import options
 from benchmark.contracts.protocols import Batch
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side, Window

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.orientation import view_of
 from benchmark.data.volumes.geometry import VIEWS, Volume, slicing
 from benchmark.data.volumes.nifti import read, write
 from benchmark.inference.trained_cell import TrainedCell
 from benchmark.inference.translate import translate, translate_file
-from benchmark.intensity import IntensityMap
 
 HU = IntensityMap("HU", -1024.0, 2000.0)
 

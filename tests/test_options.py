@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from benchmark import options
+from benchmark.contracts import options
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import UsageError
 from benchmark.cli.run import _recipe
-from benchmark.presets import PRESETS, Recipe
+from benchmark.contracts.presets import PRESETS, Recipe
 from benchmark.runs.start import recipe_changes
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from benchmark import MetricSpec, MetricUse, ProfileSpec, Unavailable, hookimpl
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Estimate, Images
 from benchmark.data.format.reader import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import PluginError, UsageError
-from benchmark.intensity import IntensityMap
 from benchmark.registry import plugins
 from benchmark.scoring.prepare import Study, prepare, prepared
 from benchmark.scoring.score import Scores, make_judge, profile_definition, score_studies

@@ -20,12 +20,12 @@ from benchmark.cell.device import choose_device
 from benchmark.cell.step import as_numbers, make_stepper
 from benchmark.cell.train import Loop, initial_seed, read_log
 from benchmark.cell.translate import translate_split, translate_volume
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import Batch
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.errors import Interrupted
-from benchmark.intensity import Window
 
 
 class Noisy:

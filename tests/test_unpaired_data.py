@@ -14,6 +14,7 @@ from small_datasets import write as write_pairs
 
 from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec
 from benchmark.cell.batches import Batches, Slices
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.specs import MetricUse
 from benchmark.data.checks import file as checks
 from benchmark.data.contact_sheet import contact_sheet
@@ -21,7 +22,6 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.summary import summary
-from benchmark.intensity import Window
 from benchmark.plan.expand import Choices, make_plan
 from benchmark.plan.grid import parse_grid
 from benchmark.registry.plugins import Offer, Plugin, Registry

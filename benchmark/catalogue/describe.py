@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmark import executors, options, presets
+from benchmark import executors
+from benchmark.contracts import options, presets
 from benchmark.contracts.specs import Component
 from benchmark.errors import BenchmarkError, UsageError, unknown_name
 from benchmark.registry.plugins import Registry, registry

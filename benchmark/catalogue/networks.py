@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark import options as option_values
+from benchmark.contracts import options as option_values
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import Preset
 from benchmark.contracts.protocols import ModelContext, TaskInfo
 from benchmark.contracts.specs import ModelSpec
-from benchmark.intensity import IntensityMap
-from benchmark.presets import Preset
 
 if TYPE_CHECKING:
     from torch import nn

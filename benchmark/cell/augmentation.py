@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from benchmark.presets import Recipe
+    from benchmark.contracts.presets import Recipe
 
 
 @dataclass(frozen=True)

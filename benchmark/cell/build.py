@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark import options
 from benchmark.cell import checkpoints
 from benchmark.cell.train import initial_seed
+from benchmark.contracts import options
+from benchmark.contracts.presets import Recipe
 from benchmark.contracts.protocols import ModelContext, TaskInfo
 from benchmark.contracts.specs import ModelSpec
 from benchmark.data.format.facts import DataFacts
 from benchmark.plan.claim import CellSpec
-from benchmark.presets import Recipe
 
 if TYPE_CHECKING:
     import torch

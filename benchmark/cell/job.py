@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.contracts.presets import DataSize
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob
-from benchmark.presets import DataSize
 from benchmark.store.folder import CellFolder
 
 STOP = "stop"

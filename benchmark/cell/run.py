@@ -24,12 +24,12 @@ from benchmark.cell.job import CellJob, Progress
 from benchmark.cell.stages import score_stages
 from benchmark.cell.train import Loop, Trained, read_log
 from benchmark.cell.translate import translate_split
+from benchmark.contracts.presets import Recipe
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.file_tasks import task_of
-from benchmark.presets import Recipe
 from benchmark.registry.plugins import Registry
 from benchmark.scoring.downstream import Measured, measure, measure_key
 from benchmark.scoring.score import make_judge, score, score_key, write_rows

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark import atomic
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import PREDICTIONS_SCHEMA, STORED, set_text
 from benchmark.errors import BenchmarkError, TrainingDiverged
-from benchmark.intensity import IntensityMap
 
 BATCH = 8
 

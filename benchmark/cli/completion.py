@@ -88,7 +88,7 @@ def parameters(incomplete: str) -> Suggestions:
             if field.name.startswith(rest)
         ]
     if kind == "model":  # whose full description would import torch
-        from benchmark.options import describe as described
+        from benchmark.contracts.options import describe as described
 
         options = described(offers[kind][owner].spec.options)
     else:
@@ -105,7 +105,7 @@ def recipe(incomplete: str) -> Suggestions:
     """Completes ``FIELD=`` of a recipe."""
     import dataclasses
 
-    from benchmark.presets import Recipe
+    from benchmark.contracts.presets import Recipe
 
     return [f"{field.name}=" for field in dataclasses.fields(Recipe) if field.name.startswith(incomplete)]
 

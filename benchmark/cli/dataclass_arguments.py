@@ -9,8 +9,8 @@ import typing
 from pathlib import Path
 from typing import Any
 
+from benchmark.contracts.options import coerce
 from benchmark.contracts.specs import ImporterSpec
-from benchmark.options import coerce
 
 
 def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, Path]:

@@ -25,9 +25,9 @@ def degrade(
     ] = None,
 ) -> None:
     """Degrade imported clean images: the image becomes the target, a simulator makes the source."""
-    from benchmark import options
     from benchmark.cli.listing import settings
     from benchmark.cli.text import count, echo
+    from benchmark.contracts import options
     from benchmark.data.degrading import Request
     from benchmark.data.degrading import degrade as make
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from benchmark.cli import completion
+from benchmark.contracts.presets import PRESETS
 from benchmark.errors import Interrupted, UsageError
-from benchmark.presets import PRESETS
 
 if TYPE_CHECKING:
     from benchmark.runs.start import Device, PlannedRun, Precision

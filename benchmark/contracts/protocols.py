@@ -2,7 +2,7 @@
 
 Images inside the harness are single-channel: ``(N, 1, H, W)`` float32 tensors in [-1, 1] for models,
 ``(Z, H, W)`` float64 arrays in physical units for metrics (:class:`Images`). The map between the two is the
-data set's :class:`benchmark.intensity.IntensityMap`.
+data set's :class:`benchmark.contracts.intensity.IntensityMap`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmark.intensity import IntensityMap
-from benchmark.presets import DataSize, Recipe
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import DataSize, Recipe
 
 if TYPE_CHECKING:
     import numpy as np

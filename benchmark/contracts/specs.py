@@ -77,7 +77,7 @@ class ModelSpec(Component):
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Per preset, the defaults of ``options`` that differ there."""
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Per preset, fields of :class:`benchmark.presets.Recipe` that differ for this model."""
+    """Per preset, fields of :class:`benchmark.contracts.presets.Recipe` that differ for this model."""
     source: str = ""
     """The paper, as it should be cited."""
 

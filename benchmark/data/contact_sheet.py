@@ -11,9 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.reader import Dataset, DatasetInfo, Sides
 from benchmark.data.format.schema import SPLITS, Side
-from benchmark.intensity import IntensityMap
 
 if TYPE_CHECKING:
     import numpy as np

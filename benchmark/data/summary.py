@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.reader import Dataset, DatasetInfo, guarded
 from benchmark.data.format.schema import SCHEMA, SPLITS, Side
-from benchmark.intensity import IntensityMap
 
 
 def summary(path: Path | str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from benchmark import options
 from benchmark.cell.job import CellJob, Progress
+from benchmark.contracts import options
 from benchmark.contracts.specs import ExecutorSpec
 from benchmark.errors import PluginError
 from benchmark.plan.expand import BuildJob

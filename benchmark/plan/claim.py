@@ -18,13 +18,10 @@ NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
 
 HARNESS = Path(__file__).parent.parent
 
-GROUND = "."
-"""The modules that lie in no room: options, recipes, intensity maps, and what everything else stands on."""
-
-TRAINING = (GROUND, "contracts", "data/format", "pretrained", "cell")
+TRAINING = ("contracts", "data/format", "pretrained", "cell")
 """Rooms of the harness that decide what is trained and translated: their code belongs to every claim."""
 
-SCORING = (GROUND, "contracts", "data/format", "pretrained", "scoring")
+SCORING = ("contracts", "data/format", "pretrained", "scoring")
 """Rooms that decide what stored predictions score: their code belongs to every score's key."""
 
 
@@ -96,12 +93,7 @@ def library_version(name: str) -> str:
 @cache
 def harness_sha256(rooms: tuple[str, ...] = TRAINING) -> str:
     """Hash of the harness's own code in these rooms, without their comments."""
-    return code_sha256(HARNESS, [file for room in rooms for file in sources_of(room)])
-
-
-def sources_of(room: str) -> list[Path]:
-    """The files of a room, those of the rooms inside it included; of the ground only the modules themselves."""
-    return sorted(HARNESS.glob("*.py")) if room == GROUND else files_below(HARNESS / room)
+    return code_sha256(HARNESS, [file for room in rooms for file in files_below(HARNESS / room)])
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmark import options
+from benchmark.contracts import options
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.contracts.specs import TaskSpec
 from benchmark.data.checks import file as checks

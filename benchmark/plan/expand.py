@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import options, presets
 from benchmark.atomic import sha256_of
+from benchmark.contracts import options, presets
 from benchmark.contracts.specs import ModelSpec, TaskSpec
 from benchmark.errors import UsageError, unknown_name
 from benchmark.plan.claim import NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version

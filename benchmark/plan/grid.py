@@ -34,11 +34,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark import options
+from benchmark.contracts import options
+from benchmark.contracts.presets import PRESETS, Recipe
 from benchmark.contracts.specs import GridSpec
 from benchmark.errors import UsageError, unknown_name
 from benchmark.plan.toml_lines import line_of
-from benchmark.presets import PRESETS, Recipe
 from benchmark.printable import printable
 from benchmark.registry.plugins import Registry
 

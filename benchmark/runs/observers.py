@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmark import options
+from benchmark.contracts import options
 from benchmark.contracts.specs import ObserverSpec
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.executors import Event

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark import presets
+from benchmark.contracts import presets
 from benchmark.errors import UsageError
 from benchmark.plan.expand import Choices, Plan, PlannedCell, make_plan
 from benchmark.plan.grid import load_grid

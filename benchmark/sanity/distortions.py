@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter, uniform_filter
 from scipy.ndimage import shift as moved
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.reader import Case
-from benchmark.intensity import IntensityMap
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmark import atomic, options
+from benchmark import atomic
+from benchmark.contracts import options
 from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.contracts.specs import MeasureSpec, TaskSpec
 from benchmark.data.format.reader import Dataset

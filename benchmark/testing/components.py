@@ -8,7 +8,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, TypeVar
 
-from benchmark import options as option_values
+from benchmark.contracts import options as option_values
 from benchmark.contracts.specs import Component
 from benchmark.errors import UsageError
 

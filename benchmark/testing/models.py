@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from benchmark import options as option_values
+from benchmark.contracts import options as option_values
 from benchmark.errors import UsageError
 from benchmark.testing import tiny
 from benchmark.testing.components import NOBODYS_OPTION

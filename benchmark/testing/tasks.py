@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark import options as option_values
+from benchmark.contracts import options as option_values
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.contracts.specs import ModelSpec, ProfileSpec, TaskSpec
 from benchmark.data.checks import file as checks
@@ -20,7 +21,6 @@ from benchmark.data.checks.problems import Problem
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import SPLITS
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.presets import DataSize
 from benchmark.registry.plugins import registry
 from benchmark.testing import tiny
 from benchmark.testing.components import NOBODYS_OPTION, ComponentTests, Elsewhere, load

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import options as option_values
 from benchmark.catalogue.networks import WINDOWS
 from benchmark.cell.job import CellJob
 from benchmark.cell.run import run_cell
+from benchmark.contracts import options as option_values
+from benchmark.contracts.intensity import Window
+from benchmark.contracts.presets import PRESETS
 from benchmark.contracts.protocols import Estimate, Images
 from benchmark.contracts.specs import MetricSpec, MetricUse, ModelSpec, ProfileSpec, TaskSpec
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.intensity import Window
 from benchmark.plan.claim import CellSpec, DataSource
-from benchmark.presets import PRESETS
 from benchmark.registry.plugins import Offer, Plugin, Registry
 from benchmark.store.folder import CellFolder
 from benchmark.testing import phantoms

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmark_medical import benchmark_tasks
 
+from benchmark.contracts.presets import DataSize, preset
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.contracts.specs import TaskSpec
-from benchmark.presets import DataSize, preset
 
 
 def built(spec: TaskSpec, size: DataSize, folder: Path) -> tuple[float, int]:

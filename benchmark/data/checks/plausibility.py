@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.schema import CaseKey, Side
-from benchmark.intensity import IntensityMap
 
 if TYPE_CHECKING:
     import numpy as np

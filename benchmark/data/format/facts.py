@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.intensity import IntensityMap
+from benchmark.contracts.intensity import IntensityMap
 
 if TYPE_CHECKING:
     from benchmark.data.format.reader import Dataset

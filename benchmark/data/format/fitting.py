@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.schema import CaseKey, Side
 from benchmark.errors import DatasetError
-from benchmark.intensity import IntensityMap
 
 if TYPE_CHECKING:
     import h5py

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.schema import (
     ROLES,
@@ -24,7 +25,6 @@ from benchmark.data.format.schema import (
     text,
 )
 from benchmark.errors import BenchmarkError, DatasetError
-from benchmark.intensity import IntensityMap
 
 if TYPE_CHECKING:
     import h5py

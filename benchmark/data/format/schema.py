@@ -35,8 +35,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.contracts.intensity import IntensityMap, Window
 from benchmark.errors import DatasetError
-from benchmark.intensity import IntensityMap, Window
 
 if TYPE_CHECKING:
     import h5py

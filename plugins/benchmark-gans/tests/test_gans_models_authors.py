@@ -15,7 +15,8 @@ from benchmark_gans.networks.pan import PanDiscriminator, PanGenerator
 from benchmark_gans.networks.ublock import CasNet, UBlock
 from torch import nn
 
-from benchmark import UsageError, options
+from benchmark import UsageError
+from benchmark.contracts import options
 
 SYSTEMS = {
     "medgan": ("medgan", "authors", (32, 32)),

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from benchmark_gans.tissue_classes import TissueClasses, dice
 
 from benchmark import UsageError
-from benchmark.intensity import IntensityMap
+from benchmark.contracts.intensity import IntensityMap
 
 HU = IntensityMap("HU", -1024.0, 2000.0)
 TRAINED = ("two-stage", "dual-gan", "pix2pix-gdl", "unet-l2")

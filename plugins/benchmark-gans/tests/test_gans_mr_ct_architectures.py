@@ -15,7 +15,7 @@ from benchmark_gans.training import apply
 from torch.optim import Adam, RMSprop
 
 from benchmark import UsageError
-from benchmark.presets import PRESETS
+from benchmark.contracts.presets import PRESETS
 
 NAMES = ("two-stage", "dual-gan")
 ARCHITECTURES = ("protocol", "authors")

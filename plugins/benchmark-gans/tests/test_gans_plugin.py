@@ -10,10 +10,10 @@ from importlib.resources import files
 import pytest
 from benchmark_gans import benchmark_checks, benchmark_grids, benchmark_models
 
-from benchmark import options
 from benchmark.catalogue.networks import networks
+from benchmark.contracts import options
+from benchmark.contracts.presets import PRESETS
 from benchmark.plan.grid import parse_grid
-from benchmark.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
 DENOISERS = {"gaussian", "nl-means", "wavelet", "tv"}

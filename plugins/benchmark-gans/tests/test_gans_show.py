@@ -10,9 +10,9 @@ import sys
 import pytest
 from benchmark_gans import benchmark_models
 
-from benchmark import options
 from benchmark.catalogue.networks import networks
-from benchmark.presets import PRESETS
+from benchmark.contracts import options
+from benchmark.contracts.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
 TRAINED = [name for name, spec in SPECS.items() if spec.kind == "trained"]

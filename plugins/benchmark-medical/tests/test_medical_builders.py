@@ -17,9 +17,9 @@ from benchmark_medical.options import MrMotionOptions
 from benchmark_medical.tissues import LABELS, TISSUES
 from benchmark_medical.torso import Torso
 
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.reader import Dataset
-from benchmark.presets import DataSize
 
 SIZE = DataSize(image_size=48, train=2, validation=1, test=1, slices=2)
 SPECS = {spec.name: spec for spec in benchmark_tasks() if spec.source_unit != "mask"}

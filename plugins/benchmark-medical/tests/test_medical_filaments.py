@@ -14,11 +14,11 @@ from benchmark_medical.options import FilamentOptions
 from scipy.ndimage import gaussian_filter, label
 
 from benchmark import NotApplicable
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest, MeasureContext, MeasuredStudy
 from benchmark.data.checks.file import check
 from benchmark.data.format.reader import Dataset
-from benchmark.intensity import IntensityMap
-from benchmark.presets import DataSize
 
 SPEC = next(spec for spec in benchmark_tasks() if spec.name == "filaments")
 SIZE = DataSize(image_size=64, train=2, validation=1, test=4, slices=3)

@@ -13,10 +13,10 @@ from benchmark_medical.options import LdctOptions
 from scipy.ndimage import gaussian_filter
 
 from benchmark import NotApplicable
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest, MeasureContext, MeasuredStudy
 from benchmark.data.format.reader import Dataset
-from benchmark.intensity import IntensityMap
-from benchmark.presets import DataSize
 
 SPEC = next(spec for spec in benchmark_tasks() if spec.name == "ldct")
 SIZE = DataSize(image_size=64, train=1, validation=0, test=4, slices=10)

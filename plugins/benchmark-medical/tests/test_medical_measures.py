@@ -14,10 +14,10 @@ from benchmark_medical.measures.pet_lesions import PetLesions, PetLiver
 from scipy.ndimage import gaussian_filter
 
 from benchmark import NotApplicable
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest, MeasureContext, MeasuredStudy
 from benchmark.data.format.reader import Dataset
-from benchmark.intensity import IntensityMap
-from benchmark.presets import DataSize
 
 SIZE = DataSize(image_size=64, train=1, validation=0, test=2, slices=6)
 TASKS = {spec.name: spec for spec in benchmark_tasks()}

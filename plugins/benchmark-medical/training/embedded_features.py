@@ -29,9 +29,9 @@ import torch.nn.functional as F  # noqa: TID253
 from benchmark_medical import benchmark_tasks
 from torch import Tensor, nn  # noqa: TID253
 
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.reader import Dataset
-from benchmark.presets import DataSize
 from benchmark.pretrained import embedded
 from benchmark.pretrained.backbones import Backbone
 from benchmark.registry.plugins import source_sha256

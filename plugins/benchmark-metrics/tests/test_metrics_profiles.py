@@ -16,11 +16,11 @@ import pytest
 from benchmark_metrics import profiles
 from benchmark_metrics.inpainting import MSLE, PSNROfTargetRange, SagittalSSIM
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Images
 from benchmark.data.format.reader import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
-from benchmark.intensity import IntensityMap
 from benchmark.registry.plugins import registry
 from benchmark.scoring.prepare import Study
 from benchmark.scoring.score import make_judge, score_studies

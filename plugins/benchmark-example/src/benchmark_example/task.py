@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.intensity import Window
 
 WINDOW = Window(0.0, 1000.0)
 ORGANS = 6

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import UsageError
+from benchmark.contracts.presets import Recipe
 from benchmark.contracts.protocols import Batch, ModelContext
-from benchmark.presets import Recipe
 from benchmark_gans.losses import judged_fake_lsgan, judged_real_lsgan
 from benchmark_gans.networks.discriminators import PatchDiscriminator
 from benchmark_gans.networks.initialise import initialise

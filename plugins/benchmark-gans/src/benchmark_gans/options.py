@@ -2,7 +2,7 @@
 
 ``source`` names where a default comes from; "not stated" means that the paper is silent and the default is
 this project's choice. Where a default depends on ``architecture``, ``option(..., authors=(value, source))`` says so;
-the harness fills it in unless the option is set (:func:`benchmark.options.resolve`).
+the harness fills it in unless the option is set (:func:`benchmark.contracts.options.resolve`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark import UsageError
-from benchmark.intensity import IntensityMap
+from benchmark.contracts.intensity import IntensityMap
 
 NAMES = {3: ("air", "soft tissue", "bone")}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
-from benchmark.intensity import Window
 from benchmark_medical import ct, inserts, torso
 from benchmark_medical.option_limits import require_usable
 from benchmark_medical.options import LdctOptions

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
+from benchmark.contracts.presets import DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.presets import DataSize
 from benchmark_medical import head, torso
 from benchmark_medical.canvas import Canvas, Grid
 from benchmark_medical.tissues import TISSUES

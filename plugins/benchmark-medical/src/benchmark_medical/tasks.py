@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
-from benchmark.intensity import Window
 from benchmark_medical import ct, head, mr, pet, torso
 from benchmark_medical.canvas import Grid
 from benchmark_medical.moved_heads import move

@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import numpy as np
 
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.intensity import Window
 from benchmark_medical.filaments.photographs import camera, photograph
 from benchmark_medical.options import FilamentOptions
 from benchmark_medical.subjects import LICENCE, numbered, streams

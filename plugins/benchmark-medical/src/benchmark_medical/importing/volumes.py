@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.intensity import Window
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.volumes.geometry import (
@@ -29,7 +30,6 @@ from benchmark.data.volumes.geometry import (
     slicing,
 )
 from benchmark.errors import DatasetError, UsageError
-from benchmark.intensity import Window
 from benchmark_medical.importing.options import ScanOptions
 from benchmark_medical.importing.region import body_mask, filled
 from benchmark_medical.importing.splits import make_splits, require_splits

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.intensity import Window
 
 
 def build(request: BuildRequest) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmark import options
+from benchmark.contracts import options
 from benchmark.errors import UsageError, unknown_name
 
 

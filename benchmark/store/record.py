@@ -1,0 +1,499 @@
+"""What a cell leaves behind: one type, one reader, one writer. Nothing else spells the keys of ``record.json``.
+
+A record is checked where it enters: whoever holds a :class:`Record` need not ask again whether a number is a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from benchmark.contracts.specs import Level
+from benchmark.data.format.facts import DataFacts
+from benchmark.json_fields import Fields, RecordError
+from benchmark.plan.claim import CellSpec
+
+RECORD_SCHEMA = 2
+
+State = Literal["planned", "running", "done", "failed", "timeout", "skipped", "stale"]
+STATES: tuple[State, ...] = get_args(State)
+
+DownstreamState = Literal["scored", "not applicable", "failed"]
+
+EVALUATED = "evaluated"
+"""``origin`` of cells whose predictions were made elsewhere; no plan knows of them."""
+
+Patients = Mapping[str, float | None]
+"""Values by patient, ``None`` where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSummary:
+    """What a record keeps of one metric: values by patient, their mean, and how many are missing why.
+
+    ``state`` is ``scored``, or ``skipped`` with the reason. ``infinite`` names patients whose value is infinite.
+    Metrics of level ``distribution`` have an ``interval``, and ``bias`` where they say it, instead of patients.
+    """
+
+    state: Literal["scored", "skipped"]
+    reason: str = ""
+    level: Level = "slice"
+    unit: str = ""
+    mean: float | None = None
+    patients: Patients = field(default_factory=dict)
+    infinite: tuple[str, ...] = ()
+    n_expected: int = 0
+    n_scored: int = 0
+    n_failed: int = 0
+    slices_excluded: int = 0
+    interval: tuple[float | None, float | None] | None = None
+    bias: float | None = None
+    n: int | None = None
+    """Images that a distribution rests on."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is anything but a reason."""
+        return self.state == "scored"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the record holds it: of a skipped metric only why, and nothing that it does not have."""
+        if not self.scored:
+            return {"state": self.state, "reason": self.reason}
+        about: dict[str, Any] = {
+            "state": self.state,
+            "level": self.level,
+            "unit": self.unit,
+            "mean": self.mean,
+            "patients": dict(self.patients),
+            "n_expected": self.n_expected,
+            "n_scored": self.n_scored,
+            "n_failed": self.n_failed,
+            "slices_excluded": self.slices_excluded,
+        }
+        if self.infinite:
+            about["infinite"] = list(self.infinite)
+        if self.interval is not None:
+            about["interval"] = list(self.interval)
+        if self.bias is not None:
+            about["bias"] = self.bias
+        if self.n is not None:
+            about["n"] = self.n
+        if self.provenance:
+            about["provenance"] = dict(self.provenance)
+        return about
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> MetricSummary:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, where)
+        if fields.one_of("state", ("scored", "skipped")) == "skipped":
+            return cls(state="skipped", reason=fields.text("reason"))
+        interval = fields.numbers("interval")
+        if interval is not None and len(interval) != 2:
+            raise RecordError(f"{where}.interval has {len(interval)} limits")
+        patients = fields.patients("patients")
+        infinite = fields.texts("infinite")
+        if not patients.keys() >= set(infinite):
+            raise RecordError(f"{where}.infinite names patients that are not among its patients")
+        return cls(
+            state="scored",
+            level=fields.one_of("level", get_args(Level)),
+            unit=fields.text("unit"),
+            mean=fields.number("mean"),
+            patients=patients,
+            infinite=infinite,
+            n_expected=fields.count("n_expected"),
+            n_scored=fields.count("n_scored"),
+            n_failed=fields.count("n_failed"),
+            slices_excluded=fields.count("slices_excluded"),
+            interval=None if interval is None else (interval[0], interval[1]),
+            bias=fields.number("bias"),
+            n=fields.count("n") if "n" in fields else None,
+            provenance=fields.words("provenance"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownstreamValue:
+    """One number of a downstream evaluation: what it is, its patients' means, and what the target itself would have."""
+
+    label: str
+    unit: str
+    higher_is_better: bool | None
+    digits: int
+    mean: float | None
+    target: float | None
+    patients: Patients
+    n_expected: int
+    n_scored: int
+    n_failed: int
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> DownstreamValue:
+        """From its fields.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, where)
+        return cls(
+            label=fields.text("label"),
+            unit=fields.text("unit"),
+            higher_is_better=fields.flag("higher_is_better") if data.get("higher_is_better") is not None else None,
+            digits=fields.count("digits"),
+            mean=fields.number("mean"),
+            target=fields.number("target"),
+            patients=fields.patients("patients"),
+            n_expected=fields.count("n_expected"),
+            n_scored=fields.count("n_scored"),
+            n_failed=fields.count("n_failed"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownstreamSummary:
+    """What a record keeps of one downstream evaluation; ``left_out`` says why studies have no value."""
+
+    state: DownstreamState
+    reason: str = ""
+    summary: str = ""
+    level: str = ""
+    values: Mapping[str, DownstreamValue] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is anything but a reason."""
+        return self.state == "scored"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the record holds it."""
+        if not self.scored:
+            return {"state": self.state, "reason": self.reason}
+        about: dict[str, Any] = {
+            "state": self.state,
+            "summary": self.summary,
+            "level": self.level,
+            "values": {name: asdict(value) for name, value in self.values.items()},
+        }
+        return about | ({"left_out": list(self.left_out)} if self.left_out else {})
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> DownstreamSummary:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, where)
+        state: DownstreamState = fields.one_of("state", get_args(DownstreamState))
+        if state != "scored":
+            return cls(state=state, reason=fields.text("reason"))
+        values = {
+            name: DownstreamValue.from_json(value, f"{where}.values.{name}")
+            for name, value in fields.table("values").items()
+        }
+        return cls(
+            state="scored",
+            summary=fields.text("summary", ""),
+            level=fields.text("level", ""),
+            values=values,
+            left_out=fields.texts("left_out"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSummary:
+    """What one step of a model of several steps is worth: values by patient and their mean."""
+
+    mean: float | None
+    patients: Patients
+    n_expected: int
+    n_scored: int
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> StageSummary:
+        """From its fields.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, where)
+        patients = fields.patients("patients")
+        return cls(
+            mean=fields.number("mean"),
+            patients=patients,
+            n_expected=fields.count("n_expected"),
+            n_scored=fields.count("n_scored"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What looks wrong in a training: the loss term (or ``output``), and how."""
+
+    term: str
+    fault: str
+    detail: str
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> Finding:
+        """From its fields.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, where)
+        return cls(fields.text("term"), fields.text("fault"), fields.text("detail", ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFacts:
+    """How a model was trained: ``steps`` done, ``resumed_at`` the step of the checkpoint it went on from (0: none)."""
+
+    steps: int = 0
+    resumed_at: int = 0
+    images_per_s: float = 0.0
+    validation_mae: float | None = None
+    """In network space, inside the region; of the last validation."""
+    step: str = ""
+    """How a step was run: as it is, or as a CUDA graph."""
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Any) -> TrainingFacts:
+        """From its fields.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, "training")
+        return cls(
+            steps=fields.count("steps"),
+            resumed_at=fields.count("resumed_at"),
+            images_per_s=fields.number("images_per_s") or 0.0,
+            validation_mae=fields.number("validation_mae"),
+            step=fields.text("step", ""),
+            augmentation=fields.table("augmentation", {}),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Seconds that a cell's steps took, ``None`` where there was no such step; CPU seconds are of its process."""
+
+    train_s: float | None = None
+    translate_s: float | None = None
+    inference_ms_per_slice: float | None = None
+    score_s: float | None = None
+    cpu_s: float | None = None
+    failed_after_s: float | None = None
+
+    def to_json(self) -> dict[str, float]:
+        """Those that there are."""
+        named = asdict(self)
+        return {name: seconds for name, seconds in named.items() if seconds is not None}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Timings:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            RecordError: a number is none.
+        """
+        fields = Fields(data, "timings")
+        return cls(**{name: fields.number(name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A cell as ``record.json`` states it. Only ``done`` cells have what stands below ``pid``."""
+
+    spec: CellSpec
+    baseline: bool
+    state: State
+    reason: str = ""
+    origin: str = ""
+    """Empty for cells that the harness ran, :data:`EVALUATED` for predictions from elsewhere."""
+    was: str = ""
+    """The state before the cell became stale; never on disk."""
+    pid: int | None = None
+    """The process that runs it, while it is running."""
+    device: str = ""
+    dataset: DataFacts | None = None
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Weights by network; those called ``generator...`` are what translates."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    training: TrainingFacts | None = None
+    timings: Timings = field(default_factory=Timings)
+    stages: Mapping[str, StageSummary] = field(default_factory=dict)
+    health: tuple[Finding, ...] = ()
+    profile_definition: Mapping[str, Any] = field(default_factory=dict)
+    score_key: str = ""
+    scores: Mapping[str, MetricSummary] = field(default_factory=dict)
+    downstream_key: str = ""
+    downstream: Mapping[str, DownstreamSummary] = field(default_factory=dict)
+    peak_memory_mb: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the files beside the record that it vouches for."""
+
+    @property
+    def id(self) -> str:
+        """The cell's id: the hash of its claim."""
+        return self.spec.id
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.spec.task
+
+    @property
+    def name(self) -> str:
+        """The model's name in the grid."""
+        return self.spec.name
+
+    @property
+    def seed(self) -> int:
+        """The training seed."""
+        return self.spec.seed
+
+    @property
+    def profile(self) -> str:
+        """The metric profile that its scores are, or will be, made under."""
+        return self.spec.profile
+
+    @property
+    def title(self) -> str:
+        """How people refer to it: task/name/seed."""
+        return self.spec.title
+
+    @property
+    def done(self) -> bool:
+        """Whether it has scores."""
+        return self.state == "done"
+
+    def ended(self, state: State, reason: str) -> Record:
+        """The same cell in another state, without results."""
+        return Record(spec=self.spec, baseline=self.baseline, state=state, reason=reason, origin=self.origin)
+
+    def stale(self, reason: str) -> Record:
+        """The same record, which no plan knows any more."""
+        return replace(self, state="stale", was=self.state, reason=reason)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, in the order in which people read them."""
+        spec = self.spec
+        about: dict[str, Any] = {
+            "schema": RECORD_SCHEMA,
+            "id": spec.id,
+            "state": self.state,
+            "reason": self.reason,
+            "task": spec.task,
+            "model": spec.model,
+            "name": spec.name,
+            "baseline": self.baseline,
+            "seed": spec.seed,
+            "preset": spec.preset,
+            "profile": spec.profile,
+            "spec": spec.to_json(),
+        }
+        if self.origin:
+            about["origin"] = self.origin
+        if self.pid is not None:
+            about["pid"] = self.pid
+        if timings := self.timings.to_json():
+            about["timings"] = timings
+        if self.dataset is None:
+            return about
+        about |= {
+            "device": self.device,
+            "precision": spec.precision,
+            "dataset": self.dataset.to_json(),
+            "parameters": dict(self.parameters),
+            "provenance": dict(self.provenance),
+        }
+        if self.training is not None:
+            about["training"] = asdict(self.training)
+        if self.stages:
+            about["stages"] = {name: asdict(stage) for name, stage in self.stages.items()}
+        return about | {
+            "health": [asdict(finding) for finding in self.health],
+            "profile_definition": dict(self.profile_definition),
+            "score_key": self.score_key,
+            "scores": {name: score.to_json() for name, score in self.scores.items()},
+            "downstream_key": self.downstream_key,
+            "downstream": {name: summary.to_json() for name, summary in self.downstream.items()},
+            "peak_memory_mb": self.peak_memory_mb,
+            "files": dict(self.files),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Record:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            RecordError: something is missing, of the wrong kind, or contradicts the cell's claim.
+        """
+        fields = Fields(data, "record")
+        if fields.count("schema") != RECORD_SCHEMA:
+            raise RecordError(f"schema {data['schema']}, this harness reads {RECORD_SCHEMA}")
+        try:
+            spec = CellSpec.from_json(fields.table("spec"))
+        except (TypeError, KeyError) as error:
+            raise RecordError(f"spec makes no sense: {error}") from None
+        for key in ("id", "task", "model", "name", "seed", "preset", "profile"):
+            if data.get(key) != getattr(spec, key):
+                raise RecordError(f"{key} is {data.get(key)!r}, and its claim says {getattr(spec, key)!r}")
+        state = fields.one_of("state", STATES)
+        common: dict[str, Any] = {
+            "spec": spec,
+            "baseline": fields.flag("baseline"),
+            "state": state,
+            "reason": fields.text("reason", ""),
+            "origin": fields.text("origin", ""),
+            "pid": fields.count("pid") if "pid" in fields else None,
+            "timings": Timings.from_json(fields.table("timings", {})),
+        }
+        if "dataset" not in fields:
+            if state == "done":
+                raise RecordError("it is done and says nothing of its data")
+            return cls(**common)
+        return cls(
+            **common,
+            device=fields.text("device"),
+            dataset=_dataset(fields.table("dataset")),
+            parameters={name: int(count) for name, count in fields.patients("parameters").items() if count is not None},
+            provenance=fields.table("provenance"),
+            training=TrainingFacts.from_json(data["training"]) if data.get("training") is not None else None,
+            stages={
+                name: StageSummary.from_json(stage, f"stages.{name}")
+                for name, stage in fields.table("stages", {}).items()
+            },
+            health=tuple(Finding.from_json(item, "health") for item in fields.listing("health")),
+            profile_definition=fields.table("profile_definition"),
+            score_key=fields.text("score_key"),
+            scores={
+                name: MetricSummary.from_json(score, f"scores.{name}") for name, score in fields.table("scores").items()
+            },
+            downstream_key=fields.text("downstream_key"),
+            downstream={
+                name: DownstreamSummary.from_json(summary, f"downstream.{name}")
+                for name, summary in fields.table("downstream").items()
+            },
+            peak_memory_mb=fields.number("peak_memory_mb"),
+            files=fields.words("files"),
+        )
+
+
+def _dataset(data: Mapping[str, Any]) -> DataFacts:
+    try:
+        return DataFacts.from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"dataset makes no sense: {type(error).__name__} {error}") from None
