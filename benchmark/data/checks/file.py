@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import atomic
-from benchmark.data.checks.case import Gathered, check_case
 from benchmark.data.checks import identity
+from benchmark.data.checks.case import Gathered, check_case
 from benchmark.data.checks.leakage import SliceIndex, alike
 from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
