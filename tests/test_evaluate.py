@@ -111,7 +111,7 @@ def folder_of(path: Path, data: Path, error: float = 10.0) -> Path:
 
 
 def mae(evaluation: Evaluation) -> Any:
-    return evaluation.record["scores"]["mae"]
+    return evaluation.record.scores["mae"].to_json()
 
 
 def test_a_folder_of_nifti_files_is_scored_and_kept(run: Any, data: Path, tmp_path: Path, registry: Registry) -> None:
@@ -119,10 +119,10 @@ def test_a_folder_of_nifti_files_is_scored_and_kept(run: Any, data: Path, tmp_pa
     assert mae(done)["patients"] == pytest.approx(dict.fromkeys(PATIENTS, 10.0))
     assert mae(done)["unit"] == "HU"
     assert (done.expected, done.missing, done.failed, done.unused) == (3, (), {}, ())
-    assert done.record["scores"]["overlap"] == {"state": "skipped", "reason": "no label maps"}
+    assert done.record.scores["overlap"].to_json() == {"state": "skipped", "reason": "no label maps"}
     (record,) = RunFolder(tmp_path / "run").records(verify=True)
-    assert record["state"] == "done"
-    assert record["profile"] == "plain/1"
+    assert record.state == "done"
+    assert record.profile == "plain/1"
 
 
 @pytest.mark.parametrize("layout", ["{}", "{}_s1", "{}/s1"])
@@ -193,10 +193,10 @@ class TestWhatIsLost:
         score = mae(done)
         assert score["patients"] == {"test0": None, "test1": None, "test2": pytest.approx(10.0)}
         assert (score["n_expected"], score["n_scored"], score["n_failed"]) == (3, 1, 2)
-        from benchmark.runs.verify import examine
+        from benchmark.runs.verify import Verifier
 
         (record,) = done.folder.records(verify=True)
-        assert examine(done.folder, record, registry) == ""
+        assert Verifier(done.folder, registry).examine(record) == ""
 
     def test_states_stand_in_the_rows(self, run: Any, data: Path, tmp_path: Path) -> None:
         import pyarrow.parquet as pq
@@ -204,7 +204,7 @@ class TestWhatIsLost:
         folder = folder_of(tmp_path / "p", data)
         (folder / "test0.nii.gz").unlink()
         done = run(folder)
-        table = pq.read_table(done.folder.cell(done.record["id"]).file("scores.parquet")).to_pylist()
+        table = pq.read_table(done.folder.cell(done.record.id).file("scores.parquet")).to_pylist()
         assert {row["state"] for row in table if row["patient"] == "test0"} == {"missing"}
         of_metric = [row for row in table if row["metric"] == "mae" and row["patient"] == "test2"]
         assert [row["slice"] for row in of_metric] == [0, 1, 2, 3]
@@ -298,13 +298,13 @@ def test_one_name_and_profile_is_one_row_and_the_data_are_remembered(run: Any, d
     run(tmp_path / "p", profile="eight-bit", data=None)
     run(tmp_path / "p", name="other", data=None)
     records = RunFolder(tmp_path / "run").records(verify=True)
-    assert sorted((r["name"], r["profile"], round(r["scores"]["mae"]["mean"], 3)) for r in records) == [
+    assert sorted((r.name, r.profile, round(r.scores["mae"].mean or 0.0, 3)) for r in records) == [
         ("mine", "eight-bit/1", pytest.approx(20 * 255 / 3024, abs=2e-3)),
         ("mine", "plain/1", 20.0),
         ("other", "plain/1", 20.0),
     ]
-    eight = next(record for record in records if record["profile"] == "eight-bit/1")
-    assert eight["scores"]["mae"]["unit"] == ""
+    eight = next(record for record in records if record.profile == "eight-bit/1")
+    assert eight.scores["mae"].unit == ""
 
 
 def test_profiles_never_share_a_table(run: Any, data: Path, tmp_path: Path, registry: Registry) -> None:
@@ -334,8 +334,8 @@ def test_label_maps_serve_metrics_of_structures(run: Any, tmp_path: Path) -> Non
         nifti(tmp_path / "labels" / f"{patient}.nii.gz", found, case.affine)
     folder = folder_of(tmp_path / "p", data)
     done = run(folder, data=data, labels=tmp_path / "labels")
-    assert done.record["scores"]["overlap"]["patients"] == {"test0": 1.0, "test1": pytest.approx(2 / 3)}
-    assert done.record["scores"]["overlap"]["level"] == "volume"
+    assert done.record.scores["overlap"].patients == {"test0": 1.0, "test1": pytest.approx(2 / 3)}
+    assert done.record.scores["overlap"].level == "volume"
 
 
 class TestPlacing:

@@ -37,7 +37,8 @@ from benchmark.plan.grid import load_grid
 from benchmark.pretrained import weights
 from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
-from benchmark.store.folder import RunFolder, sealed
+from benchmark.store.folder import RunFolder
+from benchmark.store.seal import sealed
 
 COUNTS = pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
 
@@ -83,7 +84,7 @@ def look_at(run: Path, registry: Registry) -> None:
     folder = RunFolder(run)
     folder.records(verify=True)
     metrics, tasks = ({n: o.spec for n, o in registry.all(kind).items()} for kind in ("metric", "task"))
-    built = boards.build(folder.stream(), metrics, tasks, folder.about().get("published", ()), folder.unreadable())
+    built = boards.build(folder.stream(), metrics, tasks, folder.about().published, folder.unreadable())
     for form in (boards.to_markdown, boards.to_csv, boards.to_json, boards.to_latex, boards.print_terminal):
         form(built)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import h5py
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from benchmark.cell.run import health
+from benchmark.cell import health
+from benchmark.data.format.schema import CaseKey
+from benchmark.store.predictions import PredictionsReader, write_predictions
 
 
 def log(**terms):
@@ -67,10 +70,11 @@ def test_few_lines_say_nothing():
 def predictions(tmp_path):
     def write(images):
         path = tmp_path / "predictions.h5"
-        with h5py.File(path, "w") as file:
+        info = SimpleNamespace(target=SimpleNamespace(unit="HU"), content_sha256="0" * 64)
+        with write_predictions(path, info) as stored:
             for number, image in enumerate(images):
-                file.create_dataset(f"p{number}/s0", data=image.astype(np.float32))
-        return path
+                stored.add(CaseKey(f"p{number}", "s0"), image)
+        return PredictionsReader(path)
 
     return write
 

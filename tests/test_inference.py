@@ -12,6 +12,7 @@ import torch
 from command_line import CommandLine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import made
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from benchmark.contracts.intensity import IntensityMap
@@ -40,8 +41,10 @@ class Copy:
 def cell(
     *, size: int = 16, axis: str = "axial", pixel: float = 2.0, target: IntensityMap = HU, pointwise: bool = False
 ) -> TrainedCell:
-    facts = DataFacts("x", False, False, "MR", "CT", HU, target, (size, size), VIEWS[axis], (3.0, pixel, pixel))
-    record = {"task": "mr-ct", "name": "copy", "seed": 0, "id": "0123456789abcdef"}
+    facts = DataFacts(
+        "x", False, False, "MR", "CT", HU, target, (size, size), VIEWS[axis], (3.0, pixel, pixel), "0" * 64
+    )
+    record = made({"task": "mr-ct", "model": "copy", "state": "done", "scores": {}})
     return TrainedCell(record, Copy(pointwise=pointwise), facts, torch.device("cpu"), ())
 
 

@@ -10,14 +10,17 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import made
 
 from benchmark import leaderboard
 from benchmark.contracts.specs import MetricSpec, TaskSpec
+from benchmark.store.record import Record
 
 METRICS = {
     spec.name: spec
@@ -56,11 +59,9 @@ def record(
     scores: dict[str, Any] | None = None,
     profile: str = "physical/1",
     **more: Any,
-) -> dict[str, Any]:
-    claim = f"{task}{name}{seed}{state}{data}{profile}{more.get('preset')}"
-    made: dict[str, Any] = {
-        "schema": 1,
-        "id": hashlib.sha256(claim.encode()).hexdigest()[:16],
+) -> Record:
+    facts: dict[str, Any] = {
+        "id": f"{state}{data}",
         "state": state,
         "reason": reason,
         "task": task,
@@ -72,7 +73,7 @@ def record(
         "profile": profile,
     }
     if state in ("done", "stale"):
-        made |= {
+        facts |= {
             "profile_definition": {"id": profile, "unit": "HU", "primary": "psnr", "metrics": [{"metric": "mae"}]},
             "dataset": {
                 "name": data,
@@ -86,23 +87,23 @@ def record(
             "device": "cpu",
             "precision": "fp32",
         }
-    return made | more
+    return made(facts | more)
 
 
-def ladder(steps: dict[str, float], patients: int = 12, task: str = "pet-ct") -> list[dict[str, Any]]:
+def ladder(steps: dict[str, float], patients: int = 12, task: str = "pet-ct") -> list[Record]:
     """Models whose PSNR differ by constants, with a little noise of their own."""
-    made = []
+    records = []
     for name, step in steps.items():
         rng = random.Random(f"{name}{task}")
-        made.append(record(name, [20 + step + i / 10 + rng.gauss(0, 0.05) for i in range(patients)], task=task))
-    return made
+        records.append(record(name, [20 + step + i / 10 + rng.gauss(0, 0.05) for i in range(patients)], task=task))
+    return records
 
 
-def build(records: list[dict[str, Any]]) -> leaderboard.Leaderboard:
+def build(records: list[Record]) -> leaderboard.Leaderboard:
     return leaderboard.build(records, METRICS)
 
 
-def only(records: list[dict[str, Any]]) -> leaderboard.Table:
+def only(records: list[Record]) -> leaderboard.Table:
     (table,) = build(records).tables
     return table
 
@@ -301,10 +302,11 @@ def test_headings_hold_units_directions_and_the_nature_of_the_data() -> None:
     assert "## pet-ct: PET to CT" in markdown
     assert "SIMULATED DATA" in markdown
     assert r"| PSNR ↑ \[dB\] | MAE ↓ \[HU\] | MSE ↓ \[HU²\] |" in markdown
-    sides = {"source": {"modality": "FLAIR"}, "target": {"modality": "T2 | w"}}
-    own = [{**records[0], "dataset": {**records[0]["dataset"], **sides}}]
+    data = records[0].dataset
+    assert data is not None
+    own = [replace(records[0], dataset=replace(data, source_modality="FLAIR", target_modality="T2 | w"))]
     assert r"## pet-ct: FLAIR to T2 \| w" in leaderboard.to_markdown(leaderboard.build(own, METRICS, {"pet-ct": task}))
-    real = [{**records[0], "dataset": {**records[0]["dataset"], "simulated": False}}]
+    real = [replace(records[0], dataset=replace(data, simulated=False))]
     assert "SIMULATED" not in "".join(everything(real)[:2])
 
 
@@ -356,10 +358,14 @@ def test_overall_ranks_only_models_that_are_everywhere() -> None:
 
 
 def test_overall_counts_a_task_and_data_set_once() -> None:
-    def as_profile(made: list[dict[str, Any]], profile: str) -> list[dict[str, Any]]:
+    def as_profile(records: list[Record], profile: str) -> list[Record]:
         return [
-            each | {"profile": profile, "profile_definition": {**each["profile_definition"], "id": profile}}
-            for each in made
+            replace(
+                each,
+                spec=replace(each.spec, profile=profile),
+                profile_definition={**each.profile_definition, "id": profile},
+            )
+            for each in records
         ]
 
     small = ladder({"b": 5.0, "a": 3.0})
@@ -380,8 +386,8 @@ def test_overall_counts_a_task_and_data_set_once() -> None:
     assert all(key in note for key in left_out)
     # another data set of the same task is other evidence
     other = ladder({"a": 5.0, "b": 3.0, "c": 0.0})
-    for each in other:
-        each["dataset"] = {**each["dataset"], "content_sha256": hashlib.sha256(b"other").hexdigest()}
+    sha256 = hashlib.sha256(b"other").hexdigest()
+    other = [replace(each, dataset=replace(each.dataset, content_sha256=sha256)) for each in other]  # type: ignore[type-var]
     assert len(build(made + other).overall.tables) == 3  # type: ignore[union-attr]
     # and one task under two profiles is nothing to average over
     assert build(small + as_profile(small, "another/1")).overall is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 from statistics import fmean
 
@@ -45,7 +46,8 @@ def test_challenger_is_told_the_direction_and_not_given_what_has_none() -> None:
     metrics = METRICS | {"bias": MetricSpec("bias", "x:y", label="bias", higher_is_better=None)}
     scores = {name: scored(list(LOW), unit="HU", level="slice") for name in ("mae", "bias")}
     made = record("a", scores=scores)
-    made["profile_definition"]["metrics"] += [{"metric": "bias"}]
+    listed = [*made.profile_definition["metrics"], {"metric": "bias"}]
+    made = replace(made, profile_definition={**made.profile_definition, "metrics": listed})
     files = {file for file, text in challenger(collect([made]).groups, metrics).items() if "23.0" in text}
     assert files == {"physical-1/mae.small-better.csv"}
 
@@ -83,7 +85,7 @@ def test_the_hub_gets_an_entry_a_metric_that_says_what_it_is() -> None:
 @given(st.lists(st.text(min_size=1, max_size=90), min_size=1, max_size=4, unique=True), st.text(min_size=1))
 def test_no_name_leaves_the_folder_or_meets_another(names: list[str], task: str) -> None:
     records = [record(name, list(LOW), task=task) for name in [*names, HOSTILE, "../../up", "=1+1"]]
-    records = list({made["name"]: made for made in records}.values())
+    records = list({made.name: made for made in records}.values())
     files = [*grand_challenge(collect(records).groups, METRICS), *challenger(collect(records).groups, METRICS)]
     files += hugging_face(build(records, METRICS), "a/b")
     assert len(files) == len(set(files)) == 2 * len(records) + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from test_leaderboard import METRICS, record, scored
 
 from benchmark import leaderboard
 from benchmark.contracts.specs import MetricUse, ProfileSpec
+from benchmark.store.record import Record
 
 PATIENTS = 7
 Scores = dict[str, dict[str, list[float | None]]]
@@ -20,7 +21,7 @@ Scores = dict[str, dict[str, list[float | None]]]
 DIRECTIONS = {"psnr": 1.0, "mae": -1.0, "lpips": -1.0}
 
 
-def records(scores: Scores, task: str = "pet-ct") -> list[dict[str, Any]]:
+def records(scores: Scores, task: str = "pet-ct") -> list[Record]:
     return [
         record(name, by_metric["psnr"], task=task, scores={m: scored(v) for m, v in by_metric.items() if m != "psnr"})
         for name, by_metric in scores.items()
@@ -100,9 +101,9 @@ def test_ranks_are_averaged_over_metrics_with_their_directions() -> None:
     text = leaderboard.to_text(board)
     assert "1=" in text
     assert "Ranked by the mean of the ranks under PSNR and MAE" in text
-    definition = {**records({"a": {"psnr": [1.0]}})[0]["profile_definition"], "ranked_by": ["mae"]}
+    definition = {**records({"a": {"psnr": [1.0]}})[0].profile_definition, "ranked_by": ["mae"]}
     chosen = [
-        each | {"profile_definition": definition}
+        replace(each, profile_definition=definition)
         for each in records({n: {"psnr": list(psnr[n]), "mae": list(mae[n])} for n in "abc"})
     ]
     (table,) = leaderboard.build(chosen, METRICS).tables

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import pytest
+from made_records import made
 
 from benchmark import leaderboard
 from benchmark.contracts.specs import MetricSpec
@@ -35,26 +36,24 @@ def of_set(value: float, *, spread: float | None = 0.1, bias: float | None = Non
 def table(scores: dict[tuple[str, int], dict[str, Any]]) -> leaderboard.Table:
     """A table ranked by KID, of (model, seed) and its score."""
     records = [
-        {
-            "schema": 1,
-            "id": f"{name}{seed}",
-            "state": "done",
-            "task": "mr-ct",
-            "model": name,
-            "name": name,
-            "seed": seed,
-            "preset": "small",
-            "profile": "sets/1",
-            "profile_definition": {"id": "sets/1", "unit": "HU", "primary": "kid", "metrics": [{"metric": "kid"}]},
-            "dataset": {"name": "data", "content_sha256": "0" * 64, "simulated": True},
-            "scores": {"kid": score},
-            "device": "cpu",
-            "precision": "fp32",
-        }
+        made(
+            {
+                "state": "done",
+                "task": "mr-ct",
+                "model": name,
+                "name": name,
+                "seed": seed,
+                "preset": "small",
+                "profile": "sets/1",
+                "profile_definition": {"id": "sets/1", "unit": "HU", "primary": "kid", "metrics": [{"metric": "kid"}]},
+                "dataset": {"name": "data", "content_sha256": "0" * 64, "simulated": True},
+                "scores": {"kid": score},
+            }
+        )
         for (name, seed), score in scores.items()
     ]
-    (made,) = leaderboard.build(records, METRICS).tables
-    return made
+    (table,) = leaderboard.build(records, METRICS).tables
+    return table
 
 
 def test_seeds_are_averaged_but_share_their_patients() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,25 +126,23 @@ def test_colour_changes_no_column() -> None:
 
 
 def test_cells_that_cannot_be_read_are_rows_and_the_rest_goes_on() -> None:
-    senseless = record("odd", [1.0, 2.0]) | {"scores": ["not", "a", "mapping"]}
-    pieces = record("pieces", [1.0, 2.0])
-    del pieces["dataset"]
-    board = leaderboard.build(
-        [*ladder({"good": 1.0}), senseless, pieces], METRICS, unreadable=[("0123abcd", f"torn {HOSTILE}")]
-    )
+    pieces = replace(record("pieces", [1.0, 2.0]), dataset=None)
+    board = leaderboard.build([*ladder({"good": 1.0}), pieces], METRICS, unreadable=[("0123abcd", f"torn {HOSTILE}")])
     assert [row.name for row in board.tables[0].rows] == ["good"]
-    assert {cell.cell for cell in board.unreadable} == {"0123abcd", senseless["id"], pieces["id"]}
+    assert {cell.cell for cell in board.unreadable} == {"0123abcd", pieces.id}
     text, table = leaderboard.to_text(board), leaderboard.to_csv(board)
     for shown in (text, leaderboard.to_markdown(board), leaderboard.to_latex(board), table):
         assert "0123abcd" in shown
         assert "\x1b" not in shown
     rows = list(csv.DictReader(io.StringIO(table)))
-    assert sum(row["state"] == "unreadable" for row in rows) == 3
-    assert len(json.loads(leaderboard.to_json(board))["unreadable"]) == 3
+    assert sum(row["state"] == "unreadable" for row in rows) == 2
+    assert len(json.loads(leaderboard.to_json(board))["unreadable"]) == 2
 
 
 def test_a_record_that_is_bad_in_the_middle_leaves_nothing_behind() -> None:
-    bad = record("bad", [1.0, 2.0], scores={"mae": {"state": "scored", "patients": {"ghost": "x"}}})
+    bad = record("bad", [1.0, 2.0], scores={"mae": {"state": "scored", "mean": 1.0, "patients": {"ghost": 1.0}}})
+    senseless = replace(bad.scores["psnr"], infinite=("unknown",))
+    bad = replace(bad, scores={"mae": bad.scores["mae"], "psnr": senseless})
     (table,) = leaderboard.build([record("good", [1.0, 2.0]), bad], METRICS).tables
     assert table.patients == 2
     assert table.rows[0].scores["psnr"].missing == 0

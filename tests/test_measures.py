@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,19 +15,23 @@ import h5py
 import numpy as np
 import pytest
 from command_line import CommandLine
+from made_records import made
 from small_datasets import write
 
 from benchmark import MeasuredValue, MeasureSpec, NotApplicable, TaskSpec
 from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.data.format.reader import Dataset
-from benchmark.errors import DatasetError
+from benchmark.errors import BenchmarkError
 from benchmark.leaderboard import build, to_csv, to_json, to_markdown, to_text
-from benchmark.scoring.downstream import measure, measure_key, measures_for
+from benchmark.plan.claim import CellAddress
+from benchmark.scoring.downstream import downstream_key, evaluate_downstream, measures_for
+from benchmark.store.predictions import PredictionsReader, write_predictions
+from benchmark.store.record import Record
 
 TASK = TaskSpec(
     "mr-ct", "m:b", source_modality="MR", target_modality="CT", source_unit="a.u.", target_unit="HU", profile="default"
 )
-ABOUT = {"task": "mr-ct", "name": "model", "seed": 0}
+ADDRESS = CellAddress("mr-ct", "model", 0)
 VALUES = (
     MeasuredValue("mean", "mean HU", unit="HU", higher_is_better=None, digits=1),
     MeasuredValue("error", "error", unit="HU", higher_is_better=False),
@@ -104,17 +109,20 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def predictions(dataset: Dataset, tmp_path: Path) -> Path:
     """The targets, 10 HU too high; test3 is lost."""
     path = tmp_path / "predictions.h5"
-    with h5py.File(path, "w") as file:
-        file.attrs["dataset"] = dataset.info.content_sha256
-        file.attrs["lost"] = json.dumps({"test3/s1": "missing"})
+    with write_predictions(path, dataset.info) as stored:
         for case in dataset.iterate("test"):
-            if case.key.patient != "test3":
-                file[str(case.key)] = case.target + 10
+            if case.key.patient == "test3":
+                stored.lose(case.key, "missing")
+            else:
+                stored.add(case.key, case.target + 10)
     return path
 
 
 def ask(dataset: Dataset, predictions: Path, *specs: MeasureSpec) -> Any:
-    return measure(Registry(*specs), dataset, predictions, ABOUT)  # type: ignore[arg-type]
+    with PredictionsReader(predictions) as stored:
+        offers = measures_for(Registry(*specs), TASK)  # type: ignore[arg-type]
+        answer = evaluate_downstream(offers, dataset, stored, ADDRESS)
+    return SimpleNamespace(summary={name: kept.to_json() for name, kept in answer.summary.items()}, rows=answer.rows)
 
 
 def test_patients_have_values_or_none_and_the_target_is_the_yardstick(dataset: Dataset, predictions: Path) -> None:
@@ -163,7 +171,7 @@ def test_a_broken_measure_costs_the_others_nothing(
 def test_predictions_of_other_data_are_refused(dataset: Dataset, predictions: Path) -> None:
     with h5py.File(predictions, "a") as file:
         file.attrs["dataset"] = "0" * 64
-    with pytest.raises(DatasetError, match="made from another data set"):
+    with pytest.raises(BenchmarkError, match="made from another data set"):
         ask(dataset, predictions, spec("level", "MeanError"))
 
 
@@ -180,12 +188,12 @@ def test_only_measures_whose_units_and_task_fit_are_asked_and_their_key_follows_
     changed: Any = Registry(spec("any", "MeanError", level="split"), *specs[1:])
     fewer: Any = Registry(*specs[1:])
     unconcerned: Any = Registry(*specs[:2], specs[3])
-    key = measure_key(registry, TASK)
-    assert key != measure_key(changed, TASK)
-    assert key != measure_key(fewer, TASK)
-    assert key == measure_key(unconcerned, TASK)
+    key = downstream_key(registry, TASK)
+    assert key != downstream_key(changed, TASK)
+    assert key != downstream_key(fewer, TASK)
+    assert key == downstream_key(unconcerned, TASK)
     nothing: Any = Registry()
-    assert measure_key(nothing, TASK) == ""
+    assert downstream_key(nothing, TASK) == ""
 
 
 @pytest.mark.parametrize("names", [(), ("twice", "twice")])
@@ -194,15 +202,15 @@ def test_a_record_needs_values_with_names_of_their_own(names: tuple[str, ...]) -
         MeasureSpec("m", "a:b", values=tuple(MeasuredValue(name, name, higher_is_better=True) for name in names))
 
 
-def record(name: str, measures: dict[str, Any]) -> dict[str, Any]:
+def record(name: str, downstream: dict[str, Any]) -> Record:
     score = {"state": "scored", "level": "slice", "mean": 1.0, "unit": "HU", "patients": {"a": 1.0, "b": 2.0}}
-    return {
-        "id": name, "state": "done", "task": "mr-ct", "preset": "smoke", "profile": "default/1", "name": name,
+    return made({
+        "state": "done", "task": "mr-ct", "preset": "smoke", "profile": "default/1", "name": name,
         "model": name, "seed": 0, "baseline": name == "copy", "device": "cpu", "precision": "fp32",
         "profile_definition": {"unit": "HU", "primary": "mae", "metrics": []},
         "dataset": {"name": "discs", "content_sha256": "ab" * 32, "simulated": True},
-        "scores": {"mae": score}, "measures": measures,
-    }  # fmt: skip
+        "scores": {"mae": score}, "downstream": downstream,
+    })  # fmt: skip
 
 
 def value(patients: dict[str, float | None], target: float | None) -> dict[str, Any]:
@@ -258,8 +266,8 @@ def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: Comm
     assert "toy-shift: downstream measures" in ended.stdout
     assert "toy-structures: not applicable: the data set has no labels" in ended.stdout
     found = toy.records(run)["toy-copy"]
-    assert set(found["measures"]) == {"toy-volume", "toy-structures"}
-    assert found["measures"]["toy-volume"]["values"]["error"]["target"] == 0
+    assert set(found["downstream"]) == {"toy-volume", "toy-structures"}
+    assert found["downstream"]["toy-volume"]["values"]["error"]["target"] == 0
     assert toy("verify", run).returncode == 0
 
     from benchmark.store.folder import CellFolder
@@ -267,17 +275,18 @@ def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: Comm
     folder = CellFolder(toy.folder / run / "cells" / found["id"])
     kept = folder.read()
     assert kept is not None
-    forged = json.loads(json.dumps(kept))
-    forged["measures"]["toy-volume"]["values"]["error"]["mean"] += 1
+    said = json.loads(json.dumps(kept.to_json()))
+    said["downstream"]["toy-volume"]["values"]["error"]["mean"] += 1
+    forged = Record.from_json(said)
     folder.write(forged)
     ended = toy("verify", run)
     assert ended.returncode == 1
-    assert "measure toy-volume is recorded as" in ended.stdout
-    folder.write({**forged, "measure_key": "of an older version"})
+    assert "downstream.toy-volume.values.error.mean is recorded as" in ended.stdout
+    folder.write(replace(forged, downstream_key="of an older version"))
     assert toy(*command).returncode == 0
     again = toy.records(run)["toy-copy"]
-    assert again["measures"] == kept["measures"]
-    assert again["timings"]["train_s"] == kept["timings"]["train_s"]
+    assert again["downstream"] == kept.to_json()["downstream"]
+    assert again["timings"]["train_s"] == kept.timings.train_s
     assert toy("verify", run).returncode == 0
 
 

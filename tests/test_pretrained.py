@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmark.contracts.specs import WeightsSpec
 from benchmark.errors import BenchmarkError, TrainingDiverged, Unavailable
-from benchmark.plan.expand import claim
+from benchmark.plan import claim
 from benchmark.pretrained import backbones, embedded, imagenet, weights
 from benchmark.registry.plugins import Offer, Plugin, Registry
 

@@ -62,11 +62,11 @@ run = planned.start(jobs=1, observer=benchmark.Observer(event=lambda event: kind
 assert "torch" not in sys.modules
 assert (kinds.count("started"), kinds.count("finished")) == (3, 3), kinds
 assert run.ok and run.states == {"done": 3}
-assert run.about["seeds"] == [3]
+assert run.about.seeds == (3,)
 assert [cell.seed for cell in run] == [3, 3, 3]
 cell = run.cell("toy-shift/toy-affine/s3")
 assert run.cell(cell.id[:6]).title == cell.title
-assert cell.record["spec"]["options"]["bias"] is False
+assert cell.record.spec.options["bias"] is False
 patients = cell.patients("toy-error")
 assert len(patients) == 3
 assert abs(cell.scores["toy-error"] - sum(patients.values()) / 3) < 1e-12

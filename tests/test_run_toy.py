@@ -12,6 +12,7 @@ import pytest
 from command_line import CommandLine
 
 from benchmark.store.folder import CellFolder
+from benchmark.store.record import Record
 
 SMOKE = ("run", "--grid", "toy", "--preset", "smoke")
 RUN = "results/toy-smoke-1seed"
@@ -242,10 +243,10 @@ def test_verify_scores_again_and_finds_a_number_that_was_changed(toy: CommandLin
     cell = CellFolder(toy.folder / RUN / "cells" / record["id"])
     del record["sha256"]
     record["scores"]["toy-error"]["patients"]["test00"] += 1e-9
-    cell.write(record)
+    cell.write(Record.from_json(record))
     bad = toy("verify", RUN)
     assert bad.returncode == 1
-    assert "toy-error of test00" in bad.stdout
+    assert "toy-error.patients.test00 is recorded as" in bad.stdout
 
 
 def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine, finished: Path) -> None:

@@ -18,6 +18,8 @@ from benchmark.contracts.protocols import Samples
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import LABELS, text
 from benchmark.errors import BenchmarkError, TrainingDiverged
+from benchmark.store.predictions import PredictionsReader
+from benchmark.store.record import StageSummary
 
 
 class Draws:
@@ -48,7 +50,8 @@ def test_samples_are_stored_in_the_unit_with_their_masks_and_come_out_again(data
             np.testing.assert_array_equal(mask, image > (2000 - 1024) / 2)
             np.testing.assert_array_equal(image, two[key][()])
             assert not np.array_equal(image, three[key][()])
-    assert output_findings(first) == []
+    with PredictionsReader(first) as stored:
+        assert output_findings(stored) == []
 
 
 @pytest.mark.parametrize(
@@ -85,11 +88,5 @@ def test_stages_are_averaged_by_slice_then_patient_then_cohort(dataset: Dataset)
             return {"I": torch.tensor(values)}
 
     found = score_stages(Staged(), dataset, torch.device("cpu"))
-    assert found == {
-        "I": {
-            "mean": 2.5,
-            "patients": {"test0": 1.0, "test1": 4.0, "test2": None},
-            "n_expected": 3,
-            "n_scored": 2,
-        }
-    }
+    patients = {"test0": 1.0, "test1": 4.0, "test2": None}
+    assert found == {"I": StageSummary(mean=2.5, patients=patients, n_expected=3, n_scored=2)}

@@ -18,9 +18,11 @@ from benchmark.contracts.protocols import Estimate, Images
 from benchmark.data.format.reader import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import PluginError, UsageError
+from benchmark.plan.claim import CellAddress
 from benchmark.registry import plugins
+from benchmark.scoring.judge import make_judge, profile_definition
 from benchmark.scoring.prepare import Study, prepare, prepared
-from benchmark.scoring.score import Scores, make_judge, profile_definition, score_studies
+from benchmark.scoring.score import score_studies
 
 WINDOW = (-1000.0, 1000.0)
 
@@ -117,15 +119,16 @@ def study(error: float = 0.0, slices: int = 3, *, empty: int = 0, side: int = 6)
 
 def scores(
     registry: plugins.Registry, uses: Any, studies: dict[str, Study | str], *, unit: str = "HU", **profile: Any
-) -> Scores:
+) -> Any:
     """Score studies named ``patient/study`` under a profile of these uses."""
     uses = tuple(MetricUse(use, clip=False) if isinstance(use, str) else use for use in uses)
     spec = ProfileSpec("p", 1, uses, **{"primary": uses[0].metric, **profile})
     known = SimpleNamespace(profile=lambda _: SimpleNamespace(spec=spec), metric=registry.metric)
     info = SimpleNamespace(target_map=IntensityMap(unit, *WINDOW), name="made up")
-    judge = make_judge(known, "p", SimpleNamespace(info=info))  # type: ignore[arg-type]
+    judge = make_judge(known, "p", info)  # type: ignore[arg-type]
     named = ((CaseKey(*name.split("/")), each) for name, each in studies.items())
-    return score_studies(judge, named, {"task": "t", "name": "m", "seed": 3})
+    scores = score_studies(judge, named, CellAddress("t", "m", 3))
+    return SimpleNamespace(summary={name: kept.to_json() for name, kept in scores.summary.items()}, rows=scores.rows)
 
 
 class TestLevels:
@@ -231,8 +234,8 @@ class TestCounting:
         spec = ProfileSpec("p", 1, (MetricUse("error"), MetricUse("sets")), primary="error")
         known = SimpleNamespace(profile=lambda _: SimpleNamespace(spec=spec), metric=registry.metric)
         info = SimpleNamespace(target_map=IntensityMap("HU", *WINDOW), name="made up")
-        judge = make_judge(known, "p", SimpleNamespace(info=info))  # type: ignore[arg-type]
-        score_studies(judge, one_by_one(), {"task": "t", "name": "m", "seed": 0})
+        judge = make_judge(known, "p", info)  # type: ignore[arg-type]
+        score_studies(judge, one_by_one(), CellAddress("t", "m", 0))
         assert most <= 2  # the one being scored, and the next being read
 
 

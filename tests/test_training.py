@@ -18,7 +18,7 @@ from benchmark.cell.augmentation import Augmentation
 from benchmark.cell.batches import Batches, Slices
 from benchmark.cell.device import choose_device
 from benchmark.cell.step import as_numbers, make_stepper
-from benchmark.cell.train import Loop, initial_seed, read_log
+from benchmark.cell.train import Loop, initial_seed
 from benchmark.cell.translate import translate_split, translate_volume
 from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import Batch
@@ -26,6 +26,7 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.errors import Interrupted
+from benchmark.store.log import TrainingLog
 
 
 class Noisy:
@@ -87,7 +88,7 @@ def loop(model: Noisy, folder: Path, stop: Callable[[], bool] = lambda: False, *
         "device": torch.device("cpu"),
         "precision": "fp32",
         "checkpoint": folder / "checkpoint.pt",
-        "log": folder / "log.jsonl",
+        "log": TrainingLog(folder / "log.jsonl"),
         "report": lambda _: None,
         "should_stop": stop,
     }
@@ -133,7 +134,7 @@ def test_stopped_and_resumed_weights_are_bit_identical(dataset: Dataset, tmp_pat
     assert outcome.resumed_at == after
     assert resumed.seen == 20 - after
     assert same(unbroken, weights(resumed))
-    steps = [line["step"] for line in read_log(folder / "log.jsonl") if "losses" in line]
+    steps = [line["step"] for line in TrainingLog(folder / "log.jsonl").lines() if "losses" in line]
     assert steps == list(range(1, 21))
 
 

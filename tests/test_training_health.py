@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cell.health import loss_findings
-from benchmark.cell.train import read_log
+from benchmark.store.log import TrainingLog
 
 STEPS = 60
 
@@ -43,7 +43,7 @@ def test_no_loss_term_dies_or_explodes_and_no_output_is_constant(cells):
 @pytest.mark.slow
 def test_the_findings_are_those_of_the_log(cells):
     for record, folder in cells:
-        log = read_log(folder / "log.jsonl")
+        log = TrainingLog(folder / "log.jsonl").lines()
         assert len([line for line in log if "losses" in line]) == STEPS, record["name"]
         assert loss_findings(log) == []
         judged = {

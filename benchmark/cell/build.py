@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def model_context(
-    facts: DataFacts, spec: CellSpec, device: torch.device, training_slices: int, *, training: bool = True
-) -> ModelContext:
+def model_context(facts: DataFacts, spec: CellSpec, device: torch.device, *, training: bool = True) -> ModelContext:
     """What the model's factory is told."""
     recipe = Recipe(**spec.recipe)
     task = TaskInfo(
@@ -29,9 +27,9 @@ def model_context(
         source=facts.source,
         target=facts.target,
         image_size=facts.image_size,
-        training_slices=training_slices,
+        training_slices=facts.training_slices,
     )
-    return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset, training)
+    return ModelContext(task, recipe, recipe.budget(facts.training_slices), device, spec.preset, training)
 
 
 def build_model(model: ModelSpec, spec: CellSpec, context: ModelContext) -> Any:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from benchmark.data.format.schema import LABELS
+from benchmark.store.predictions import PredictionsReader
+from benchmark.store.record import Finding
 
 ENOUGH = 8
 """Log lines below which nothing is said."""
@@ -29,19 +28,6 @@ SHARE = 0.01
 VARIATION = 0.01
 """Outputs vary too little if a pixel's deviation over slices is under this share of the deviation of all pixels."""
 SLICES = 64
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What looks wrong: the loss term (or ``output``), and how."""
-
-    term: str
-    fault: Literal["dead", "exploding", "constant"]
-    detail: str
-
-    def to_json(self) -> dict[str, str]:
-        """As the record holds it."""
-        return asdict(self)
 
 
 def loss_findings(log: Sequence[Mapping[str, Any]]) -> list[Finding]:
@@ -75,18 +61,14 @@ def _sizes(lines: Sequence[Mapping[str, float]], term: str) -> list[float]:
     return [abs(losses[term]) for losses in lines if term in losses]
 
 
-def output_findings(predictions: Path) -> list[Finding]:
-    """Whether a stored translation (``predictions.h5``) is nearly the same image whatever the source.
+def output_findings(predictions: PredictionsReader) -> list[Finding]:
+    """Whether stored translations are nearly the same image whatever the source.
 
     At most 64 slices, spread evenly over the cases, are looked at.
     """
-    import h5py
-
-    with h5py.File(predictions, "r") as file:
-        cases = [study for name, patient in file.items() if name != LABELS for study in patient.values()]
-        places = [(case, row) for case in cases for row in range(len(case))]
-        step = max(1, math.ceil(len(places) / SLICES))
-        chosen = [np.asarray(case[row], np.float64) for case, row in places[::step]]
+    slices = [(key, row) for key in predictions.keys for row in range(predictions.count(key))]
+    step = max(1, math.ceil(len(slices) / SLICES))
+    chosen = [predictions.image(key, row).astype(np.float64) for key, row in slices[::step]]
     if len(chosen) < 2:
         return []
     images = np.stack(chosen)

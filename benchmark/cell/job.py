@@ -11,6 +11,7 @@ from benchmark.contracts.presets import DataSize
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob
 from benchmark.store.folder import CellFolder
+from benchmark.store.record import Kind, Record, State
 
 STOP = "stop"
 """The supervisor's only command: write a checkpoint and end."""
@@ -27,6 +28,11 @@ class CellJob:
     score_only: bool = False
     graphs: bool = False
     """Replay training steps as CUDA graphs where the model can."""
+    kind: Kind = "trained"
+
+    def record(self, state: State, reason: str = "") -> Record:
+        """The cell's record in a state without results."""
+        return Record(spec=self.spec, kind=self.kind, baseline=self.baseline, state=state, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ def job_to_json(job: CellJob | BuildJob) -> dict[str, Any]:
         "device": job.device,
         "score_only": job.score_only,
         "graphs": job.graphs,
+        "kind": job.kind,
     }
 
 
@@ -67,4 +74,4 @@ def job_from_json(data: Mapping[str, Any]) -> CellJob | BuildJob:
     if "build" in data:
         return BuildJob(**{**data["build"], "size": DataSize(**data["build"]["size"])})
     spec, folder = CellSpec.from_json(data["cell"]), CellFolder(Path(data["folder"]))
-    return CellJob(spec, folder, data["baseline"], data["device"], data["score_only"], data["graphs"])
+    return CellJob(spec, folder, data["baseline"], data["device"], data["score_only"], data["graphs"], data["kind"])

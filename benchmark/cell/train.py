@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from benchmark.cell.job import Progress
 from benchmark.cell.step import Stepper, make_stepper
 from benchmark.contracts.protocols import Batch, TrainedModel
 from benchmark.errors import Interrupted, TrainingDiverged
+from benchmark.store.log import TrainingLog
 
 CHECKPOINT_SECONDS = 15.0
 CHECKPOINT_SHARE = 0.01
@@ -37,7 +37,7 @@ class Trained:
     seconds: float
     resumed_at: int
     images_per_second: float
-    validation_mae: float
+    validation_mae: float | None = None
     how: str = ""
     """How a step was run: as it is, or as a CUDA graph."""
 
@@ -55,7 +55,7 @@ class Loop:
     device: torch.device
     precision: str
     checkpoint: Path
-    log: Path
+    log: TrainingLog
     report: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -84,17 +84,16 @@ class Loop:
         log_every = max(1, self.steps // LOG_LINES)
         validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
         began = saved = reported = time.perf_counter()
-        save_cost, validation = 0.0, math.nan
+        save_cost = 0.0
         for step in range(start, self.steps):
             losses = self._step(stepper, batches[step], step)
             now = time.perf_counter()
             done = step + 1
             rate = (done - start) * self.batch_size / max(now - began, 1e-9)
             if done % log_every == 0 or done == self.steps:
-                self._write_log({"step": done, "losses": losses, "images_per_s": round(rate, 2)})
+                self.log.losses(done, losses, rate)
             if val is not None and done in validate_at:
-                validation = mean_absolute_error(self.model, val, self.device)
-                self._write_log({"step": done, "validation_mae": validation})
+                self.log.validation(done, mean_absolute_error(self.model, val, self.device))
             if now - reported > 0.25 or done == self.steps:
                 self.report(Progress(done, self.steps, losses, rate))
                 reported = now
@@ -110,13 +109,13 @@ class Loop:
         self._save(self.steps, seconds, finished=True)
         arrange(self.model.networks().values(), "fp32")  # translations are in fp32, now and from the checkpoint
         images = self.steps * self.batch_size / max(seconds, 1e-9)
-        return Trained(self.steps, seconds, start, images, validation, stepper.how)
+        return Trained(self.steps, seconds, start, images, self.log.last_validation(), stepper.how)
 
     def _step(self, stepper: Stepper, batch: Batch, step: int) -> dict[str, float]:
         losses = stepper.step(batch)
         for name, value in losses.items():
             if not math.isfinite(value):
-                self._write_log({"step": step + 1, "losses": {k: v for k, v in losses.items() if math.isfinite(v)}})
+                self.log.losses(step + 1, losses)
                 raise TrainingDiverged(
                     f"loss {name!r} became {value} at step {step + 1} of {self.steps}; "
                     "lower the learning rate or the weight of that term"
@@ -127,12 +126,11 @@ class Loop:
         """Continue from the checkpoint: its step and the seconds spent so far. Later log lines are dropped."""
         found = checkpoints.load(self.checkpoint, self.cell, self.device)
         if found is None:
-            self.log.unlink(missing_ok=True)
+            self.log.start_at(0)
             return 0, 0.0
         self.model.load_state_dict(found.model)
         checkpoints.restore_random_state(found.random)
-        kept = [line for line in read_log(self.log) if line["step"] <= found.step]
-        self.log.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self.log.start_at(found.step)
         return found.step, found.seconds
 
     def _save(self, step: int, seconds: float, *, finished: bool) -> None:
@@ -153,10 +151,6 @@ class Loop:
             if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
                 raise TrainingDiverged(f"a weight of {name!r} is NaN or infinite after step {self.steps}")
 
-    def _write_log(self, line: Mapping[str, Any]) -> None:
-        with self.log.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(line) + "\n")
-
 
 def mean_absolute_error(model: Any, slices: Slices, device: torch.device, limit: int = 64) -> float:
     """Mean absolute error in network space inside the region, over the first slices of a split."""
@@ -168,19 +162,6 @@ def mean_absolute_error(model: Any, slices: Slices, device: torch.device, limit:
             difference = np.abs(output[:, 0].float().cpu().numpy() - slices.target[chosen])
             errors.append(difference[slices.mask[chosen]])
     return float(np.concatenate(errors).mean(dtype=np.float64))
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a training log; a torn last line is left out."""
-    lines = []
-    if path.is_file():
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                line = json.loads(text)
-            except ValueError:
-                break
-            lines.append(line)
-    return lines
 
 
 def initial_seed(seed: int) -> int:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark import atomic
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.reader import Dataset
-from benchmark.data.format.schema import PREDICTIONS_SCHEMA, STORED, set_text
 from benchmark.errors import BenchmarkError, TrainingDiverged
+from benchmark.store.predictions import write_predictions
 
 BATCH = 8
 
@@ -66,13 +63,11 @@ def translate_volume(
 def translate_split(
     model: Translator, dataset: Dataset, path: Path, *, cell: str, device: torch.device, split: str = "test"
 ) -> Translated:
-    """Translate all cases of a split into one HDF5 file: ``/<patient>/<study>`` float32 ``(Z, H, W)``."""
+    """Translate all cases of a split into a file of predictions."""
     info = dataset.info
     maps = info.source_map, info.target_map
     slices, seconds = 0, 0.0
-
-    def fill(file: h5py.File) -> None:
-        nonlocal slices, seconds
+    with write_predictions(path, info, cell=cell, split=split) as stored:
         for number, case in enumerate(dataset.iterate(split)):
             if number == 0:
                 translate_volume(model, case.source[:BATCH], *maps, device)
@@ -80,29 +75,5 @@ def translate_split(
             prediction = translate_volume(model, case.source, *maps, device)
             seconds += time.perf_counter() - began
             slices += len(prediction)
-            store(file, str(case.key), prediction.astype(np.float32))
-
-    write_predictions(path, dataset, fill, cell=cell, split=split)
+            stored.add(case.key, prediction)
     return Translated(slices, seconds)
-
-
-def write_predictions(
-    path: Path, dataset: Dataset, fill: Callable[[h5py.File], None], *, cell: str, split: str = "test"
-) -> None:
-    """Write a file of predictions atomically: what they are of, then what ``fill`` stores."""
-    info = dataset.info
-
-    def write(temporary: Path) -> None:
-        # this version of HDF5 keeps checksums of its metadata: a damaged file is noticed, not read as zeros
-        with h5py.File(temporary, "w", libver="v110") as file:
-            about = {"schema": PREDICTIONS_SCHEMA, "cell": cell, "split": split}
-            for name, value in {**about, "unit": info.target.unit, "dataset": info.content_sha256}.items():
-                set_text(file, name, value)
-            fill(file)
-
-    atomic.write_with(path, write)
-
-
-def store(file: h5py.File, name: str, array: NDArray[np.generic]) -> None:
-    """Store an array ``(Z, H, W)``, one chunk a slice."""
-    file.create_dataset(name, data=array, chunks=(1, *array.shape[1:]), **STORED)

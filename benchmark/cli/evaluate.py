@@ -43,6 +43,9 @@ def evaluate(
     trust_unit: Annotated[
         bool, typer.Option("--trust-unit", help="Score values that cannot be in the target's unit as they are.")
     ] = False,
+    same_method: Annotated[
+        bool, typer.Option("--same-method", help="They are of the method that the run trains under this name.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions made anywhere, without training, and keep them where a leaderboard shows them.
@@ -56,7 +59,7 @@ def evaluate(
 
     found = registry()
     title = name or predictions.name.removesuffix(".h5")
-    request = Request(task, predictions, into, title, profile, data, labels, seed, trust_unit)
+    request = Request(task, predictions, into, title, profile, data, labels, seed, trust_unit, same_method)
     done = run(found, request, lambda line: warn([line]))
     if json:
         echo_json(_as_json(done))
@@ -68,11 +71,11 @@ def evaluate(
 
 def _as_json(done: Evaluation) -> dict[str, Any]:
     return {
-        "task": done.record["task"],
-        "name": done.record["name"],
-        "profile": done.record["profile"],
-        "profile_definition": done.record["profile_definition"],
-        "dataset": done.record["dataset"],
+        "task": done.record.task,
+        "name": done.record.name,
+        "profile": done.record.profile,
+        "profile_definition": done.record.profile_definition,
+        "dataset": done.data.to_json(),
         "studies": {
             "expected": done.expected,
             "scored": list(done.scored),
@@ -80,8 +83,8 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
             "failed": done.failed,
             "unused_files": list(done.unused),
         },
-        "scores": done.record["scores"],
-        "cell": str(done.folder.cell(done.record["id"]).path),
+        "scores": {name: score.to_json() for name, score in done.record.scores.items()},
+        "cell": str(done.folder.cell(done.record.id).path),
     }
 
 
@@ -91,28 +94,26 @@ def _lines(done: Evaluation, found: Registry) -> list[str]:
     from benchmark.data.format.schema import nature
     from benchmark.statistics.intervals import t_interval
 
-    record = done.record
-    dataset = record["dataset"]
-    head = f"{nature(True, dataset.get('degraded', False)).upper()}, " if dataset["simulated"] else ""
+    record, dataset = done.record, done.data
+    head = f"{nature(True, dataset.degraded).upper()}, " if dataset.simulated else ""
     rows = [["metric", "mean", "95 % interval", "patients", ""]]
-    for metric, score in record["scores"].items():
+    for metric, score in record.scores.items():
         spec = found.metric(metric).spec
-        unit = score.get("unit", "")
+        unit = score.unit
         label = f"{spec.label} ({unit})" if unit else spec.label
-        if score["state"] != "scored":
-            rows.append([label, "-", "", "", score["reason"]])
+        if not score.scored:
+            rows.append([label, "-", "", "", score.reason])
             continue
-        interval = t_interval(value for value in score["patients"].values() if value is not None)
-        shown = f"{score['mean']:.{spec.digits}f}" if score["mean"] is not None else "-"
-        low, high = score.get("interval", (interval.low, interval.high))
+        interval = t_interval(value for value in score.patients.values() if value is not None)
+        shown = f"{score.mean:.{spec.digits}f}" if score.mean is not None else "-"
+        low, high = score.interval or (interval.low, interval.high)
         limits = f"{low:.{spec.digits}f} .. {high:.{spec.digits}f}" if low is not None and low == low else ""
-        notes = [f"perfect on {len(score['infinite'])}"] if score.get("infinite") else []
-        if score["slices_excluded"]:
-            notes.append(f"{score['slices_excluded']} undefined")
-        rows.append([label, shown, limits, f"{score['n_scored']} of {score['n_expected']}", ", ".join(notes)])
+        notes = [f"perfect on {len(score.infinite)}"] if score.infinite else []
+        if score.slices_excluded:
+            notes.append(f"{score.slices_excluded} undefined")
+        rows.append([label, shown, limits, f"{score.n_scored} of {score.n_expected}", ", ".join(notes)])
     lines = [
-        f"{record['name']} on {record['task']}: {head}{record['dataset']['name']} "
-        f"{record['dataset']['content_sha256'][:8]}, profile {record['profile']}",
+        f"{record.name} on {record.task}: {head}{dataset.name} {dataset.content_sha256[:8]}, profile {record.profile}",
         *columns(rows),
         f"{count(done.expected, 'study', 'studies')} expected: {len(done.scored)} scored, "
         f"{len(done.missing)} missing, {len(done.failed)} failed",

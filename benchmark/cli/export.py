@@ -31,7 +31,7 @@ def export(
 
     loaded = load_cell(cell, registry(), "cpu")
     warn(loaded.warnings)
-    path = output or Path(f"{loaded.record['name']}-{loaded.record['id']}.onnx")
+    path = output or Path(f"{loaded.record.name}-{loaded.record.id}.onnx")
     done = export_onnx(loaded, path)
     if json:
         echo_json(

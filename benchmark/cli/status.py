@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ def status(
         echo_json(rows)
         return
     about = found.about
-    echo(f"{found.path}: grid {about['grid']}, preset {about['preset']}, {count(len(rows), 'cell')}")
+    echo(f"{found.path}: grid {about.grid}, preset {about.preset}, {count(len(rows), 'cell')}")
     for line in columns(
         [["cell", "task", "model", "seed", "state", "train s", "MB", "remarks"], *(_line(row) for row in rows)]
     ):
@@ -52,9 +53,9 @@ def _row(cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "state": cell.state,
         "reason": cell.reason,
-        "train_s": cell.record.get("timings", {}).get("train_s"),
-        "peak_memory_mb": cell.record.get("peak_memory_mb"),
-        "health": cell.record.get("health", []),
+        "train_s": cell.record.timings.train_s,
+        "peak_memory_mb": cell.record.peak_memory_mb,
+        "health": [asdict(finding) for finding in cell.record.health],
     }
 
 
@@ -93,7 +94,7 @@ def explain(
     if json:
         echo_json(
             [
-                {"cell": one.title, **_row(one), "next_run": _next(one.state), "spec": dict(one.record["spec"])}
+                {"cell": one.title, **_row(one), "next_run": _next(one.state), "spec": one.record.spec.to_json()}
                 for one in found
             ]
         )
@@ -101,9 +102,9 @@ def explain(
     for one in found:
         echo(f"{one.id}  {one.title}  {one.state}{f': {one.reason}' if one.reason else ''}")
         echo(f"next run: {_next(one.state)}")
-        for finding in one.record.get("health", ()):
-            echo(f"{finding['term']} looks {finding['fault']}: {finding['detail']}")
-        for line in columns([[name, value] for name, value in _flat(one.record["spec"])]):
+        for finding in one.record.health:
+            echo(f"{finding.term} looks {finding.fault}: {finding.detail}")
+        for line in columns([[name, value] for name, value in _flat(one.record.spec.to_json())]):
             echo(f"  {line}")
 
 

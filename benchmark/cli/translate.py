@@ -53,5 +53,5 @@ def translate(
                 f"skipped {fault}" if fault else f"{target}: {loaded.data.target_modality} in {loaded.data.target.unit}"
             )
     if json:
-        echo_json({"cell": loaded.record["id"], "unit": loaded.data.target.unit, "files": rows})
+        echo_json({"cell": loaded.record.id, "unit": loaded.data.target.unit, "files": rows})
     raise typer.Exit(1 if any(row["fault"] for row in rows) else 0)

@@ -1,33 +1,35 @@
 """Score predictions that were made elsewhere, without any training, and keep them beside those of a run.
 
-An evaluation becomes a cell like any other (record, rows, predictions on the data set's slices), marked
-``origin: evaluated``; it needs no plan, so it can join any run folder, or one of its own.
+An evaluation becomes a cell like any other (record, rows, predictions on the data set's slices), of kind
+``evaluated``; it needs no plan, so it can join any run folder, or one of its own.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 
 from benchmark import atomic
+from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset
-from benchmark.data.format.schema import LABELS, PREDICTIONS_SCHEMA, STORED, CaseKey, set_text
+from benchmark.data.format.schema import CaseKey
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.evaluation.predictions import Lost, PredictionFolder, open_predictions, require_plausible
-from benchmark.plan.claim import CellSpec, DataSource, library_version
+from benchmark.plan.claim import CellAddress, CellSpec, DataSource, library_version
 from benchmark.plan.expand import Plan, file_info
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
-from benchmark.scoring.downstream import measure, measure_key
+from benchmark.scoring.downstream import downstream_key, evaluate_downstream, measures_for
+from benchmark.scoring.judge import Judge, make_judge, score_key
 from benchmark.scoring.prepare import Study
-from benchmark.scoring.score import Judge, make_judge, score_key, score_studies, write_rows
-from benchmark.store.folder import EVALUATED, RunFolder, bare_record
+from benchmark.scoring.rows import Rows, write_rows
+from benchmark.scoring.score import score_studies
+from benchmark.store.folder import RunFolder
+from benchmark.store.predictions import PredictionsReader, PredictionsWriter, write_predictions
+from benchmark.store.record import Record
 
 PRESET = "external"
 """Preset of a folder that holds evaluations only: nobody knows what they were trained with."""
@@ -50,13 +52,16 @@ class Request:
     seed: int = 0
     trust_unit: bool = False
     """Do not look whether the predictions can be in the target's unit."""
+    same_method: bool = False
+    """They are of the method that the run trains under this name, with another seed."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The record, and what became of every study of the test split."""
 
-    record: dict[str, Any]
+    record: Record
+    data: DataFacts
     folder: RunFolder
     scored: tuple[str, ...]
     missing: tuple[str, ...]
@@ -73,47 +78,98 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
     """Score predictions and commit them as a cell of the folder ``request.into``.
 
     Raises:
-        UsageError: an unknown task or profile, a profile for another unit, predictions of another shape or
-            plainly in another unit, or not one usable prediction.
-        DatasetError: the data set is not there, broken, or for another task.
+        UsageError: an unknown task or profile, a profile for another unit, a name and seed that a trained row has,
+            predictions of another shape or plainly in another unit, or not one usable prediction.
+        DatasetError: the data set is not there, broken, altered, or for another task.
     """
     folder = RunFolder(request.into)
     path = request.data or _data_of(folder, request.task)
     task = task_of(registry, request.task, path)
     profile = request.profile or task.profile
     registry.profile(profile)
-    content = file_info(path, task).content_sha256
-    preset = folder.about()["preset"] if (folder.path / "run.json").is_file() else PRESET
+    file_info(path, task)
+    _require_own_name(folder, request)
+    preset = folder.about().preset if folder.exists else PRESET
     with Dataset(path) as dataset:
-        judge = make_judge(registry, profile, dataset)
+        judge = make_judge(registry, profile, dataset.info)
         intake = _Intake(request, dataset, say)
         temporary = folder.path / "cells" / f".evaluating-{atomic.sha256_of(str(request.predictions))[:12]}.part"
-        temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            about = {"task": request.task, "name": request.name, "seed": request.seed}
-            scores = score_studies(judge, intake.studies(temporary), about)
-            if not intake.scored:
-                raise UsageError(_nothing(request.predictions, intake))
-            spec = _spec(request, profile, preset, DataSource("file", content, str(path.absolute())), temporary)
-            if not (folder.path / "run.json").is_file():
+            record, rows = _scored(registry, request, preset, judge, dataset, intake, temporary)
+            if not folder.exists:
                 folder.create(Plan("evaluated", PRESET, (), (), ()), registry.plugins, {})
-            record = bare_record(spec, baseline=False, state="done", origin=EVALUATED)
-            record |= _facts(judge, dataset, registry, profile)
-            record["scores"] = scores.summary
-            measured = measure(registry, dataset, temporary, about)
-            record |= {"measures": measured.summary, "measure_key": measure_key(registry, task)}
-            cell = folder.cell(spec.id)
+            cell = folder.cell(record.id)
             cell.path.mkdir(parents=True, exist_ok=True)
-            temporary.replace(cell.file("predictions.h5"))
+            temporary.replace(cell.predictions)
         finally:
             temporary.unlink(missing_ok=True)
-    write_rows(cell.file("scores.parquet"), scores.rows + measured.rows)
-    record["files"] = cell.hashes()
+    write_rows(cell.file("scores.parquet"), rows)
+    record = replace(record, files=cell.hashes())
     cell.write(record)
     _replace_older(folder, record)
     return Evaluation(
-        record, folder, tuple(intake.scored), tuple(intake.missing), intake.failed, tuple(intake.source.unused())
+        record=record,
+        data=intake.data,
+        folder=folder,
+        scored=tuple(intake.scored),
+        missing=tuple(intake.missing),
+        failed=intake.failed,
+        unused=tuple(intake.source.unused()),
     )
+
+
+def _scored(
+    registry: Registry,
+    request: Request,
+    preset: str,
+    judge: Judge,
+    dataset: Dataset,
+    intake: _Intake,
+    stored: Path,
+) -> tuple[Record, Rows]:
+    """Score what can be read, on the way into a file of predictions.
+
+    Raises:
+        UsageError: there is not one usable prediction.
+    """
+    task = task_of(registry, request.task, dataset.info)
+    address = CellAddress(request.task, request.name, request.seed)
+    with write_predictions(stored, dataset.info) as writer:
+        scores = score_studies(judge, intake.studies(writer), address)
+    if not intake.scored:
+        raise UsageError(_nothing(request.predictions, intake))
+    with PredictionsReader(stored) as predictions:
+        downstream = evaluate_downstream(measures_for(registry, task), dataset, predictions, address)
+    record = Record(
+        spec=_spec(request, judge.profile.name, preset, dataset, stored),
+        kind="evaluated",
+        baseline=False,
+        state="done",
+        device="elsewhere",
+        dataset=intake.data,
+        profile_definition=judge.definition,
+        score_key=score_key(registry, judge.profile.name),
+        scores=scores.summary,
+        downstream_key=downstream_key(registry, task),
+        downstream=downstream.summary,
+    )
+    return record, scores.rows + downstream.rows
+
+
+def _require_own_name(folder: RunFolder, request: Request) -> None:
+    """A name and seed that the run has trained stand for that training, unless the user says that this is it.
+
+    Raises:
+        UsageError: they are taken.
+    """
+    if request.same_method or not folder.exists:
+        return
+    for record in folder.stream():
+        if record.task == request.task and record.name == request.name and not record.evaluated:
+            raise UsageError(
+                f"{request.name!r} is a model that {folder.path} trains: give the predictions another --name, or say "
+                "--same-method if they are of the same method with another seed"
+            )
 
 
 class _Intake:
@@ -121,6 +177,7 @@ class _Intake:
 
     def __init__(self, request: Request, dataset: Dataset, say: Callable[[str], None]) -> None:
         self._dataset, self._say = dataset, say
+        self.data = DataFacts.of(dataset)
         self._trusted = request.trust_unit
         self.source = open_predictions(request.predictions, dataset.info)
         self._labels = PredictionFolder(request.labels, dataset.info) if request.labels else None
@@ -128,36 +185,29 @@ class _Intake:
         self.missing: list[str] = []
         self.failed: dict[str, str] = {}
 
-    def studies(self, path: Path) -> Iterator[tuple[CaseKey, Study | str]]:
-        """Every study of the test split, or why it cannot be scored; written to ``path`` on the way."""
-        info = self._dataset.info
-        with h5py.File(path, "w", libver="v110") as file:
-            about = {"schema": PREDICTIONS_SCHEMA, "split": "test", "unit": info.target.unit}
-            for attribute, value in {**about, "dataset": info.content_sha256}.items():
-                set_text(file, attribute, value)
-            for case in self._dataset.iterate("test"):
-                name = str(case.key)
-                try:
-                    prediction = self.source.prediction(case).astype(np.float32)
-                    labels = self._labels.labels(case) if self._labels else None
-                except Lost as reason:
-                    state = str(reason)
-                    if state == "missing":
-                        self.missing.append(name)
-                    else:
-                        self.failed[name] = state.removeprefix("failed: ")
-                    self._say(f"{name}: {state}")
-                    yield case.key, state
-                    continue
-                if not self._trusted:
-                    require_plausible(prediction, case, info.target.unit)
-                for place, array in ((name, prediction), (f"{LABELS}/{name}", labels)):
-                    if array is not None:
-                        file.create_dataset(place, data=array, chunks=(1, *array.shape[1:]), **STORED)
-                self.scored.append(name)
-                yield case.key, Study(case, prediction, labels)
-            lost = dict.fromkeys(self.missing, "missing") | {n: f"failed: {why}" for n, why in self.failed.items()}
-            set_text(file, "lost", json.dumps(lost))
+    def studies(self, writer: PredictionsWriter) -> Iterator[tuple[CaseKey, Study | str]]:
+        """Every study of the test split, or why it cannot be scored; stored on the way."""
+        unit = self._dataset.info.target.unit
+        for case in self._dataset.iterate("test"):
+            name = str(case.key)
+            try:
+                prediction = self.source.prediction(case).astype(np.float32)
+                labels = self._labels.labels(case) if self._labels else None
+            except Lost as reason:
+                state = str(reason)
+                if state == "missing":
+                    self.missing.append(name)
+                else:
+                    self.failed[name] = state.removeprefix("failed: ")
+                self._say(f"{name}: {state}")
+                writer.lose(case.key, state)
+                yield case.key, state
+                continue
+            if not self._trusted:
+                require_plausible(prediction, case, unit)
+            writer.add(case.key, prediction, labels=labels)
+            self.scored.append(name)
+            yield case.key, Study(case, prediction, labels)
 
 
 def _data_of(folder: RunFolder, task: str) -> Path:
@@ -166,9 +216,9 @@ def _data_of(folder: RunFolder, task: str) -> Path:
     Raises:
         UsageError: there is no run, it has no such task, or used several data sets for it.
     """
-    if not (folder.path / "run.json").is_file():
+    if not folder.exists:
         raise UsageError(f"no run in {folder.path}; say which data the predictions are for: --data FILE")
-    paths = {record["spec"]["dataset"]["path"] for record in folder.records() if record["task"] == task}
+    paths = {record.spec.dataset.path for record in folder.stream() if record.task == task}
     if len(paths) != 1:
         found = "no cell" if not paths else f"{len(paths)} data sets"
         raise UsageError(f"{folder.path} has {found} for task {task!r}; give --data FILE")
@@ -188,7 +238,7 @@ def _nothing(path: Path, intake: _Intake) -> str:
     )
 
 
-def _spec(request: Request, profile: str, preset: str, data: DataSource, predictions: Path) -> CellSpec:
+def _spec(request: Request, profile: str, preset: str, dataset: Dataset, predictions: Path) -> CellSpec:
     """What the cell claims: these predictions, under this profile."""
     return CellSpec(
         task=request.task,
@@ -199,41 +249,19 @@ def _spec(request: Request, profile: str, preset: str, data: DataSource, predict
         precision="",
         options={"predictions_sha256": atomic.sha256_file(predictions), "profile": profile},
         recipe={},
-        dataset=data,
+        dataset=DataSource("file", dataset.info.content_sha256, str(dataset.path.absolute())),
         profile=profile,
         sources={},
         libraries={name: library_version(name) for name in ("numpy", "scipy", "h5py")},
     )
 
 
-def _facts(judge: Judge, dataset: Dataset, registry: Registry, profile: str) -> dict[str, Any]:
-    """What a record of a trained cell has too; how and where these predictions were made is not known."""
-    info = dataset.info
-    return {
-        "device": "elsewhere",
-        "precision": "",
-        "dataset": {
-            "name": info.name,
-            "content_sha256": info.content_sha256,
-            "simulated": info.simulated,
-            **({"degraded": True} if info.degraded else {}),
-        },
-        "parameters": {},
-        "provenance": {},
-        "timings": {},
-        "profile": judge.profile.id,
-        "profile_definition": judge.definition,
-        "score_key": score_key(registry, profile),
-    }
-
-
-def _replace_older(folder: RunFolder, record: dict[str, Any]) -> None:
+def _replace_older(folder: RunFolder, record: Record) -> None:
     """Remove earlier evaluations of the same name, seed and profile: one name is one row."""
-    keys = ("task", "name", "seed", "profile")
     for other in folder.records():
-        same = other.get("origin") == EVALUATED and all(other[key] == record[key] for key in keys)
-        if same and other["id"] != record["id"]:
-            cell = folder.cell(other["id"])
+        same = other.evaluated and (other.title, other.profile) == (record.title, record.profile)
+        if same and other.id != record.id:
+            cell = folder.cell(other.id)
             for name in ("record.json", "scores.parquet", "predictions.h5"):
                 cell.file(name).unlink(missing_ok=True)
             try:

@@ -14,15 +14,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any
 
 from benchmark import atomic
 from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.errors import BenchmarkError, Interrupted, Unavailable
 from benchmark.plan.expand import BuildJob
 from benchmark.registry.plugins import registry
-from benchmark.store.folder import bare_record
+from benchmark.store.record import State, Timings
 
 
 def work(job: CellJob | BuildJob, pipe: Connection) -> None:
@@ -95,13 +95,13 @@ class _Sender:
 def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> Message:
     from benchmark.cell.run import run_cell
 
-    folder, spec = job.folder, job.spec
+    folder = job.folder
     began = time.perf_counter()
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.file("error.txt").unlink(missing_ok=True)
         if not job.score_only:
-            folder.write(bare_record(spec, baseline=job.baseline, state="running", pid=os.getpid()))
+            folder.write(replace(job.record("running"), pid=os.getpid()))
         run_cell(job, registry(), lambda progress: send(Message("progress", progress=progress)), should_stop)
         return Message("done")
     except Interrupted as interruption:
@@ -112,11 +112,11 @@ def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[]
         return _commit(job, "failed", explain(error), trace=traceback.format_exc(), seconds=time.perf_counter() - began)
 
 
-def _commit(job: CellJob, state: str, reason: str, *, trace: str = "", seconds: float = 0.0) -> Message:
+def _commit(job: CellJob, state: State, reason: str, *, trace: str = "", seconds: float = 0.0) -> Message:
     """Record a cell that did not finish; if even that cannot be written, the supervisor is told why."""
-    record: dict[str, Any] = bare_record(job.spec, baseline=job.baseline, state=state, reason=reason)
+    record = job.record(state, reason)
     if seconds:
-        record["timings"] = {"failed_after_s": round(seconds, 3)}
+        record = replace(record, timings=Timings(failed_after_s=round(seconds, 3)))
     try:
         if trace:
             atomic.write_text(job.folder.file("error.txt"), trace)

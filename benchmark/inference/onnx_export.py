@@ -78,7 +78,7 @@ def export(cell: TrainedCell, path: Path) -> Exported:
         raise BenchmarkError(f"{cell.title} cannot be exported to ONNX: {type(error).__name__}: {first[0]}") from None
     assert program is not None
     model = program.model_proto
-    about = {"cell": cell.record["id"], "model": cell.title, "use": "not for clinical use", **_windows(cell)}
+    about = {"cell": cell.record.id, "model": cell.title, "use": "not for clinical use", **_windows(cell)}
     onnx.helper.set_model_props(model, {name: str(value) for name, value in about.items()})
     atomic.write_with(path, lambda temporary: onnx.save_model(model, temporary))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -62,7 +62,7 @@ def translate_file(cell: TrainedCell, source: Path, output: Path) -> tuple[str, 
     scan = read(source)
     result = translate(cell, scan.volume)
     output.parent.mkdir(parents=True, exist_ok=True)
-    write(output, scan.like(result.data, f"{cell.record['name']} {cell.record['id']}, not for clinical use"))
+    write(output, scan.like(result.data, f"{cell.record.name} {cell.record.id}, not for clinical use"))
     return result.warnings
 
 

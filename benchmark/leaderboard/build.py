@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.contracts.specs import MetricSpec, TaskSpec
-from benchmark.leaderboard.collect import Group, Record, collect
+from benchmark.data.format.facts import DataFacts
+from benchmark.leaderboard.collect import Group, collect
 from benchmark.leaderboard.downstream import measures
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
@@ -16,6 +17,7 @@ from benchmark.leaderboard.ranking import Ranking, mark_best, rank
 from benchmark.leaderboard.scores import columns, entries, row, stages
 from benchmark.leaderboard.tables import Leaderboard, Table
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
+from benchmark.store.record import Record
 
 FEWEST_RESAMPLES = 2_000
 ROWS_IN_FULL = 60
@@ -52,18 +54,19 @@ def _table(
     unit = str(group.definition.get("unit", task.target_unit if task else ""))
     listed = columns(group, metrics, unit)
     found = entries(group)
-    content = str(group.dataset.get("content_sha256", ""))
+    data = group.dataset
+    content = data.content_sha256 if data is not None else ""
     resamples = Resamples(len(group.patients), content, resampled) if len(group.patients) > 1 else None
     rows = [row(entry, group, listed, resamples) for entry in found]
     ranking = rank(rows, found, group, listed, resamples)
     done = [cell for cell in group.cells if cell.state == "done"]
     table = Table(
         task=group.task,
-        title=_title(group.dataset, task),
-        dataset=str(group.dataset.get("name", "")),
+        title=_title(data, task),
+        dataset=data.name if data is not None else "",
         content_sha256=content,
-        simulated=group.dataset.get("simulated"),
-        degraded=bool(group.dataset.get("degraded")),
+        simulated=data.simulated if data is not None else None,
+        degraded=data is not None and data.degraded,
         profile=group.profile,
         preset=group.preset,
         patients=len(group.patients),
@@ -82,10 +85,8 @@ def _table(
     return replace(table, notes=table_notes(table, mixed_sources=len(score_keys) > 1)), ranking
 
 
-def _title(dataset: Mapping[str, Any], task: TaskSpec | None) -> str:
+def _title(data: DataFacts | None, task: TaskSpec | None) -> str:
     """What becomes what: as the data say, which may be another contrast than the task's own."""
-    sides = [dataset.get(side) for side in ("source", "target")]
-    named = [str(side["modality"]) for side in sides if isinstance(side, Mapping) and side.get("modality")]
-    if len(named) == 2:
-        return " to ".join(named)
+    if data is not None:
+        return f"{data.source_modality} to {data.target_modality}"
     return f"{task.source_modality} to {task.target_modality}" if task else ""

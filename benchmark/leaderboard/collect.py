@@ -16,11 +16,13 @@ import numpy as np
 
 from benchmark.leaderboard.tables import Column, Unreadable
 from benchmark.statistics.intervals import Interval
+from benchmark.store.record import DownstreamValue, MetricSummary, Patients, Record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Record = Mapping[str, Any]
+    from benchmark.data.format.facts import DataFacts
+
 Place = tuple[str, str, str]
 """Task, preset, profile without its version."""
 Claim = tuple[str, str, str, str, str]
@@ -91,7 +93,7 @@ class Group:
     preset: str
     profile: str
     definition: Mapping[str, Any] = field(default_factory=dict)
-    dataset: Mapping[str, Any] = field(default_factory=dict)
+    dataset: DataFacts | None = None
     patients: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Level and unit of the metrics that gave anything."""
@@ -129,15 +131,15 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
     stale = 0
     for record in records:
         try:
-            if record["state"] == "stale":
+            if record.state == "stale":
                 stale += 1
-            elif record["state"] == "done":
+            elif record.done:
                 _add(done, record)
             else:
-                others.append((_place(record), str(record["profile"]), _bare(record)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"its record makes no sense: {type(error).__name__} {error}"
-            bad.append(Unreadable(str(record.get("id", "?")), reason))
+                others.append((_place(record), record.profile, _bare(record)))
+        except (KeyError, TypeError, ValueError) as error:
+            # a definition is kept as it was, whatever it says
+            bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
     empty: dict[Place, Group] = {}
     sizes = {claim: len(group.cells) for claim, group in done.items()}
     for place, profile, cell in others:
@@ -157,20 +159,22 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
 
 
 def _place(record: Record) -> Place:
-    return str(record["task"]), str(record["preset"]), str(record["profile"]).partition("/")[0]
+    return record.task, record.spec.preset, record.profile.partition("/")[0]
 
 
 def _add(groups: dict[Claim, Group], record: Record) -> None:
     """Put a done cell into its group; the group is made only once the whole record has been understood."""
-    definition, dataset = record["profile_definition"], record["dataset"]
-    data = (*_place(record), str(dataset["content_sha256"]))
+    definition, dataset = record.profile_definition, record.dataset
+    if dataset is None:
+        raise ValueError("it is done and says nothing of its data")
+    data = (*_place(record), dataset.content_sha256)
     # comparing with what is known is much quicker than writing every definition down
     claim = next(
         (known for known, group in groups.items() if known[:4] == data and group.definition == definition), None
     )
     if claim is None:
         claim = (*data, json.dumps(definition, sort_keys=True))
-    group = groups.get(claim) or Group(claim[0], claim[1], str(record["profile"]), definition, dataset)
+    group = groups.get(claim) or Group(claim[0], claim[1], record.profile, definition, dataset)
     patients, metrics = dict(group.patients), dict(group.metrics)
     group.cells.append(_cell(record, patients, metrics))
     group.patients, group.metrics = patients, metrics
@@ -179,78 +183,75 @@ def _add(groups: dict[Claim, Group], record: Record) -> None:
 
 def _bare(record: Record) -> Cell:
     return Cell(
-        id=str(record["id"]),
-        name=str(record["name"]),
-        model=str(record["model"]),
-        baseline=bool(record.get("baseline")),
-        seed=int(record["seed"]),
-        state=str(record["state"]),
-        reason=str(record.get("reason", "")),
+        id=record.id,
+        name=record.name,
+        model=record.spec.model,
+        baseline=record.baseline,
+        seed=record.seed,
+        state=record.state,
+        reason=record.reason,
     )
 
 
 def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str, str | None]]) -> Cell:
     """A done cell; adds to what is known of patients and metrics."""
     cell = _bare(record)
-    timings = record.get("timings", {})
-    weights = [count for name, count in (record.get("parameters") or {}).items() if name.startswith("generator")]
+    weights = [count for name, count in record.parameters.items() if name.startswith("generator")]
     cell.parameters = sum(weights) if weights else None
-    cell.train_s, cell.inference_ms = timings.get("train_s"), timings.get("inference_ms_per_slice")
-    cell.peak_memory_mb = record.get("peak_memory_mb")
-    cell.findings = tuple(f"{found['term']}: {found['fault']}" for found in record.get("health", ()))
-    cell.hardware = f"{record['device']} {record['precision']}".strip()
-    cell.score_key = record.get("score_key")
-    for name, score in record["scores"].items():
-        if score.get("state") != "scored":
-            cell.unscored[name] = str(score.get("reason") or "not scored")
+    cell.train_s, cell.inference_ms = record.timings.train_s, record.timings.inference_ms_per_slice
+    cell.peak_memory_mb = record.peak_memory_mb
+    cell.findings = tuple(f"{finding.term}: {finding.fault}" for finding in record.health)
+    cell.hardware = f"{record.device} {record.spec.precision}".strip()
+    cell.score_key = record.score_key
+    for name, score in record.scores.items():
+        if not score.scored:
+            cell.unscored[name] = score.reason or "not scored"
             continue
-        level = str(score.get("level", "slice"))
-        metrics.setdefault(name, (level, score.get("unit")))
-        if failed := int(score.get("n_failed", 0)):
-            cell.failed[name] = failed
-        if level != "distribution":
-            cell.values[name] = _values(score, patients)
-        elif score["mean"] is None:
+        metrics.setdefault(name, (score.level, score.unit))
+        if score.n_failed:
+            cell.failed[name] = score.n_failed
+        if score.level != "distribution":
+            cell.values[name] = _values(score.patients, score.infinite, patients)
+        elif score.mean is None:
             cell.unscored[name] = "undefined"
         else:
-            cell.estimates[name] = _estimated(score, failed)
-    for name, measure in (record.get("stages") or {}).items():
-        cell.stages[name] = array("d", (math.nan if v is None else float(v) for v in measure["patients"].values()))
-    for name, measure in (record.get("measures") or {}).items():
-        if measure["state"] == "scored":
-            cell.about_measures[name] = str(measure.get("summary", ""))
-            for value, found in measure["values"].items():
-                cell.measures[f"{name}/{value}"] = _measured(f"{name}/{value}", found, patients)
-        reasons = [measure["reason"]] if measure["state"] != "scored" else measure.get("left_out", ())
-        if reasons:
-            said = "; ".join(str(reason) for reason in reasons)
-            cell.unmeasured[name] = said if measure["state"] == "scored" else f"{measure['state']}: {said}"
+            cell.estimates[name] = _estimated(score, score.mean)
+    for name, stage in record.stages.items():
+        cell.stages[name] = array("d", (math.nan if value is None else value for value in stage.patients.values()))
+    for name, evaluation in record.downstream.items():
+        if evaluation.scored:
+            cell.about_measures[name] = evaluation.summary
+            for key, value in evaluation.values.items():
+                cell.measures[f"{name}/{key}"] = _measured(f"{name}/{key}", value, patients)
+            if evaluation.left_out:
+                cell.unmeasured[name] = "; ".join(evaluation.left_out)
+        else:
+            cell.unmeasured[name] = f"{evaluation.state}: {evaluation.reason}"
     return cell
 
 
-def _measured(name: str, found: Mapping[str, Any], patients: dict[str, int]) -> MeasuredValue:
-    better = found["higher_is_better"]
-    column = Column(name, str(found["label"]), str(found["unit"]), better, int(found["digits"]), "downstream")
-    ideal = found.get("target")
-    return MeasuredValue(column, _values(found, patients), math.nan if ideal is None else float(ideal))
+def _measured(name: str, value: DownstreamValue, patients: dict[str, int]) -> MeasuredValue:
+    column = Column(name, value.label, value.unit, value.higher_is_better, value.digits, "downstream")
+    ideal = math.nan if value.target is None else value.target
+    return MeasuredValue(column, _values(value.patients, (), patients), ideal)
 
 
-def _estimated(score: Mapping[str, Any], failed: int) -> Estimated:
-    low, high = (math.nan if limit is None else float(limit) for limit in score["interval"])
-    expected = int(score["n_expected"])
-    return Estimated(Interval(float(score["mean"]), low, high, expected - failed), expected, failed, score.get("bias"))
+def _estimated(score: MetricSummary, mean: float) -> Estimated:
+    low, high = (math.nan if limit is None else limit for limit in score.interval or (None, None))
+    interval = Interval(mean, low, high, score.n_expected - score.n_failed)
+    return Estimated(interval, score.n_expected, score.n_failed, score.bias)
 
 
-def _values(score: Mapping[str, Any], patients: dict[str, int]) -> array[float]:
-    found = score["patients"]
-    if list(found) == list(patients):
-        values = array("d", [math.nan if value is None else value for value in found.values()])
+def _values(by_patient: Patients, infinite: Sequence[str], patients: dict[str, int]) -> array[float]:
+    """Values in the order of the group's patients; adds those that are new."""
+    if list(by_patient) == list(patients):
+        values = array("d", [math.nan if value is None else value for value in by_patient.values()])
     else:
         values = array("d", [math.nan]) * len(patients)
-        for patient, value in found.items():
-            place = patients.setdefault(patient, len(patients))
-            values.extend([math.nan] * (place + 1 - len(values)))
-            values[place] = math.nan if value is None else float(value)
-    for patient in score.get("infinite", ()):
+        for patient, value in by_patient.items():
+            position = patients.setdefault(patient, len(patients))
+            values.extend([math.nan] * (position + 1 - len(values)))
+            values[position] = math.nan if value is None else value
+    for patient in infinite:
         values[patients[patient]] = math.inf
     return values

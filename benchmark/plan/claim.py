@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.atomic import sha256_of
+from benchmark.json_fields import Fields
 from benchmark.registry.sources import code_sha256, files_below
 
 NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
@@ -37,6 +38,19 @@ class DataSource:
 
 
 @dataclass(frozen=True)
+class CellAddress:
+    """How people refer to a cell within a run."""
+
+    task: str
+    name: str
+    seed: int
+
+    def __str__(self) -> str:
+        """task/name/s0."""
+        return f"{self.task}/{self.name}/s{self.seed}"
+
+
+@dataclass(frozen=True)
 class CellSpec:
     """One point of a grid: the claim, plus what is needed to run it."""
 
@@ -57,8 +71,9 @@ class CellSpec:
     @property
     def claim(self) -> dict[str, Any]:
         """What the id is a hash of: all but the profile (scores are made from stored predictions) and the path."""
-        claim = asdict(self)
-        del claim["profile"], claim["dataset"]["path"]
+        claim = {**vars(self), "dataset": {"kind": self.dataset.kind, "key": self.dataset.key}}
+        claim.pop("id", None)  # the cached property's own value
+        del claim["profile"]
         return claim
 
     @cached_property
@@ -67,18 +82,42 @@ class CellSpec:
         return sha256_of(self.claim)[:16]
 
     @property
+    def address(self) -> CellAddress:
+        """How people refer to the cell."""
+        return CellAddress(self.task, self.name, self.seed)
+
+    @property
     def title(self) -> str:
-        """How people refer to the cell: task/name/seed."""
-        return f"{self.task}/{self.name}/s{self.seed}"
+        """The address as a text: task/name/s0."""
+        return str(self.address)
 
     def to_json(self) -> dict[str, Any]:
         """As a plain mapping."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> CellSpec:
-        """From what :meth:`to_json` gave."""
-        return cls(**{**data, "dataset": DataSource(**data["dataset"])})
+    def from_json(cls, data: Any, where: str = "spec") -> CellSpec:
+        """From what :meth:`to_json` gave.
+
+        Raises:
+            RecordError: something is missing or of the wrong kind.
+        """
+        fields = Fields(data, where)
+        source = Fields(fields.table("dataset"), f"{where}.dataset")
+        return cls(
+            task=fields.text("task"),
+            model=fields.text("model"),
+            name=fields.text("name"),
+            seed=fields.count("seed"),
+            preset=fields.text("preset"),
+            precision=fields.text("precision"),
+            options=fields.table("options"),
+            recipe=fields.table("recipe"),
+            dataset=DataSource(source.text("kind"), source.text("key"), source.text("path")),
+            profile=fields.text("profile"),
+            sources=fields.words("sources"),
+            libraries=fields.words("libraries"),
+        )
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.atomic import sha256_of
 from benchmark.contracts import options, presets
@@ -28,6 +28,7 @@ class PlannedCell:
     cost: float
     baseline: bool
     skip: str = ""
+    kind: Literal["trained", "fitted", "fixed", "evaluated"] = "trained"
 
 
 @dataclass(frozen=True)
@@ -261,4 +262,4 @@ def _cell(
         skip = (
             f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"
         )
-    return PlannedCell(spec, model.cost, model.baseline, skip)
+    return PlannedCell(spec, model.cost, model.baseline, skip, model.kind)

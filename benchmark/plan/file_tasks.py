@@ -6,35 +6,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from benchmark.contracts.specs import TaskSpec
-from benchmark.errors import UsageError
+from benchmark.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from benchmark.contracts.protocols import BuildRequest
+    from benchmark.data.format.reader import DatasetInfo
     from benchmark.registry.plugins import Registry
 
 PROFILE = "default"
 """The profile of tasks that name none, by whichever plugin offers it."""
 
 
-def task_of(registry: Registry, name: str, path: Path | None) -> TaskSpec:
-    """The task of a plugin or, where none has that name, the one that a data set file is for.
+def task_of(registry: Registry, name: str, data: Path | DatasetInfo | None) -> TaskSpec:
+    """The task of a plugin or, where none has that name, the one that a data set is for: a file, or what it says.
 
     Raises:
         UsageError: no plugin has such a task, and there is no file.
         DatasetError: the file is missing, broken, or for another task.
     """
     clashes = {clash.name for clash in registry.clashes if clash.kind == "task"}
-    if path is None or name in registry.all("task") or name in clashes:
+    if data is None or name in registry.all("task") or name in clashes:
         return registry.task(name).spec
-    return _task_in(path, name)
+    if isinstance(data, Path):
+        from benchmark.data.format.reader import Dataset
+
+        with Dataset(data) as dataset:
+            return _task_in(dataset.info, name)
+    return _task_in(data, name)
 
 
-def _task_in(path: Path, name: str) -> TaskSpec:
-    from benchmark.data.format.reader import Dataset
-    from benchmark.errors import DatasetError
-
-    with Dataset(path) as dataset:
-        info = dataset.info
+def _task_in(info: DatasetInfo, name: str) -> TaskSpec:
+    path = info.path
     if info.task != name:
         raise DatasetError(f"{path}: its data are for task {info.task!r}; give it as --data {info.task}={path}")
     return TaskSpec(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,8 @@ from benchmark.contracts.specs import MetricSpec
 from benchmark.errors import UsageError
 from benchmark.statistics.comparisons import Difference, difference_of
 from benchmark.statistics.paired import holm
+from benchmark.store.record import Record
 
-Record = Mapping[str, Any]
 Key = tuple[str, str]
 """Task and display name of the model."""
 
@@ -94,7 +93,7 @@ def compare(
             model=key[1],
             metric=metric,
             label=metrics[metric].label,
-            unit=str(next(iter(before[key].values()))["scores"][metric].get("unit") or ""),
+            unit=next(iter(before[key].values())).scores[metric].unit,
             higher_is_better=bool(metrics[metric].higher_is_better),
             seeds=seeds,
             first=one,
@@ -110,28 +109,29 @@ def compare(
 def _by_key(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     found: dict[Key, dict[int, Record]] = {}
     for record in records:
-        if record["state"] == "done":
-            found.setdefault((record["task"], record["name"]), {}).setdefault(record["seed"], record)
+        if record.done:
+            found.setdefault((record.task, record.name), {}).setdefault(record.seed, record)
     return found
 
 
 def _require_same(key: Key, one: Record, other: Record) -> None:
     where = f"{key[0]}/{key[1]}"
-    if one["dataset"]["content_sha256"] != other["dataset"]["content_sha256"]:
+    first, second = ("" if record.dataset is None else record.dataset.content_sha256 for record in (one, other))
+    if first != second:
         raise UsageError(
-            f"{where}: the runs have other data ({one['dataset']['content_sha256'][:8]} and "
-            f"{other['dataset']['content_sha256'][:8]}); differences would mean nothing. Run one of them on the other's"
+            f"{where}: the runs have other data ({first[:8]} and {second[:8]}); differences would mean nothing. "
+            "Run one of them on the other's"
         )
-    if one["profile_definition"] != other["profile_definition"]:
+    if one.profile_definition != other.profile_definition:
         raise UsageError(
-            f"{where}: scored under {one['profile']} and {other['profile']} or other definitions of them; "
+            f"{where}: scored under {one.profile} and {other.profile} or other definitions of them; "
             "run one of them again with --rescore and the same --profile"
         )
 
 
 def _metrics(record: Record, metrics: Mapping[str, MetricSpec], wanted: str | None) -> list[str]:
-    primary = str(record["profile_definition"]["primary"])
-    listed = [use["metric"] for use in record["profile_definition"]["metrics"]]
+    primary = str(record.profile_definition["primary"])
+    listed = [use["metric"] for use in record.profile_definition["metrics"]]
     rankable = [
         name
         for name in dict.fromkeys([primary, *listed])
@@ -142,12 +142,12 @@ def _metrics(record: Record, metrics: Mapping[str, MetricSpec], wanted: str | No
     if wanted == "all":
         return rankable
     if wanted not in rankable:
-        raise UsageError(f"--metric {wanted!r}: {record['profile']} has {', '.join(rankable)}; or 'all'")
+        raise UsageError(f"--metric {wanted!r}: {record.profile} has {', '.join(rankable)}; or 'all'")
     return [wanted]
 
 
 def _patients(record: Record, metric: str) -> Mapping[str, float | None]:
-    return record["scores"].get(metric, {}).get("patients") or {}
+    return record.scores[metric].patients if metric in record.scores else {}
 
 
 def _difference(

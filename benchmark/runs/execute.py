@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -18,7 +18,8 @@ from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
-from benchmark.store.folder import RunFolder, bare_record
+from benchmark.store.folder import RunFolder, planned_record
+from benchmark.store.record import Record, State
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def count_states(folder: RunFolder) -> dict[str, int]:
     """Number of cells by state; stale ones included."""
     states: dict[str, int] = {}
     for record in folder.records():
-        states[record["state"]] = states.get(record["state"], 0) + 1
+        states[record.state] = states.get(record.state, 0) + 1
     return states
 
 
@@ -125,11 +126,9 @@ def _sort_out(
     for cell in plan.cells:
         record = folder.cell(cell.spec.id).read()
         if cell.skip:
-            folder.cell(cell.spec.id).write(
-                bare_record(cell.spec, baseline=cell.baseline, state="skipped", reason=cell.skip)
-            )
+            folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
-        elif record and record["state"] == "done" and not folder.cell(cell.spec.id).damage(record):
+        elif record and record.done and not folder.cell(cell.spec.id).damage(record):
             if settings.rescore or not _up_to_date(registry, cell.spec, record):
                 todo.append(cell)
             else:
@@ -139,15 +138,15 @@ def _sort_out(
     return todo, kept
 
 
-def _up_to_date(registry: Registry, spec: CellSpec, record: Mapping[str, Any]) -> bool:
-    """Whether scores and downstream measures were made by what is installed now."""
-    from benchmark.scoring.downstream import measure_key
-    from benchmark.scoring.score import score_key
+def _up_to_date(registry: Registry, spec: CellSpec, record: Record) -> bool:
+    """Whether scores and downstream values were made by what is installed now."""
+    from benchmark.scoring.downstream import downstream_key
+    from benchmark.scoring.judge import score_key
 
     task = task_of(registry, spec.task, Path(spec.dataset.path))
-    return (record["score_key"], record.get("measure_key", "")) == (
+    return (record.score_key, record.downstream_key) == (
         score_key(registry, spec.profile),
-        measure_key(registry, task),
+        downstream_key(registry, task),
     )
 
 
@@ -189,7 +188,7 @@ def _execute(
     except KeyboardInterrupt:
         for _, cell in tasks.values():
             record = folder.cell(cell.spec.id).read()
-            if record and record["state"] == "running":
+            if record and record.state == "running":
                 _record(folder, cell, "planned", "interrupted; continues from its checkpoint")
         raise
 
@@ -197,21 +196,22 @@ def _execute(
 def _job(cell: PlannedCell, folder: RunFolder, settings: Settings) -> CellJob:
     cell_folder = folder.cell(cell.spec.id)
     record = cell_folder.read()
-    scored_only = bool(record and record["state"] == "done" and not cell_folder.damage(record))
-    return CellJob(cell.spec, cell_folder, cell.baseline, settings.device, scored_only, settings.cuda_graphs)
+    scored_only = bool(record and record.done and not cell_folder.damage(record))
+    return CellJob(cell.spec, cell_folder, cell.baseline, settings.device, scored_only, settings.cuda_graphs, cell.kind)
 
 
 def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:
     """Make sure that what the worker said, or could not say any more, stands in the record."""
     record = folder.cell(cell.spec.id).read()
-    if record is None or record["state"] == "running" or event.state == "timeout":
-        _record(folder, cell, event.state if event.state != "done" else "failed", event.reason or "left no record")
+    if record is None or record.state == "running" or event.state == "timeout":
+        state = cast("State", event.state) if event.state != "done" else "failed"
+        _record(folder, cell, state, event.reason or "left no record")
 
 
-def _record(folder: RunFolder, cell: PlannedCell, state: str, reason: str) -> None:
+def _record(folder: RunFolder, cell: PlannedCell, state: State, reason: str) -> None:
     """Write a bare record; on a full disk there is nothing more to do than to say so at the end."""
     with contextlib.suppress(OSError):
-        folder.cell(cell.spec.id).write(bare_record(cell.spec, baseline=cell.baseline, state=state, reason=reason))
+        folder.cell(cell.spec.id).write(planned_record(cell).ended(state, reason))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ and however long it takes, the run goes on: its first fault is said once, and it
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import threading
 import time
@@ -26,6 +25,7 @@ from benchmark.printable import printable
 from benchmark.registry.plugins import Offer, Registry
 from benchmark.runs.execute import Observer
 from benchmark.store.folder import RunFolder
+from benchmark.store.log import LogTail
 
 PATIENCE_SECONDS = 60.0
 """How long a run that has ended waits for an observer that is still writing."""
@@ -142,31 +142,6 @@ class Watcher:
                 self.fault = f"{notice.method}: {type(error).__name__}{f': {text}' if text else ''}"
 
 
-class Log:
-    """New lines of a cell's ``log.jsonl``, which its own process writes; whole lines only."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read = 0
-
-    def new(self) -> list[dict[str, Any]]:
-        """What was logged since the last time; all of it again where training went on from before that."""
-        try:
-            with self._path.open("rb") as handle:
-                if handle.seek(0, 2) < self._read:
-                    self._read = 0
-                handle.seek(self._read)
-                text, newline, _ = handle.read().rpartition(b"\n")
-        except OSError:
-            return []
-        self._read += len(text) + len(newline)
-        lines = []
-        for line in text.splitlines():
-            with contextlib.suppress(ValueError):
-                lines.append(json.loads(line))
-        return lines
-
-
 def chosen(
     registry: Registry, names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
 ) -> list[tuple[Any, Any]]:
@@ -239,7 +214,7 @@ class _Audience:
         self._watchers = watchers
         self._screen = screen
         self._cells = {cell.spec.title: _observed(cell) for cell in plan.cells}
-        self._logs: dict[str, Log] = {}
+        self._logs: dict[str, LogTail] = {}
         self._reported: set[str] = set()
         self._begun = False
 
@@ -260,13 +235,15 @@ class _Audience:
         cell = self._cells[event.title]
         folder = self._folder.cell(cell.id)
         if event.kind == "started":
-            self._logs[cell.title] = Log(folder.file("log.jsonl"))
+            self._logs[cell.title] = LogTail(folder.file("log.jsonl"))
             self._tell("cell_started", cell)
         elif event.kind in ("progress", "finished") and (log := self._logs.get(cell.title)):
             for line in log.new():
                 self._tell("cell_logged", cell, line)
         if event.kind == "finished":
-            self._tell("cell_finished", cell, folder.read() or {"state": event.state, "reason": event.reason})
+            record = folder.read()
+            said = record.to_json() if record is not None else {"state": event.state, "reason": event.reason}
+            self._tell("cell_finished", cell, said)
         self._report()
 
     def end(self) -> None:

@@ -6,15 +6,16 @@ Light: torch is imported only where a trained model is asked for, numpy and HDF5
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.registry.plugins import registry
-from benchmark.store.folder import CellFolder, RunFolder
+from benchmark.store.address import matching, one_cell
+from benchmark.store.folder import CellFolder, RunFacts, RunFolder
+from benchmark.store.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,15 +40,17 @@ class Prediction:
     unit: str
     images: Sides | None = None
     """Source, target and region ``(Z, H, W)`` of the study with its spacing, where they were asked for."""
+    labels: NDArray[np.uint8] | None = None
+    """The label map ``(Z, H, W)`` that was predicted with it, if there is one."""
 
 
 class Cell:
     """One task, model and seed of a run, as it stood on disk when it was read."""
 
-    def __init__(self, run: Path, record: Mapping[str, Any]) -> None:
+    def __init__(self, run: Path, record: Record) -> None:
         self._run = run
         self.record = record
-        """Everything that ``record.json`` says."""
+        """Everything that ``record.json`` says; ``record.to_json()`` gives it as plain values."""
 
     def __repr__(self) -> str:
         return f"<Cell {self.title} {self.state}{f': {self.reason}' if self.reason else ''}>"
@@ -55,37 +58,37 @@ class Cell:
     @property
     def id(self) -> str:
         """Sixteen hex digits: the hash of what the cell claims."""
-        return str(self.record["id"])
+        return self.record.id
 
     @property
     def task(self) -> str:
         """The task's name."""
-        return str(self.record["task"])
+        return self.record.task
 
     @property
     def name(self) -> str:
         """The model's name in the grid, which is also its row in leaderboards."""
-        return str(self.record["name"])
+        return self.record.name
 
     @property
     def seed(self) -> int:
         """The training seed."""
-        return int(self.record["seed"])
+        return self.record.seed
 
     @property
     def title(self) -> str:
         """How people refer to it: task/name/seed."""
-        return f"{self.task}/{self.name}/s{self.seed}"
+        return self.record.title
 
     @property
     def state(self) -> str:
         """``planned``, ``running``, ``done``, ``failed``, ``timeout``, ``skipped`` or ``stale``."""
-        return str(self.record["state"])
+        return self.record.state
 
     @property
     def reason(self) -> str:
         """Why it is not done."""
-        return str(self.record.get("reason") or "")
+        return self.record.reason
 
     @property
     def path(self) -> Path:
@@ -95,7 +98,7 @@ class Cell:
     @property
     def scores(self) -> dict[str, float | None]:
         """Mean over patients by metric; ``None`` where a metric has no value. Empty unless done."""
-        return {metric: score.get("mean") for metric, score in self.record.get("scores", {}).items()}
+        return {metric: score.mean for metric, score in self.record.scores.items()}
 
     def patients(self, metric: str) -> dict[str, float | None]:
         """A metric's value of every test patient, averaged over slices; ``None`` where it is undefined.
@@ -105,10 +108,10 @@ class Cell:
         """
         from benchmark.errors import unknown_name
 
-        scores = self.record.get("scores", {})
+        scores = self.record.scores
         if metric not in scores:
             raise unknown_name("metric", metric, scores, hint=f"({self.title} is {self.state})")
-        return dict(scores[metric].get("patients") or {})
+        return dict(scores[metric].patients)
 
     def table(self) -> dict[str, list[Any]]:
         """All scores, column by column: one row for each slice or volume and metric, as ``pandas.DataFrame`` takes it.
@@ -130,31 +133,25 @@ class Cell:
         Raises:
             BenchmarkError: the cell is not done, its file was altered, or the data set is not there any more.
         """
-        from benchmark.data.format.chunks import read_array
-        from benchmark.data.format.reader import Dataset, guarded, open_file
-        from benchmark.data.format.schema import CaseKey, text
+        from benchmark.data.format.reader import Dataset
+        from benchmark.store.predictions import PredictionsReader
 
         path = self._payload("predictions.h5")
         with contextlib.ExitStack() as opened:
+            stored = opened.enter_context(PredictionsReader(path))
             dataset = opened.enter_context(Dataset(self._dataset)) if images else None
-            if dataset is not None and dataset.info.content_sha256 != self.record["dataset"]["content_sha256"]:
+            if dataset is not None and dataset.info.content_sha256 != stored.dataset:
                 raise BenchmarkError(f"{dataset.path}: is not the data set any more that {self.title} was made from")
-            opened.enter_context(guarded(str(path)))
-            file = opened.enter_context(open_file(path))
-            unit = text(file.attrs["unit"])
-            for patient in file:
-                for study in file[patient]:
-                    values = read_array(file[f"{patient}/{study}"]).astype("float32", copy=False)
-                    sides = dataset.load_sides(CaseKey(patient, study)) if dataset is not None else None
-                    yield Prediction(patient, study, values, unit, sides)
+            for key in stored.keys:
+                sides = dataset.load_sides(key) if dataset is not None else None
+                yield Prediction(key.patient, key.study, stored.read(key), stored.unit, sides, stored.labels(key))
 
     def log(self) -> list[dict[str, Any]]:
-        """What was logged in training: steps with losses and images/s, and the validation error; empty without."""
-        try:
-            lines = self._folder.file("log.jsonl").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return []
-        return [json.loads(line) for line in lines]
+        """What was logged in training: steps with losses and images/s, and the validation error; empty without.
+
+        A line that is being written, or was torn when the process was killed, is not among them.
+        """
+        return self._folder.log.lines()
 
     def load(self, device: str = "auto") -> TrainedCell:
         """The trained model, as it was scored; imports torch. :mod:`benchmark.inference.translate` uses it on volumes.
@@ -169,7 +166,7 @@ class Cell:
 
     @property
     def _dataset(self) -> Path:
-        return Path(self.record["spec"]["dataset"]["path"])
+        return Path(self.record.spec.dataset.path)
 
     @property
     def _folder(self) -> CellFolder:
@@ -179,7 +176,7 @@ class Cell:
         """A file of a finished cell, after its hash was compared."""
         if self.state != "done":
             raise BenchmarkError(f"{self.title} is {self.state}{f' ({self.reason})' if self.reason else ''}")
-        if damage := self._folder.damage({"files": {name: self.record["files"].get(name, "")}}):
+        if damage := self._folder.damage(self.record, [name]):
             raise BenchmarkError(f"{self.title}: {damage}; run the grid again")
         return self._folder.file(name)
 
@@ -199,8 +196,8 @@ class Run:
         return (Cell(self.path, record) for record in self._store.stream())
 
     @property
-    def about(self) -> Mapping[str, Any]:
-        """Everything that ``run.json`` says: grid, preset, seeds, plugins, environment, planned cells.
+    def about(self) -> RunFacts:
+        """What ``run.json`` says: grid, preset, seeds, plugins, environment, planned cells.
 
         Raises:
             BenchmarkError: it is damaged.
@@ -212,7 +209,7 @@ class Run:
         """How many cells are in which state."""
         counts: dict[str, int] = {}
         for record in self._store.stream():
-            counts[record["state"]] = counts.get(record["state"], 0) + 1
+            counts[record.state] = counts.get(record.state, 0) + 1
         return dict(sorted(counts.items()))
 
     @property
@@ -225,15 +222,15 @@ class Run:
         return [Cell(self.path, record) for record in self._store.stream(verify=verify)]
 
     def find(self, cell: str, *, verify: bool = False) -> list[Cell]:
-        """The cells that a text means: an id, the start of one, or task/model/s0.
+        """The cells that a text means: an id, the start of one, task/model/s0, or the left part of that.
 
         Raises:
             UsageError: there is none.
         """
-        found = [one for one in self.cells(verify=verify) if one.id.startswith(cell) or one.title == cell]
-        if not found:
+        records = matching(self._store.stream(verify=verify), cell)
+        if not records:
             raise UsageError(f"no cell {cell!r} in {self.path}; see 'benchmark status {self.path}'")
-        return found
+        return [Cell(self.path, record) for record in records]
 
     def cell(self, cell: str) -> Cell:
         """The one cell of the plan that a text means: an id, the start of one, or task/model/s0.
@@ -241,18 +238,14 @@ class Run:
         Raises:
             UsageError: there is none, or several.
         """
-        found = self.find(cell)
-        current = [one for one in found if one.state != "stale"] or found
-        if len(current) > 1:
-            raise UsageError(f"{cell!r} means {len(current)} cells: {', '.join(one.title for one in current[:4])}")
-        return current[0]
+        return Cell(self.path, one_cell(self._store, cell))
 
     def leaderboard(self) -> Leaderboard:
         """The leaderboards, derived from the cells anew: a table for each task, data set, profile and preset."""
         from benchmark.leaderboard import build
 
         specs = {kind: {name: each.spec for name, each in registry().all(kind).items()} for kind in ("metric", "task")}
-        published = self.about.get("published", ())
+        published = self.about.published
         return build(self._store.stream(), specs["metric"], specs["task"], published, self._store.unreadable())
 
     def compare(self, after: Run, metric: str | None = None) -> RunComparison:
@@ -273,11 +266,12 @@ class Run:
 
         The text is empty where the numbers come out again to the last digit. Imports torch where a metric does.
         """
-        from benchmark.runs.verify import examine
+        from benchmark.runs.verify import Verifier
 
+        verifier = Verifier(self._store, registry())
         for cell in self.cells(verify=True):
             if cell.state not in ("stale", "skipped"):
-                yield cell, examine(self._store, cell.record, registry())
+                yield cell, verifier.examine(cell.record)
 
 
 def load_run(path: str | Path | None = None) -> Run:

@@ -1,59 +1,129 @@
-"""Score stored predictions again, and compare with what is recorded."""
+"""Score stored predictions again, and compare with everything that a table reads of a record.
+
+What it proves: the scores are those of the stored predictions, on pixels that hash to what the record says, under a
+profile that means what it meant; and name, seed, kind and data are those of the plan. What it cannot prove: that the
+predictions came from the model (train it again for that), or how long that took.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from benchmark.data.format.facts import DataFacts
+from benchmark.data.format.reader import Dataset, guarded, open_file
+from benchmark.data.format.writer import content_sha256
+from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
+from benchmark.scoring.downstream import evaluate_downstream, measures_for
+from benchmark.scoring.judge import make_judge
+from benchmark.scoring.score import score
+from benchmark.store.folder import RunFolder
+from benchmark.store.predictions import PredictionsReader
+from benchmark.store.record import Record
 
-if TYPE_CHECKING:
-    from benchmark.store.folder import RunFolder
 
+class Verifier:
+    """Examines the cells of one run. A data set's pixels are hashed once for all of its cells."""
 
-def examine(folder: RunFolder, record: Mapping[str, Any], found: Registry) -> str:
-    """What is wrong with a cell; empty when its numbers come out again to the last digit."""
-    from benchmark.data.format.reader import Dataset
-    from benchmark.scoring.downstream import measure
-    from benchmark.scoring.score import make_judge, score
+    def __init__(self, run: RunFolder, registry: Registry) -> None:
+        self._run = run
+        self._registry = registry
+        self._planned = {cell.spec.id: cell for cell in run.about().cells}
+        self._data_faults: dict[Path, str] = {}
 
-    if record["state"] != "done":
-        return f"{record['state']}: {record['reason']}" if record["reason"] else str(record["state"])
-    path = Path(record["spec"]["dataset"]["path"])
-    if not path.is_file():
-        return f"its data set {path} is not here any more"
-    with Dataset(path) as dataset:
-        judge = make_judge(found, record["spec"]["profile"], dataset)
-        if judge.definition != record["profile_definition"]:
+    def examine(self, record: Record) -> str:
+        """What is wrong with a cell; empty when everything that a table reads of it comes out again.
+
+        Raises:
+            BenchmarkError: predictions or data cannot be read.
+        """
+        if not record.done:
+            return f"{record.state}: {record.reason}" if record.reason else record.state
+        path = Path(record.spec.dataset.path)
+        if not path.is_file():
+            return f"its data set {path} is not here any more"
+        if fault := self._identity(record) or self._data_fault(path):
+            return fault
+        with Dataset(path) as dataset:
+            return self._facts(record, dataset) or self._numbers(record, dataset)
+
+    def _identity(self, record: Record) -> str:
+        """Whether the record says of the cell what the plan and the plugins say."""
+        if record.evaluated:
+            return ""
+        planned = self._planned.get(record.id)
+        said = {"kind": record.kind, "baseline": record.baseline}
+        if planned is not None and (
+            fault := _difference("", said, {"kind": planned.kind, "baseline": planned.baseline})
+        ):
+            return f"{fault} in the plan"
+        offer = self._registry.all("model").get(record.spec.model)
+        if offer is not None and (fault := _difference("", said, {name: getattr(offer.spec, name) for name in said})):
+            return f"{fault} in its plugin"
+        return ""
+
+    def _data_fault(self, path: Path) -> str:
+        """Whether the pixels of all splits, sources included, still hash to what the file states."""
+        if path not in self._data_faults:
+            self._data_faults[path] = _rehash(path)
+        return self._data_faults[path]
+
+    def _facts(self, record: Record, dataset: Dataset) -> str:
+        """Whether the record says of the data what the data say."""
+        if record.dataset is None:
+            return "its record says nothing of its data"
+        now = DataFacts.of(dataset).to_json() | {"training_slices": record.dataset.training_slices}
+        return _difference("dataset", record.dataset.to_json(), now)
+
+    def _numbers(self, record: Record, dataset: Dataset) -> str:
+        """Whether scores and downstream values come out again to the last digit."""
+        judge = make_judge(self._registry, record.spec.profile, dataset.info)
+        if judge.definition != record.profile_definition:
             return f"was scored under another definition of {judge.profile.id}; run with --rescore"
-        predictions = folder.cell(record["id"]).file("predictions.h5")
-        again = score(judge, dataset, predictions, record)
-        measured = measure(found, dataset, predictions, record).summary if record.get("measures") else {}
-    for metric, recorded in record["scores"].items():
-        if recorded["state"] != "scored" or again.summary[metric]["state"] != "scored":
-            continue
-        for patient, value in recorded["patients"].items():
-            if (now := again.summary[metric]["patients"].get(patient)) != value:
-                return f"{metric} of {patient} is recorded as {value!r} and comes out as {now!r}"
-        if (now := again.summary[metric]["mean"]) != recorded["mean"]:
-            return f"{metric} is recorded as {recorded['mean']!r} and comes out as {now!r}"
-    for name, recorded in (record.get("measures") or {}).items():
-        if (now := measured.get(name)) is None:
-            return f"measure {name} is recorded and no installed plugin offers it"
-        if _numbers(now) != _numbers(recorded):
-            return f"measure {name} is recorded as {_values(recorded)} and comes out as {_values(now)}"
-    return ""
+        with PredictionsReader(self._run.cell(record.id).predictions) as predictions:
+            scores = {
+                name: item.to_json()
+                for name, item in score(judge, dataset, predictions, record.spec.address).summary.items()
+            }
+            offers = measures_for(self._registry, task_of(self._registry, record.task, dataset.info))
+            asked = {name: offer for name, offer in offers.items() if name in record.downstream}
+            downstream = evaluate_downstream(asked, dataset, predictions, record.spec.address).summary
+        for name, metric in record.scores.items():
+            if metric.scored and scores.get(name, {}).get("state") == "skipped":
+                return f"{name} is recorded and cannot be scored here: {scores[name]['reason']}"
+        recorded = {name: metric.to_json() for name, metric in record.scores.items() if metric.scored}
+        again = {name: item for name, item in scores.items() if name in recorded or name not in record.scores}
+        if fault := _difference("", recorded, again):
+            return fault
+        for name in record.downstream.keys() - downstream.keys():
+            return f"downstream evaluation {name} is recorded and no installed plugin offers it"
+        return _difference(
+            "downstream",
+            {name: item.to_json() for name, item in record.downstream.items()},
+            {name: item.to_json() for name, item in downstream.items()},
+        )
 
 
-def _numbers(measure: dict[str, Any]) -> Any:
-    """What has to come out again: state, and every number by value."""
-    values = measure.get("values", {})
-    return measure["state"], {name: (each["patients"], each["mean"], each["target"]) for name, each in values.items()}
+def _rehash(path: Path) -> str:
+    with Dataset(path) as dataset:
+        stated = dataset.info.content_sha256
+    with guarded(str(path)), open_file(path) as file:
+        actual = content_sha256(file, from_pixels=True)
+    return "" if actual == stated else f"the pixels of {path} hash to {actual[:8]}, and the file says {stated[:8]}"
 
 
-def _values(measure: dict[str, Any]) -> str:
-    """A measure's means, or why it has none."""
-    if measure["state"] != "scored":
-        return f"{measure['state']} ({measure['reason']})"
-    return ", ".join(f"{name} {value['mean']!r}" for name, value in measure["values"].items())
+def _difference(where: str, recorded: Any, again: Any) -> str:
+    """The first place in which two JSON values differ, in words; empty if they do not."""
+    if isinstance(recorded, Mapping) and isinstance(again, Mapping):
+        for key in [*recorded, *(key for key in again if key not in recorded)]:
+            name = f"{where}.{key}" if where else str(key)
+            if key not in again:
+                return f"{name} is recorded and does not come out"
+            if key not in recorded:
+                return f"{name} comes out and is not recorded"
+            if fault := _difference(name, recorded[key], again[key]):
+                return fault
+        return ""
+    return "" if recorded == again else f"{where} is recorded as {recorded!r:.80} and comes out as {again!r:.80}"

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from benchmark.data.format.reader import Case, Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.leaderboard.markdown import escape
+from benchmark.plan.claim import CellAddress
 from benchmark.registry.plugins import Registry
 from benchmark.sanity.distortions import DISTORTIONS, Distortion, Scene
+from benchmark.scoring.judge import Judge, make_judge
 from benchmark.scoring.prepare import Study
-from benchmark.scoring.score import Judge, make_judge, score_studies
+from benchmark.scoring.score import score_studies
+from benchmark.store.record import MetricSummary
 
 SCHEMA = 1
 LESIONS = ("lesion", "tumour", "tumor")
@@ -114,15 +117,15 @@ def make_card(
         UsageError: the profile is not for targets in this unit.
     """
     info = dataset.info
-    judge = make_judge(registry, profile, dataset)
+    judge = make_judge(registry, profile, info)
     chosen = info.splits["test"][: patients or None]
     keys = [key for key in info.in_split("test") if key.patient in chosen]
     scene = _scene(dataset)
     identity = _score(judge, dataset, keys, lambda study: study.target.astype(np.float64))
     specs = [registry.metric(use.metric).spec for use in judge.profile.metrics]
-    skipped = {name: str(score["reason"]) for name, score in identity.items() if score["state"] != "scored"}
+    skipped = {name: score.reason for name, score in identity.items() if not score.scored}
     metrics = tuple(
-        Tested(spec.name, spec.label, judge.units[spec.name], spec.digits, spec.higher_is_better)
+        Tested(spec.name, spec.label, identity[spec.name].unit, spec.digits, spec.higher_is_better)
         for spec in specs
         if spec.name not in skipped
     )
@@ -210,7 +213,7 @@ def _score(
     keys: Sequence[CaseKey],
     make: Callable[[Case], NDArray[np.float64]],
     part: Callable[[Case], Case] | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, MetricSummary]:
     """The profile's summary of what ``make`` gives for the cases; ``part`` says where they are looked at."""
 
     def studies() -> Iterator[tuple[CaseKey, Study | str]]:
@@ -220,16 +223,16 @@ def _score(
                 continue
             yield key, Study(case, make(case), case.labels)
 
-    return score_studies(judge, studies(), {"task": dataset.info.task, "name": "sanity", "seed": 0}).summary
+    return score_studies(judge, studies(), CellAddress(dataset.info.task, "sanity", 0)).summary
 
 
-def _value(score: Mapping[str, Any]) -> float:
+def _value(score: MetricSummary) -> float:
     """A metric's mean; infinite where every patient's score is perfect."""
-    if score["state"] != "scored":
+    if not score.scored:
         return math.nan
-    if score["mean"] is not None:
-        return float(score["mean"])
-    return math.inf if score.get("infinite") else math.nan
+    if score.mean is not None:
+        return score.mean
+    return math.inf if score.infinite else math.nan
 
 
 def rows(card: Card) -> tuple[list[str], list[list[str]]]:

@@ -1,4 +1,4 @@
-"""Downstream measures of stored predictions: what translations are worth for that which comes after them.
+"""Downstream evaluation of stored predictions: what translations are worth for that which comes after them.
 
 Every measure whose units fit is asked, of the predictions and, as the yardstick, of the targets in their place.
 Where it cannot say anything (no labels, say) its reason is kept instead of a number.
@@ -6,38 +6,36 @@ Where it cannot say anything (no labels, say) its reason is kept instead of a nu
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from statistics import fmean
-from typing import Any
+from dataclasses import dataclass
 
 from benchmark import atomic
 from benchmark.contracts import options
 from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.contracts.specs import MeasureSpec, TaskSpec
 from benchmark.data.format.reader import Dataset
-from benchmark.data.format.schema import CaseKey, text
+from benchmark.data.format.schema import CaseKey
 from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError
-from benchmark.plan.claim import SCORING, harness_sha256
-from benchmark.plan.file_tasks import task_of
+from benchmark.plan.claim import SCORING, CellAddress, harness_sha256
 from benchmark.registry.plugins import Offer, Registry, source_sha256
+from benchmark.scoring.aggregate import Values
+from benchmark.scoring.rows import Rows
+from benchmark.store.predictions import PredictionsReader
+from benchmark.store.record import DownstreamSummary, DownstreamValue
 
 PROFILE = "downstream"
-"""What stands for the profile in rows of downstream measures, which have none."""
+"""What stands for the profile in rows of downstream evaluations, which have none."""
 
-Rows = list[dict[str, Any]]
-Found = dict[tuple[str, str], Mapping[str, float] | str]
+Given = dict[tuple[str, str], Mapping[str, float] | str]
 """By (patient, study): values by name, or why there are none."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a record keeps of each measure, by name, and the rows of the long table."""
+class Downstream:
+    """What a record keeps of each downstream evaluation, by name, and the rows of the long table."""
 
-    summary: dict[str, dict[str, Any]]
+    summary: dict[str, DownstreamSummary]
     rows: Rows
 
 
@@ -50,8 +48,8 @@ def measures_for(registry: Registry, task: TaskSpec) -> dict[str, Offer[MeasureS
     return dict(sorted(fits.items()))
 
 
-def measure_key(registry: Registry, task: TaskSpec) -> str:
-    """Hash of what determines measures beside predictions and data: their records, their source, and this module."""
+def downstream_key(registry: Registry, task: TaskSpec) -> str:
+    """Hash of what determines the evaluations beside predictions and data: their records, their source, the harness."""
     offers = measures_for(registry, task)
     if not offers:
         return ""
@@ -63,58 +61,52 @@ def measure_key(registry: Registry, task: TaskSpec) -> str:
     )
 
 
-def measure(registry: Registry, dataset: Dataset, predictions: Path, about: Mapping[str, Any]) -> Measured:
-    """Ask every measure that fits about stored predictions; ``about`` gives task, name and seed for the rows.
+def evaluate_downstream(
+    offers: Mapping[str, Offer[MeasureSpec]], dataset: Dataset, predictions: PredictionsReader, cell: CellAddress
+) -> Downstream:
+    """Ask every measure about stored predictions.
 
     A measure that fails is recorded as failed and costs the others nothing.
+
+    Raises:
+        BenchmarkError: the predictions are of another data set.
     """
-    task = task_of(registry, about["task"], dataset.path)
-    summary: dict[str, dict[str, Any]] = {}
+    predictions.require(dataset.info)
+    split = _Split(dataset, predictions)
+    summary: dict[str, DownstreamSummary] = {}
     rows: Rows = []
-    common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": PROFILE}
-    for name, offer in measures_for(registry, task).items():
-        spec = offer.spec
+    common = {"task": cell.task, "model": cell.name, "seed": cell.seed, "profile": PROFILE}
+    for name, offer in offers.items():
         try:
-            with _Split(dataset, predictions) as split:
-                found, ideal = _ask(spec, dataset, split)
-                summary[name] = _summarise(spec, found, ideal, split.lost)
+            given, ideal = _ask(offer.spec, dataset, split)
+            summary[name] = _summarise(offer.spec, given, ideal, split.lost)
         except (NotApplicable, Unavailable) as reason:
-            summary[name] = {"state": "not applicable", "reason": str(reason)}
+            summary[name] = DownstreamSummary(state="not applicable", reason=str(reason))
             continue
         except (DatasetError, UsageError):
             raise
         except Exception as error:  # a plugin's fault, of which the predictions know nothing
             reason_text = " ".join(str(error).split())
-            summary[name] = {"state": "failed", "reason": f"{type(error).__name__}: {reason_text}"}
+            summary[name] = DownstreamSummary(state="failed", reason=f"{type(error).__name__}: {reason_text}")
             continue
-        for (patient, study), values in found.items():
-            for value in spec.values:
+        for (patient, study), values in given.items():
+            for value in offer.spec.values:
                 number = math.nan if isinstance(values, str) else float(values[value.name])
                 state = values if isinstance(values, str) else "undefined" if math.isnan(number) else "scored"
                 row = {"patient": patient, "study": study, "slice": None, "metric": f"{name}/{value.name}"}
                 rows.append({**common, **row, "value": number, "state": state})
-    return Measured(summary, rows)
+    return Downstream(summary, rows)
 
 
 class _Split:
     """The test split with stored predictions, or with the targets in their place; read as often as asked."""
 
-    def __init__(self, dataset: Dataset, predictions: Path) -> None:
-        import h5py
-
+    def __init__(self, dataset: Dataset, predictions: PredictionsReader) -> None:
         self._dataset = dataset
-        self._file = h5py.File(predictions, "r")
-        if text(self._file.attrs.get("dataset", "")) != dataset.info.content_sha256:
-            raise DatasetError(f"{predictions}: made from another data set; run the cell again")
-        lost: dict[str, str] = json.loads(self._file.attrs.get("lost", "{}"))
-        self.lost = {key.patient for key in dataset.info.in_split("test") if str(key) in lost}
-        self._keys = [key for key in dataset.info.in_split("test") if str(key) not in lost]
-
-    def __enter__(self) -> _Split:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._predictions = predictions
+        keys = dataset.info.in_split("test")
+        self.lost = {key.patient for key in keys if str(key) in predictions.lost}
+        self._keys = [key for key in keys if str(key) not in predictions.lost]
 
     def studies(self, *, ideal: bool) -> Iterator[MeasuredStudy]:
         """Studies with their predictions, or ``ideal``: with the target as the prediction."""
@@ -128,7 +120,7 @@ class _Split:
             study=key.study,
             source=case.source,
             target=case.target,
-            prediction=case.target if ideal else self._file[str(key)][()],
+            prediction=case.target if ideal else self._predictions.read(key),
             mask=case.mask,
             labels=case.labels,
             spacing=case.spacing,
@@ -147,23 +139,23 @@ class _Again:
         return self.split.studies(ideal=self.ideal)
 
 
-def _ask(spec: MeasureSpec, dataset: Dataset, split: _Split) -> tuple[Found, Found]:
+def _ask(spec: MeasureSpec, dataset: Dataset, split: _Split) -> tuple[Given, Given]:
     """Values for the predictions, and for the targets in their place."""
     measure = spec.load()(options.build(spec.options, {}), _context(dataset))
-    both: list[Found] = []
+    both: list[Given] = []
     for ideal in (False, True):
         if spec.level == "split":
-            given = measure.measure(_Again(split, ideal))
+            answers = measure.measure(_Again(split, ideal))
             keys = [(study.patient, study.study) for study in split.studies(ideal=ideal)]
-            found: Found = {key: given.get(key, "not applicable") for key in keys}
+            given: Given = {key: answers.get(key, "not applicable") for key in keys}
         else:
-            found = {}
+            given = {}
             for study in split.studies(ideal=ideal):
                 try:
-                    found[study.patient, study.study] = measure.measure(study)
+                    given[study.patient, study.study] = measure.measure(study)
                 except NotApplicable as reason:
-                    found[study.patient, study.study] = f"not applicable: {reason}"
-        both.append(found)
+                    given[study.patient, study.study] = f"not applicable: {reason}"
+        both.append(given)
     names = {value.name for value in spec.values}
     for values in both[0].values():
         if not isinstance(values, str) and set(values) != names:
@@ -182,36 +174,33 @@ def _context(dataset: Dataset) -> MeasureContext:
     return MeasureContext(info.task, info.source_map, info.target_map, info.simulated, labels)
 
 
-def _summarise(spec: MeasureSpec, found: Found, ideal: Found, lost: set[str]) -> dict[str, Any]:
-    """By value: what it is, its patients' means, their mean, and what the target itself would have had.
-
-    A patient with a study that is lost has no value, as in the scores.
-    """
-    patients = list(dict.fromkeys([patient for patient, _ in found] + sorted(lost)))
-    values: dict[str, dict[str, Any]] = {}
+def _summarise(spec: MeasureSpec, given: Given, ideal: Given, lost: set[str]) -> DownstreamSummary:
+    """By value: what it is, its patients' means, their mean, and what the target itself would have had."""
+    patients = sorted({patient for patient, _ in given} | lost)
+    values: dict[str, DownstreamValue] = {}
     for value in spec.values:
-        means = {
-            patient: None if patient in lost else _mean(found, patient, value.name) for patient in sorted(patients)
-        }
-        known = [mean for mean in means.values() if mean is not None]
-        best = [_mean(ideal, patient, value.name) for patient in patients if patient not in lost]
-        ideals = [mean for mean in best if mean is not None]
-        values[value.name] = {
-            **{key: each for key, each in asdict(value).items() if key != "name"},
-            "mean": fmean(known) if known else None,
-            "target": fmean(ideals) if ideals else None,
-            "patients": means,
-            "n_expected": len(patients),
-            "n_scored": len(known),
-            "n_failed": len(lost),
-        }
-    left_out = sorted({reason for reason in found.values() if isinstance(reason, str)})
-    more = {"left_out": left_out} if left_out else {}
-    return {"state": "scored", "summary": spec.summary, "level": spec.level, "values": values, **more}
+        cohort = _values(given, value.name).cohort(patients, lost)
+        yardstick = _values(ideal, value.name).cohort(patients, lost)
+        values[value.name] = DownstreamValue(
+            label=value.label,
+            unit=value.unit,
+            higher_is_better=value.higher_is_better,
+            digits=value.digits,
+            mean=cohort.mean,
+            target=yardstick.mean,
+            patients=cohort.patients,
+            n_expected=cohort.n_expected,
+            n_scored=cohort.n_scored,
+            n_failed=cohort.n_failed,
+        )
+    left_out = tuple(sorted({reason for reason in given.values() if isinstance(reason, str)}))
+    return DownstreamSummary(state="scored", summary=spec.summary, level=spec.level, values=values, left_out=left_out)
 
 
-def _mean(found: Found, patient: str, name: str) -> float | None:
-    """A patient's mean over the studies that have a finite value."""
-    numbers = [float(v[name]) for (who, _), v in found.items() if who == patient and not isinstance(v, str)]
-    finite = [number for number in numbers if math.isfinite(number)]
-    return fmean(finite) if finite else None
+def _values(given: Given, name: str) -> Values:
+    """One value of every study that has it."""
+    values = Values(by_study=False)
+    for (patient, study), numbers in given.items():
+        if not isinstance(numbers, str):
+            values.add(patient, study, [float(numbers[name])])
+    return values

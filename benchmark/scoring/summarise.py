@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from statistics import fmean
+from dataclasses import replace
 from typing import Any
 
 from benchmark.contracts.protocols import Estimate
-from benchmark.contracts.specs import Level, ProfileSpec
+from benchmark.scoring.aggregate import Values
+from benchmark.scoring.judge import Judge, ReadyMetric
+from benchmark.store.record import MetricSummary
 
 Row = Mapping[str, Any]
 LOST = ("missing", "failed")
@@ -16,39 +18,31 @@ LOST = ("missing", "failed")
 
 
 def summarise(
-    profile: ProfileSpec,
-    levels: Mapping[str, Level],
-    units: Mapping[str, str],
-    lost: Mapping[str, bool],
-    rows: Iterable[Row],
-    estimates: Mapping[str, Estimate | str],
-    unavailable: Mapping[str, str],
-    provenance: Mapping[str, Mapping[str, str]],
-) -> dict[str, dict[str, Any]]:
-    """By metric: state, level, unit, patient values, mean, and how many patients were expected, scored and failed.
+    judge: Judge, lost: Mapping[str, bool], rows: Iterable[Row], estimates: Mapping[str, Estimate | str]
+) -> dict[str, MetricSummary]:
+    """By metric: values by patient, their mean, and how many patients were expected, scored and failed.
 
-    ``lost`` has all patients in their order, and whether a study of theirs is missing or failed.
-    A patient's value is the mean of its slices (or studies) as the profile orders; slices without a defined
-    value are left out and counted. A patient with a study that is missing or failed has no value: the mean of
-    the rest would be about something else.
+    ``lost`` has all patients in their order, and whether a study of theirs is missing or failed. ``estimates`` are
+    those of whole sets, or why there is none.
     """
-    by_metric: dict[str, list[Row]] = {use.metric: [] for use in profile.metrics}
+    by_metric: dict[str, list[Row]] = {metric.name: [] for metric in judge.metrics}
     for row in rows:
         by_metric[row["metric"]].append(row)
-    summary: dict[str, dict[str, Any]] = {}
-    for name, of_metric in by_metric.items():
-        skipped = unavailable.get(name) or _skipped(of_metric) or _refused(estimates.get(name))
-        if skipped:
-            summary[name] = {"state": "skipped", "reason": skipped}
-        elif isinstance(estimate := estimates.get(name), Estimate):
-            summary[name] = _of_distribution(estimate, lost)
-        else:
-            summary[name] = _of_patients(of_metric, list(lost), levels[name], "study" in profile.averaging)
-        if not skipped:
-            summary[name]["unit"] = units[name]
-        if name in provenance and not skipped:
-            summary[name]["provenance"] = dict(provenance[name])
-    return summary
+    by_study = "study" in judge.profile.averaging
+    return {
+        metric.name: _summary(metric, by_metric[metric.name], lost, estimates.get(metric.name), by_study)
+        for metric in judge.metrics
+    }
+
+
+def _summary(
+    metric: ReadyMetric, rows: list[Row], lost: Mapping[str, bool], estimate: Estimate | str | None, by_study: bool
+) -> MetricSummary:
+    refused = estimate if isinstance(estimate, str) else ""
+    if skipped := metric.unavailable or _skipped(rows) or refused:
+        return MetricSummary(state="skipped", reason=skipped)
+    summary = _of_set(estimate, lost) if isinstance(estimate, Estimate) else _of_patients(rows, metric, lost, by_study)
+    return replace(summary, unit=metric.unit, provenance=metric.provenance)
 
 
 def _skipped(rows: list[Row]) -> str:
@@ -59,63 +53,45 @@ def _skipped(rows: list[Row]) -> str:
     return ""
 
 
-def _refused(estimate: Estimate | str | None) -> str:
-    return estimate if isinstance(estimate, str) else ""
+def _of_set(estimate: Estimate, lost: Mapping[str, bool]) -> MetricSummary:
+    failed = sum(lost.values())
+    return MetricSummary(
+        state="scored",
+        level="distribution",
+        mean=_finite(estimate.value),
+        interval=(_finite(estimate.low), _finite(estimate.high)),
+        bias=None if estimate.bias is None else _finite(estimate.bias),
+        n=estimate.n,
+        n_expected=len(lost),
+        n_scored=len(lost) - failed,
+        n_failed=failed,
+    )
 
 
-def _of_distribution(estimate: Estimate, lost: Mapping[str, bool]) -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return value if math.isfinite(value) else None
-
-    bias = {} if estimate.bias is None else {"bias": number(estimate.bias)}
-    return {
-        "state": "scored",
-        "level": "distribution",
-        "mean": number(estimate.value),
-        "interval": [number(estimate.low), number(estimate.high)],
-        **bias,
-        "n": estimate.n,
-        "patients": {},
-        "n_expected": len(lost),
-        "n_scored": len(lost) - sum(lost.values()),
-        "n_failed": sum(lost.values()),
-        "slices_excluded": 0,
-    }
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def _of_patients(rows: list[Row], patients: list[str], level: Level, by_study: bool) -> dict[str, Any]:
-    values: dict[str, dict[str, list[float]]] = {}
-    lost: set[str] = set()
+def _of_patients(rows: list[Row], metric: ReadyMetric, lost: Mapping[str, bool], by_study: bool) -> MetricSummary:
+    values = Values(by_study)
+    failed: set[str] = set()
     excluded = 0
     for row in rows:
         if row["state"] == "scored":
-            group = row["study"] if by_study else ""
-            values.setdefault(row["patient"], {}).setdefault(group, []).append(row["value"])
+            values.add(row["patient"], row["study"], [row["value"]])
         elif row["state"].startswith(LOST):
-            lost.add(row["patient"])
+            failed.add(row["patient"])
         else:
             excluded += 1
-    means = {
-        patient: _mean([_mean(group) for group in groups.values()])
-        for patient, groups in values.items()
-        if patient not in lost
-    }
-    finite = {patient: mean for patient, mean in means.items() if math.isfinite(mean)}
-    summary: dict[str, Any] = {
-        "state": "scored",
-        "level": level,
-        "mean": fmean(finite.values()) if finite else None,
-        "patients": {patient: finite.get(patient) for patient in patients},
-        "n_expected": len(patients),
-        "n_scored": len(finite),
-        "n_failed": len(lost),
-        "slices_excluded": excluded,
-    }
-    if perfect := sorted(patient for patient, mean in means.items() if math.isinf(mean)):
-        summary["infinite"] = perfect
-    return summary
-
-
-def _mean(values: list[float]) -> float:
-    """The exact mean; infinite values go through."""
-    return fmean(values) if all(map(math.isfinite, values)) else sum(values) / len(values)
+    cohort = values.cohort(lost, failed)
+    return MetricSummary(
+        state="scored",
+        level=metric.level,
+        mean=cohort.mean,
+        patients=cohort.patients,
+        infinite=cohort.infinite,
+        n_expected=cohort.n_expected,
+        n_scored=cohort.n_scored,
+        n_failed=cohort.n_failed,
+        slices_excluded=excluded,
+    )

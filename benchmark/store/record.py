@@ -19,10 +19,11 @@ RECORD_SCHEMA = 2
 State = Literal["planned", "running", "done", "failed", "timeout", "skipped", "stale"]
 STATES: tuple[State, ...] = get_args(State)
 
-DownstreamState = Literal["scored", "not applicable", "failed"]
+Kind = Literal["trained", "fitted", "fixed", "evaluated"]
+"""Who trained the model; of predictions from elsewhere nobody knows."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-EVALUATED = "evaluated"
-"""``origin`` of cells whose predictions were made elsewhere; no plan knows of them."""
+DownstreamState = Literal["scored", "not applicable", "failed"]
 
 Patients = Mapping[str, float | None]
 """Values by patient, ``None`` where there is none."""
@@ -317,11 +318,10 @@ class Record:
     """A cell as ``record.json`` states it. Only ``done`` cells have what stands below ``pid``."""
 
     spec: CellSpec
+    kind: Kind
     baseline: bool
     state: State
     reason: str = ""
-    origin: str = ""
-    """Empty for cells that the harness ran, :data:`EVALUATED` for predictions from elsewhere."""
     was: str = ""
     """The state before the cell became stale; never on disk."""
     pid: int | None = None
@@ -366,13 +366,18 @@ class Record:
 
     @property
     def profile(self) -> str:
-        """The metric profile that its scores are, or will be, made under."""
-        return self.spec.profile
+        """The metric profile: name and version of the one it was scored under, else the name of the one asked for."""
+        return str(self.profile_definition.get("id", self.spec.profile))
 
     @property
     def title(self) -> str:
         """How people refer to it: task/name/seed."""
         return self.spec.title
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether its predictions were made elsewhere; no plan knows of it then."""
+        return self.kind == "evaluated"
 
     @property
     def done(self) -> bool:
@@ -381,7 +386,7 @@ class Record:
 
     def ended(self, state: State, reason: str) -> Record:
         """The same cell in another state, without results."""
-        return Record(spec=self.spec, baseline=self.baseline, state=state, reason=reason, origin=self.origin)
+        return Record(spec=self.spec, kind=self.kind, baseline=self.baseline, state=state, reason=reason)
 
     def stale(self, reason: str) -> Record:
         """The same record, which no plan knows any more."""
@@ -398,14 +403,13 @@ class Record:
             "task": spec.task,
             "model": spec.model,
             "name": spec.name,
+            "kind": self.kind,
             "baseline": self.baseline,
             "seed": spec.seed,
             "preset": spec.preset,
-            "profile": spec.profile,
+            "profile": self.profile,
             "spec": spec.to_json(),
         }
-        if self.origin:
-            about["origin"] = self.origin
         if self.pid is not None:
             about["pid"] = self.pid
         if timings := self.timings.to_json():
@@ -444,20 +448,17 @@ class Record:
         fields = Fields(data, "record")
         if fields.count("schema") != RECORD_SCHEMA:
             raise RecordError(f"schema {data['schema']}, this harness reads {RECORD_SCHEMA}")
-        try:
-            spec = CellSpec.from_json(fields.table("spec"))
-        except (TypeError, KeyError) as error:
-            raise RecordError(f"spec makes no sense: {error}") from None
-        for key in ("id", "task", "model", "name", "seed", "preset", "profile"):
+        spec = CellSpec.from_json(fields.table("spec"))
+        for key in ("id", "task", "model", "name", "seed", "preset"):
             if data.get(key) != getattr(spec, key):
                 raise RecordError(f"{key} is {data.get(key)!r}, and its claim says {getattr(spec, key)!r}")
         state = fields.one_of("state", STATES)
         common: dict[str, Any] = {
             "spec": spec,
+            "kind": fields.one_of("kind", KINDS),
             "baseline": fields.flag("baseline"),
             "state": state,
             "reason": fields.text("reason", ""),
-            "origin": fields.text("origin", ""),
             "pid": fields.count("pid") if "pid" in fields else None,
             "timings": Timings.from_json(fields.table("timings", {})),
         }

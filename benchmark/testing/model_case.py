@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import unittest
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +50,9 @@ class ModelCase(ComponentTests):
         spec = self.cell(**options)
         facts, train, _ = self._read()
         try:
-            return build_model(self.spec, spec, model_context(facts, spec, torch.device(device), len(train)))
+            return build_model(
+                self.spec, spec, model_context(replace(facts, training_slices=len(train)), spec, torch.device(device))
+            )
         except Unavailable as reason:
             raise unittest.SkipTest(f"{self.spec.name}: {reason}") from None
 

@@ -116,8 +116,8 @@ class ModelTests(TrainingTests, TranslatingTests):
         assert not ended, self._says(f"as a cell it ended with {ended}", "see docs/plugins.md")
         record = tiny.job(self.cell(), self.folder() / "cell").folder.read()
         assert record is not None, "the kit's cell left no record"
-        assert record["state"] == "done", f"the kit's cell is {record['state']}"
-        for name, value in record["provenance"].items():
+        assert record.done, f"the kit's cell is {record.state}"
+        for name, value in record.provenance.items():
             assert isinstance(value, str), self._says(f"provenance {name!r} is {value!r}", "give texts by name")
 
     def test_moves_between_devices(self) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
     from benchmark.plan.grid import load_grid
     from benchmark.registry.plugins import registry
     from benchmark.runs.execute import Settings, build_data
+    from benchmark.store.log import TrainingLog
 
     found = registry()
     with tempfile.TemporaryDirectory() as temporary:
@@ -60,7 +62,8 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
         spec, model_spec = plan.cells[0].spec, found.model("pix2pix").spec
         with Dataset(spec.dataset.path) as dataset:
             slices, validation = Slices(dataset, "train"), Slices(dataset, "val")
-            context = model_context(DataFacts.of(dataset), spec, torch.device("cpu"), len(slices))
+            facts = replace(DataFacts.of(dataset), training_slices=len(slices))
+            context = model_context(facts, spec, torch.device("cpu"))
 
             def bare() -> None:
                 checkpoints.seed_everything(initial_seed(0))
@@ -83,7 +86,7 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
                     device=context.device,
                     precision="fp32",
                     checkpoint=folder / "checkpoint.pt",
-                    log=folder / "log.jsonl",
+                    log=TrainingLog(folder / "log.jsonl"),
                     report=lambda _: None,
                     should_stop=lambda: False,
                 ).run(slices, validation)

@@ -6,7 +6,6 @@ python tests/performance/leaderboard_speed.py [--cells 10000]
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import statistics
 import subprocess
@@ -19,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.plan.claim import CellSpec
 from benchmark.statistics.bootstrap import Resamples
 from benchmark.statistics.ranks import rank_intervals
-from benchmark.store.folder import sealed
+from benchmark.store.folder import RUN_SCHEMA
+from benchmark.store.record import RECORD_SCHEMA
+from benchmark.store.seal import sealed
 
 METRICS = ("psnr", "mae", "ssim", "rmse", "mse", "nmse", "bias", "uqi", "vif-p", "pcc", "nmi", "edge-sharpness")
 CHILD = """
@@ -94,10 +96,17 @@ def write_run(folder: Path, tasks: int, models: int, seeds: int, patients: int) 
         (place / "record.json").write_bytes(sealed(record))  # not atomically: 10,000 fsyncs take minutes
         planned.append(cell)
     about = {
-        "schema": 1, "grid": "speed", "preset": "small", "seeds": list(range(seeds)), "options": {}, "plugins": [],
-        "environment": {}, "published": [], "cells": planned,
+        "schema": RUN_SCHEMA, "grid": "speed", "preset": "small", "seeds": list(range(seeds)), "options": {},
+        "plugins": [], "environment": {}, "published": [], "cells": planned,
     }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(about, indent=1))
+    (folder / "run.json").write_bytes(sealed(about))
+
+
+DATASET = {
+    "name": "data", "simulated": True, "image_size": [64, 64], "view": "LPS", "spacing_mm": [3.0, 2.0, 2.0],
+    "source": {"modality": "PET", "unit": "SUV", "window": [0.0, 10.0]}, "training_slices": 100,
+    "target": {"modality": "CT", "unit": "HU", "window": [-1000.0, 1000.0]},
+}  # fmt: skip
 
 
 def _records(tasks: int, models: int, seeds: int, patients: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -114,10 +123,10 @@ def _records(tasks: int, models: int, seeds: int, patients: int) -> Iterator[tup
         level = rng.normal(20.0, 2.0, patients)
         for model in range(models):
             for seed in range(seeds):
-                name = {"id": f"{task:04}{model:04}{seed:08}", "task": f"task{task}", "name": f"model{model:02}"}
+                name = {"task": f"task{task}", "name": f"model{model:02}"}
                 spec = {
                     "task": name["task"], "model": name["name"], "name": name["name"], "seed": seed, "preset": "small",
-                    "precision": "fp32", "options": {f"option{i}": i for i in range(12)}, "profile": "default",
+                    "precision": "fp32", "options": {f"option{i}": i for i in range(12)}, "profile": "default/1",
                     "recipe": {"steps": 1000, "batch_size": 4}, "sources": {"model": "0" * 64, "task": "0" * 64},
                     "dataset": {"kind": "file", "key": f"{task:064}", "path": "data.h5"},
                     "libraries": {"torch": "2", "numpy": "2"},
@@ -132,14 +141,17 @@ def _records(tasks: int, models: int, seeds: int, patients: int) -> Iterator[tup
                     for metric, row in zip(METRICS, values, strict=True)
                 }  # fmt: skip
                 record = {
-                    "schema": 1, **name, "state": "done", "reason": "", "model": name["name"], "baseline": False,
+                    "schema": RECORD_SCHEMA, **name, "id": (cell := CellSpec.from_json(spec)).id, "kind": "trained",
+                    "state": "done", "reason": "", "model": name["name"], "baseline": False,
                     "seed": seed, "preset": "small", "profile": "default/1", "spec": spec, "device": "cpu",
                     "precision": "fp32", "parameters": {"generator": 10_000, "discriminator": 9},
-                    "dataset": {"name": "data", "content_sha256": f"{task:064}", "simulated": True},
+                    "dataset": {**DATASET, "content_sha256": f"{task:064}"}, "provenance": {}, "health": [],
+                    "downstream_key": "", "downstream": {},
                     "timings": {"train_s": 81.2, "inference_ms_per_slice": 3.21}, "peak_memory_mb": 700.4,
                     "profile_definition": definition, "scores": scores, "score_key": "k", "files": {},
                 }  # fmt: skip
-                yield {"id": name["id"], "baseline": False, "cost": 1.0, "skip": "", "spec": spec}, record
+                planned = {"kind": "trained", "baseline": False, "cost": 1.0, "skip": "", "spec": spec}
+                yield {"id": cell.id, **planned}, record
 
 
 def child(folder: Path, part: str) -> tuple[float, float]:

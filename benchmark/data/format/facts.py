@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a model's training data were: enough to bring another image into the same form.
+    """What a model's data were: enough to bring another image into the same form.
 
     ``image_size`` (rows, columns) in pixels, ``spacing`` (slice, row, column) in mm: the training cases' median, of a
     mere test set the test cases'.
@@ -32,6 +32,10 @@ class DataFacts:
     view: str
     """To which sides of the patient columns, rows and slices run."""
     spacing: tuple[float, float, float]
+    content_sha256: str
+    """Hash of the data set's content."""
+    training_slices: int = 0
+    """How many slices with a region were trained on."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataFacts:
@@ -54,6 +58,7 @@ class DataFacts:
             image_size=info.image_size,
             view=view_of(places[0][1]),
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+            content_sha256=info.content_sha256,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +77,8 @@ class DataFacts:
             "image_size": list(self.image_size),
             "view": self.view,
             "spacing_mm": [round(value, 4) for value in self.spacing],
+            "content_sha256": self.content_sha256,
+            "training_slices": self.training_slices,
         }
 
     @classmethod
@@ -79,7 +86,7 @@ class DataFacts:
         """From what :meth:`to_json` gave.
 
         Raises:
-            KeyError: an older harness wrote less.
+            KeyError: something is missing.
         """
         maps = {
             side: IntensityMap(data[side]["unit"], *map(float, data[side]["window"])) for side in ("source", "target")
@@ -97,4 +104,6 @@ class DataFacts:
             image_size=(height, width),
             view=data["view"],
             spacing=(slice_mm, row_mm, column_mm),
+            content_sha256=data["content_sha256"],
+            training_slices=data["training_slices"],
         )

@@ -281,8 +281,8 @@ def _labels(group: h5py.Group) -> NDArray[np.uint8] | None:
     return read_array(group["labels"]).astype(np.uint8, copy=False) if "labels" in group else None
 
 
-def open_file(path: Path) -> h5py.File:
-    """Open for reading.
+def open_file(path: Path, advice: str = "import or build it again") -> h5py.File:
+    """Open for reading; ``advice`` is what to do about a file that is no HDF5.
 
     Raises:
         DatasetError: there is no such file, or it is not HDF5.
@@ -294,18 +294,18 @@ def open_file(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read as HDF5 ({error}); import or build it again") from None
+        raise DatasetError(f"{path}: cannot be read as HDF5 ({error}); {advice}") from None
 
 
 @contextmanager
-def guarded(where: str) -> Iterator[None]:
+def guarded(where: str, advice: str = "import or build it again") -> Iterator[None]:
     """Turn whatever a damaged file makes h5py raise (almost anything) into a DatasetError that says where."""
     try:
         yield
     except BenchmarkError:
         raise
     except Exception as error:
-        raise DatasetError(f"{where}: damaged ({type(error).__name__}: {error}); import or build it again") from None
+        raise DatasetError(f"{where}: damaged ({type(error).__name__}: {error}); {advice}") from None
 
 
 def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.format import croissant
+from benchmark.data.format.chunks import read_array
 from benchmark.data.format.fitting import fitted_window
 from benchmark.data.format.reader import require_pair
 from benchmark.data.format.schema import (
@@ -264,8 +265,11 @@ def iterate_cases(file: h5py.File) -> Iterator[CaseKey]:
             yield CaseKey(patient, study)
 
 
-def content_sha256(file: h5py.File) -> str:
-    """Hash of everything in the file that can change a score: pixels, geometry, windows and splits."""
+def content_sha256(file: h5py.File, *, from_pixels: bool = False) -> str:
+    """Hash of everything in the file that can change a score: pixels, geometry, windows and splits.
+
+    ``from_pixels``: hash every array again instead of believing what is written beside it.
+    """
     digest = hashlib.sha256(SCHEMA.encode())
     for role in ("source", "target"):
         digest.update(text(file.attrs[role]).encode())
@@ -273,7 +277,8 @@ def content_sha256(file: h5py.File) -> str:
         group = file[f"cases/{key}"]
         digest.update(f"{key}{[float(v) for v in group.attrs['spacing']]}".encode())
         for role in sorted(group):
-            digest.update(f"{role}{text(group[role].attrs['sha256'])}".encode())
+            stated = array_sha256(read_array(group[role])) if from_pixels else text(group[role].attrs["sha256"])
+            digest.update(f"{role}{stated}".encode())
     for split in SPLITS:
         if split in file["splits"]:
             digest.update(f"{split}{[text(name) for name in file['splits'][split][()]]}".encode())

@@ -21,9 +21,11 @@ from benchmark.contracts.protocols import Images
 from benchmark.data.format.reader import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
+from benchmark.plan.claim import CellAddress
 from benchmark.registry.plugins import registry
+from benchmark.scoring.judge import make_judge
 from benchmark.scoring.prepare import Study
-from benchmark.scoring.score import make_judge, score_studies
+from benchmark.scoring.score import Scores, score_studies
 
 GOLDEN = Path(__file__).parent / "golden"
 ENTRIES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
@@ -34,6 +36,10 @@ DOCS = Path(__file__).parents[3] / "docs" / "profiles.md"
 def arrays(case: str) -> dict[str, np.ndarray]:
     with np.load(GOLDEN / "inputs.npz") as file:
         return {name.split("/")[1]: file[name] for name in file.files if name.split("/")[0] == case}
+
+
+def _plain(scores: Scores) -> dict[str, Any]:
+    return {name: summary.to_json() for name, summary in scores.summary.items()}
 
 
 def study(
@@ -73,13 +79,13 @@ def of_golden(name: str) -> Study:
 def judge(profile: str, unit: str = "HU", window: tuple[float, float] = (-1024.0, 2000.0)) -> Any:
     """A profile made ready for a data set with this target."""
     info = SimpleNamespace(target_map=IntensityMap(unit, *window), name="golden")
-    return make_judge(registry(), profile, SimpleNamespace(info=info))
+    return make_judge(registry(), profile, info)
 
 
 def summary(profile: str, *studies: Study, **target: Any) -> dict[str, Any]:
     """What a record would hold, each study being a patient of its own."""
     named = [(CaseKey(f"p{number}", "s"), each) for number, each in enumerate(studies)]
-    return score_studies(judge(profile, **target), named, {"task": "t", "name": "m", "seed": 0}).summary
+    return _plain(score_studies(judge(profile, **target), named, CellAddress("t", "m", 0)))
 
 
 def value(profile: str, metric: str, each: Study, **target: Any) -> float:
@@ -196,7 +202,7 @@ def test_fastmri_weighs_studies_alike_however_many_slices_they_have() -> None:
     good, bad = np.full((4, 9, 9), 4.0), np.full((1, 9, 9), 4.0)
     studies = [(CaseKey("p", "a"), study(good, good)), (CaseKey("p", "b"), study(bad * 0.5, bad))]
     ready = judge("fastmri", "a.u.", (0.0, 9.0))
-    scores = score_studies(ready, studies, {"task": "t", "name": "m", "seed": 0}).summary
+    scores = _plain(score_studies(ready, studies, CellAddress("t", "m", 0)))
     c1 = (0.01 * 4.0) ** 2
     assert scores["ssim"]["patients"]["p"] == pytest.approx((1.0 + (2 * 4 * 2 + c1) / (16 + 4 + c1)) / 2)
 

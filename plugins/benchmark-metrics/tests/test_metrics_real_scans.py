@@ -64,7 +64,7 @@ def test_every_ct_profile_scores_a_folder_of_nifti_predictions(
 ) -> None:
     done = evaluate(registry(), Request("pet-ct", blurred, tmp_path / "run", "blurred", profile, data))
     assert (len(done.scored), done.missing, done.failed) == (2, (), {})
-    scores = done.record["scores"]
+    scores = {name: score.to_json() for name, score in done.record.scores.items()}
     optional = ("lpips", "dice", "hd95-synthrad2025")
     for name, result in scores.items():
         if name not in optional:
@@ -80,5 +80,5 @@ def test_the_scan_itself_is_found_where_the_import_put_it(data: Path, sts: Path,
     for name in PATIENTS[::2]:
         (folder / f"{name}.nii.gz").symlink_to(sts / name / "CT_image.nii.gz")
     done = evaluate(registry(), Request("pet-ct", folder, tmp_path / "run", "original", "synthrad2025-eval", data))
-    assert done.record["scores"]["mae"]["mean"] < 1.0
-    assert done.record["scores"]["psnr"]["mean"] > 60.0
+    assert done.record.scores["mae"].mean < 1.0
+    assert done.record.scores["psnr"].mean > 60.0
