@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from benchmark import __version__
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
@@ -34,6 +37,56 @@ def test_a_plugin_is_an_ordinary_distribution(folder: Path) -> None:
     assert about["entry-points"] == {"benchmark.plugins": {name: f"benchmark_{name}"}}
     assert any(str(item).startswith("medgan-benchmark>=") for item in about["dependencies"])  # type: ignore[attr-defined]
     assert (folder / "src" / f"benchmark_{name}" / "py.typed").is_file()
+
+
+def test_one_version_one_home_and_one_group_of_authors() -> None:
+    """The version stands in ``benchmark/_version.py``; everything else that names it is released with it."""
+    harness = project(ROOT)
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", citation, re.M) == [__version__]
+    assert harness["dynamic"] == ["version"]
+    released = [folder for folder in PLUGINS if folder.name != EXAMPLE]
+    assert {str(project(folder)["version"]) for folder in released} == {__version__}
+    series = ".".join(__version__.split(".")[:2])
+    for about in map(project, PLUGINS):
+        needs = [str(item) for item in about["dependencies"] if str(item).startswith("medgan-benchmark")]  # type: ignore[attr-defined]
+        assert len(needs) == 1, about["name"]
+        assert needs[0].startswith(f"medgan-benchmark>={series},<"), about["name"]
+    home = harness["urls"]["Homepage"]  # type: ignore[index]
+    assert re.findall(r'^repository-code: "(.*)"$', citation, re.M) == [home]
+    for about in map(project, released):
+        assert about["authors"] == harness["authors"]
+        own = f"{home}/tree/main/plugins/{about['name']}"
+        assert about["urls"] == {**harness["urls"], "Homepage": own}  # type: ignore[dict-item]
+
+
+def test_the_interpreters_of_the_matrix_are_those_that_are_promised() -> None:
+    matrix = re.search(r"py3\{(\d+)-(\d+)\}-core", (ROOT / "tox.ini").read_text())
+    assert matrix is not None
+    tested = [f"Programming Language :: Python :: 3.{minor}" for minor in range(int(matrix[1]), int(matrix[2]) + 1)]
+    classifiers = project(ROOT)["classifiers"]
+    assert [line for line in classifiers if ":: 3." in line] == tested  # type: ignore[attr-defined]
+
+
+def test_the_page_on_the_house_lists_the_files_that_there_are() -> None:
+    """``python docs/architecture_tables.py`` writes it again."""
+    spec = importlib.util.spec_from_file_location("architecture_tables", ROOT / "docs" / "architecture_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PAGE.read_text(encoding="utf-8") == tool.written(tool.PAGE.read_text(encoding="utf-8"))
+
+
+def test_modules_that_the_page_on_the_house_names_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Rules")[0]
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ") and "`" in line]
+    assert len(rows) > 10
+    for _, question, room, files, _ in rows:
+        folder = re.findall(r"`([\w/]+)/`", room)
+        for name in re.findall(r"`([\w/]+\.py)`", files):
+            homes = [ROOT / "benchmark" / name, *(ROOT / "benchmark" / home / name for home in folder)]
+            assert any(home.is_file() for home in homes), (question, name)
 
 
 def test_the_harness_names_no_first_party_plugin() -> None:
