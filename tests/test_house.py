@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
+from process_marks import starts_processes
 
 from benchmark import __version__
 
@@ -115,3 +118,41 @@ def test_constraints_pin_exactly_and_hold_no_address() -> None:
 
 def test_data_and_results_hold_no_code() -> None:
     assert not [*(ROOT / "datasets").rglob("*.py"), *(ROOT / "results").rglob("*.py")]
+
+
+def test_what_starts_a_process_is_found_by_reading_it() -> None:
+    """The quick loop leaves these out; what starts none stays in it."""
+
+    def by_name() -> None:
+        import subprocess
+
+        assert subprocess
+
+    def by_call() -> None:
+        os.fork()
+
+    def by_helper() -> None:
+        starting_helper()
+
+    def by_class() -> None:
+        CommandLine.make(ROOT)
+
+    def none() -> None:
+        project(ROOT)
+
+    class Kit:
+        def inner(self) -> None:
+            os.fork()
+
+        def test(self) -> None:
+            self.inner()
+
+    for function in (by_name, by_call, by_helper, by_class):
+        assert starts_processes([function]), function
+    assert not starts_processes([none])
+    assert starts_processes([Kit.test], Kit)
+    assert not starts_processes([Kit.test])
+
+
+def starting_helper() -> None:
+    os.fork()

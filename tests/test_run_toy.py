@@ -150,7 +150,7 @@ def test_a_second_run_on_the_same_folder_is_refused(toy: CommandLine) -> None:
 
 
 def test_a_model_that_prints_does_not_disturb_the_display(toy: CommandLine) -> None:
-    ended = toy(*SMOKE, "--models", "toy-talker", "--name", "x")
+    ended = toy.alone(*SMOKE, "--models", "toy-talker", "--name", "x")
     assert ended.returncode == 0
     assert "chatter" not in ended.stdout + ended.stderr
     cell = toy.records("results/x")["toy-talker"]["id"]
