@@ -17,7 +17,7 @@ SMOKE = ("run", "--grid", "toy", "--preset", "smoke")
 RUN = "results/toy-smoke-1seed"
 
 
-def wait_for(condition: object, seconds: float = 60) -> None:
+def wait_for(condition: object, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "waited in vain"
