@@ -1,7 +1,23 @@
-"""The example plugin is installed by hand or by the tox environment ``third``; elsewhere its tests are left out."""
+"""What all tests share: what is left out, and which tests start processes.
+
+The example plugin is installed by hand or by the tox environment ``third``; elsewhere its tests are left out.
+"""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
+import pytest
+from process_marks import starts_processes
+
 collect_ignore = [] if find_spec("benchmark_example") else ["plugins/benchmark-example"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes, themselves or through a fixture."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            definitions = item._fixtureinfo.name2fixturedefs.values()
+            fixtures = [definition.func for of_name in definitions for definition in of_name]
+            if starts_processes([item.function, *fixtures], item.cls):
+                item.add_marker("subprocess")

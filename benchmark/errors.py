@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -68,3 +69,15 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") 
     else:
         advice = f"No {kind} is installed."
     return UsageError(f"no {kind} {name!r}. {advice}{' ' + hint if hint else ''}")
+
+
+def explain(error: BaseException) -> str:
+    """One line for an exception: our own errors speak for themselves, others say their kind."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"no space left to write {error.filename or 'the results'}; free some or choose another --results"
+    text = " ".join(str(error).split())
+    if isinstance(error, BenchmarkError):
+        return text
+    if "No space left on device" in text or "errno = 28" in text:
+        return f"no space left on the disk; free some or choose another --results ({text[:80]})"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,6 +1,8 @@
-"""Names and messages that come from files and plugins, made harmless for a terminal."""
+"""Names and messages that come from files and plugins, made harmless for a terminal and for Markdown."""
 
 from __future__ import annotations
+
+import re
 
 
 def printable(text: str) -> str:
@@ -8,3 +10,9 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no line breaks, no control characters."""
+    one_line = "".join(char if char.isprintable() else " " for char in text)
+    return re.sub(r"([\\`*_\[\]<>|#&~!$])", r"\\\1", one_line)

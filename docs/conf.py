@@ -29,6 +29,8 @@ include_patterns = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "RELEASING.md",
+    "SECURITY.md",
     "docs/**.md",
     "datasets/*.md",
     "plugins/*/README.md",

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import in_process
+
 STRANGERS = Path(__file__).parent / "strangers"
 
 
 @dataclass
 class CommandLine:
-    """Runs ``python -m benchmark`` in a folder of its own, with only the toy plugin installed."""
+    """Runs ``benchmark`` in a folder of its own, with only the toy plugin installed."""
 
     folder: Path
     environment: dict[str, str]
@@ -45,7 +47,13 @@ class CommandLine:
         return [sys.executable, "-m", "benchmark", *arguments]
 
     def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run to the end; standard output and error as text."""
+        """Run to the end; standard output and error as text. In the test's own process where that is no difference."""
+        if "--executor" in arguments:
+            return self.alone(*arguments, **more)
+        return in_process.run(arguments, self.folder, {**self.environment, **more})
+
+    def alone(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own: where signals, descriptors or the process itself are what is tested."""
         return subprocess.run(
             self.command(*arguments),
             cwd=self.folder,

@@ -57,7 +57,7 @@ def made(facts: Mapping[str, Any]) -> Record:
             "downstream_key": "",
             "files": {},
         }
-        about = {**empty, "downstream": {}, "peak_memory_mb": None, "device": "cpu", **about}
+        about = {**empty, "peak_memory_mb": None, "device": "cpu", **about}
     return Record.from_json({**about, "schema": RECORD_SCHEMA})
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
+from process_marks import starts_processes
+
+from benchmark import __version__
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
@@ -36,6 +42,56 @@ def test_a_plugin_is_an_ordinary_distribution(folder: Path) -> None:
     assert (folder / "src" / f"benchmark_{name}" / "py.typed").is_file()
 
 
+def test_one_version_one_home_and_one_group_of_authors() -> None:
+    """The version stands in ``benchmark/_version.py``; everything else that names it is released with it."""
+    harness = project(ROOT)
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", citation, re.M) == [__version__]
+    assert harness["dynamic"] == ["version"]
+    released = [folder for folder in PLUGINS if folder.name != EXAMPLE]
+    assert {str(project(folder)["version"]) for folder in released} == {__version__}
+    series = ".".join(__version__.split(".")[:2])
+    for about in map(project, PLUGINS):
+        needs = [str(item) for item in about["dependencies"] if str(item).startswith("medgan-benchmark")]  # type: ignore[attr-defined]
+        assert len(needs) == 1, about["name"]
+        assert needs[0].startswith(f"medgan-benchmark>={series},<"), about["name"]
+    home = harness["urls"]["Homepage"]  # type: ignore[index]
+    assert re.findall(r'^repository-code: "(.*)"$', citation, re.M) == [home]
+    for about in map(project, released):
+        assert about["authors"] == harness["authors"]
+        own = f"{home}/tree/main/plugins/{about['name']}"
+        assert about["urls"] == {**harness["urls"], "Homepage": own}  # type: ignore[dict-item]
+
+
+def test_the_interpreters_of_the_matrix_are_those_that_are_promised() -> None:
+    matrix = re.search(r"py3\{(\d+)-(\d+)\}-core", (ROOT / "tox.ini").read_text())
+    assert matrix is not None
+    tested = [f"Programming Language :: Python :: 3.{minor}" for minor in range(int(matrix[1]), int(matrix[2]) + 1)]
+    classifiers = project(ROOT)["classifiers"]
+    assert [line for line in classifiers if ":: 3." in line] == tested  # type: ignore[attr-defined]
+
+
+def test_the_page_on_the_house_lists_the_files_that_there_are() -> None:
+    """``python docs/architecture_tables.py`` writes it again."""
+    spec = importlib.util.spec_from_file_location("architecture_tables", ROOT / "docs" / "architecture_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PAGE.read_text(encoding="utf-8") == tool.written(tool.PAGE.read_text(encoding="utf-8"))
+
+
+def test_modules_that_the_page_on_the_house_names_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Rules")[0]
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ") and "`" in line]
+    assert len(rows) > 10
+    for _, question, room, files, _ in rows:
+        folder = re.findall(r"`([\w/]+)/`", room)
+        for name in re.findall(r"`([\w/]+\.py)`", files):
+            homes = [ROOT / "benchmark" / name, *(ROOT / "benchmark" / home / name for home in folder)]
+            assert any(home.is_file() for home in homes), (question, name)
+
+
 def test_the_harness_names_no_first_party_plugin() -> None:
     """Law 1: no private path."""
     names = [f"benchmark_{folder.name.removeprefix('benchmark-')}" for folder in PLUGINS]
@@ -62,3 +118,41 @@ def test_constraints_pin_exactly_and_hold_no_address() -> None:
 
 def test_data_and_results_hold_no_code() -> None:
     assert not [*(ROOT / "datasets").rglob("*.py"), *(ROOT / "results").rglob("*.py")]
+
+
+def test_what_starts_a_process_is_found_by_reading_it() -> None:
+    """The quick loop leaves these out; what starts none stays in it."""
+
+    def by_name() -> None:
+        import subprocess
+
+        assert subprocess
+
+    def by_call() -> None:
+        os.fork()
+
+    def by_helper() -> None:
+        starting_helper()
+
+    def by_class() -> None:
+        CommandLine.make(ROOT)
+
+    def none() -> None:
+        project(ROOT)
+
+    class Kit:
+        def inner(self) -> None:
+            os.fork()
+
+        def test(self) -> None:
+            self.inner()
+
+    for function in (by_name, by_call, by_helper, by_class):
+        assert starts_processes([function]), function
+    assert not starts_processes([none])
+    assert starts_processes([Kit.test], Kit)
+    assert not starts_processes([Kit.test])
+
+
+def starting_helper() -> None:
+    os.fork()

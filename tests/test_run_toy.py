@@ -18,7 +18,7 @@ SMOKE = ("run", "--grid", "toy", "--preset", "smoke")
 RUN = "results/toy-smoke-1seed"
 
 
-def wait_for(condition: object, seconds: float = 60) -> None:
+def wait_for(condition: object, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "waited in vain"
@@ -151,7 +151,7 @@ def test_a_second_run_on_the_same_folder_is_refused(toy: CommandLine) -> None:
 
 
 def test_a_model_that_prints_does_not_disturb_the_display(toy: CommandLine) -> None:
-    ended = toy(*SMOKE, "--models", "toy-talker", "--name", "x")
+    ended = toy.alone(*SMOKE, "--models", "toy-talker", "--name", "x")
     assert ended.returncode == 0
     assert "chatter" not in ended.stdout + ended.stderr
     cell = toy.records("results/x")["toy-talker"]["id"]

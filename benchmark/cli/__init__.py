@@ -28,7 +28,7 @@ from benchmark.cli import (
     weights,
 )
 from benchmark.cli.help import Command, Group
-from benchmark.errors import BenchmarkError, Interrupted
+from benchmark.errors import BenchmarkError, Interrupted, explain
 
 EXIT_CODES = {
     0: "done: every cell is done, or skipped for a reason that is shown; every check passed",
@@ -121,8 +121,6 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("BENCHMARK_DEBUG"):
             raise
-        from benchmark.executors.worker import explain
-
         code = error.exit_code if isinstance(error, BenchmarkError) else 1
         more = "" if isinstance(error, BenchmarkError | OSError) else " (a traceback: benchmark --debug ...)"
         _complain(f"{'' if isinstance(error, Interrupted) else 'error: '}{explain(error)}{more}")

@@ -1,1 +1,1 @@
-"""The ``mi2i/1`` data sets: intensity maps, writer, reader, splits and checks."""
+"""Data sets: the ``mi2i/1`` file, its checks, volumes in space, and what is made of a whole file."""

@@ -6,7 +6,6 @@ The supervisor imports this module too, to name what a worker shall run; so torc
 from __future__ import annotations
 
 import contextlib
-import errno
 import faulthandler
 import os
 import signal
@@ -19,7 +18,7 @@ from multiprocessing.connection import Connection
 
 from benchmark import atomic
 from benchmark.cell.job import STOP, CellJob, Message
-from benchmark.errors import BenchmarkError, Interrupted, Unavailable
+from benchmark.errors import Interrupted, Unavailable, explain
 from benchmark.plan.expand import BuildJob
 from benchmark.registry.plugins import registry
 from benchmark.store.record import State, Timings
@@ -134,15 +133,3 @@ def _build(job: BuildJob, should_stop: Callable[[], bool]) -> Message:
     except (Exception, SystemExit) as error:
         return Message("interrupted" if should_stop() else "failed", explain(error))
     return Message("done")
-
-
-def explain(error: BaseException) -> str:
-    """One line for an exception: our own errors speak for themselves, others say their kind."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"no space left to write {error.filename or 'the results'}; free some or choose another --results"
-    text = " ".join(str(error).split())
-    if isinstance(error, BenchmarkError):
-        return text
-    if "No space left on device" in text or "errno = 28" in text:
-        return f"no space left on the disk; free some or choose another --results ({text[:80]})"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -22,8 +22,11 @@ HARNESS = Path(__file__).parent.parent
 TRAINING = ("contracts", "data/format", "pretrained", "cell")
 """Rooms of the harness that decide what is trained and translated: their code belongs to every claim."""
 
-SCORING = ("contracts", "data/format", "pretrained", "scoring")
+SCORING = ("contracts", "data/format", "pretrained", "scoring", "statistics")
 """Rooms that decide what stored predictions score: their code belongs to every score's key."""
+
+BUILDING = ("contracts", "data/format")
+"""Rooms that decide what a task's builder writes: their code belongs to the key of embedded data."""
 
 
 @dataclass(frozen=True)

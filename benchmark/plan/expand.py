@@ -11,7 +11,7 @@ from benchmark.atomic import sha256_of
 from benchmark.contracts import options, presets
 from benchmark.contracts.specs import ModelSpec, TaskSpec
 from benchmark.errors import UsageError, unknown_name
-from benchmark.plan.claim import NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
+from benchmark.plan.claim import BUILDING, NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
 from benchmark.plan.file_tasks import task_of
 from benchmark.plan.grid import Entry, Grid, Published
 from benchmark.registry.plugins import Offer, Registry, source_sha256
@@ -178,6 +178,7 @@ def _build(
             "seed": seed,
             "options": values,
             "source": source_sha256(offer.plugin.module),
+            "harness": harness_sha256(BUILDING),
             "libraries": {name: library_version(name) for name in ("numpy", "scipy")},
         }
     )

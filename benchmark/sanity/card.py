@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from benchmark.data.format.reader import Case, Dataset
 from benchmark.data.format.schema import CaseKey
-from benchmark.leaderboard.markdown import escape
 from benchmark.plan.claim import CellAddress
+from benchmark.printable import markdown
 from benchmark.registry.plugins import Registry
 from benchmark.sanity.distortions import DISTORTIONS, Distortion, Scene
 from benchmark.scoring.judge import Judge, make_judge
@@ -270,10 +270,9 @@ def to_markdown(card: Card) -> str:
     header, body = rows(card)
     rule = ["---", "---", *("---:" for _ in card.metrics), "---"]
     table = [header, rule, *body]
-    lines = ["| " + " | ".join(cell if line is rule else escape(cell) for cell in line) + " |" for line in table]
-    said = notes(card)
-    title = f"# Sanity card of {escape(card.dataset)}"
-    return "\n".join([title, "", escape(said[0]), "", *lines, "", *(f"* {escape(note)}" for note in said[1:])]) + "\n"
+    lines = ["| " + " | ".join(cell if line is rule else markdown(cell) for cell in line) + " |" for line in table]
+    title, about, *more = f"# Sanity card of {markdown(card.dataset)}", *(markdown(note) for note in notes(card))
+    return "\n".join([title, "", about, "", *lines, "", *(f"* {note}" for note in more)]) + "\n"
 
 
 def _arrow(metric: Tested) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import unittest
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -19,7 +19,6 @@ from benchmark.contracts.specs import MetricSpec
 from benchmark.testing import phantoms
 from benchmark.testing.components import NOBODYS_OPTION, ComponentTests, load
 
-Oracle = Callable[[NDArray[np.float64], NDArray[np.float64], tuple[float, float]], float]
 TIE = 1e-9
 """Relative difference below which two scores are the same."""
 
@@ -57,7 +56,7 @@ class MetricTests(ComponentTests):
     degenerate: ClassVar[Mapping[str, float]] = {}
     """Scores that the metric declares for the cases of :func:`benchmark.testing.phantoms.degenerate`; the
     others have to give a number or NaN without an error."""
-    oracle: ClassVar[Oracle | None] = None
+    oracle: ClassVar[staticmethod[[NDArray[np.float64], NDArray[np.float64], tuple[float, float]], float] | None] = None
     """An independent implementation, ``oracle(prediction, target, data_range) -> float`` of whole slices
     ``(H, W)`` (of volumes for level ``volume``); write it as a ``staticmethod``."""
     tolerance: ClassVar[float] = 1e-6

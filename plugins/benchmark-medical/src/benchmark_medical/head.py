@@ -177,7 +177,8 @@ class Head:
         temporal = np.clip((np.abs(x) - 16) / 12, 0, 1) * np.clip((y + 36) / 14, 0, 1) * np.clip((44 - y) / 10, 0, 1)
         front = -18 + np.clip(-0.25 * (y + 5), -4, 12)
         behind = np.clip((-18 - y) / 16, 0, 1)
-        return behind * self._tentorium(points) + (1 - behind) * front - 26 * temporal
+        height: Distance = behind * self._tentorium(points) + (1 - behind) * front - 26 * temporal
+        return height
 
     def _deep_structures(self, canvas: Canvas, points: Points, hemispheres: Distance) -> None:
         wide = self.ventricles

@@ -137,13 +137,15 @@ def corrupt(
         ramp = frequency[0][:, None] * shifts[:, :1] + np.outer(shifts[:, 1], frequency[1])
     else:
         ramp = np.outer(frequency[0], shifts[:, 0]) + frequency[1][None, :] * shifts[None, :, 1]
-    return (result * np.exp(-2j * np.pi * ramp)).astype(np.complex64)
+    shifted: NDArray[np.complex64] = (result * np.exp(-2j * np.pi * ramp)).astype(np.complex64)
+    return shifted
 
 
 def line_weights(image: NDArray[np.generic], along: int) -> NDArray[np.float64]:
     """Share of the image's k-space energy in each phase-encode line (``fftfreq`` order) of axis ``along``."""
-    energy = (np.abs(np.fft.fft2(image)) ** 2).sum(1 - along, dtype=np.float64)
-    return energy / energy.sum()
+    energy: NDArray[np.float64] = (np.abs(np.fft.fft2(image)) ** 2).sum(1 - along, dtype=np.float64)
+    shares: NDArray[np.float64] = energy / energy.sum()
+    return shares
 
 
 def recentred(positions: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,7 +154,8 @@ def recentred(positions: NDArray[np.float64], weights: NDArray[np.float64]) -> N
     Where the head lay while the centre of k-space was measured is where the image shows it; a shift of the
     whole image is no artefact, and a reference elsewhere would only punish correct restorations.
     """
-    return positions - (weights[:, None] * positions).sum(0)
+    mean: NDArray[np.float64] = (weights[:, None] * positions).sum(0)
+    return positions - mean
 
 
 def severity(positions: NDArray[np.float64], weights: NDArray[np.float64], radius: float) -> float:

@@ -12,7 +12,8 @@ Array = NDArray[np.float32]
 
 def spin_echo(t1: Array, t2: Array, pd: Array, repetition: float, echo: float) -> Array:
     """Signal of a spin echo, ``PD (1 - exp(-TR/T1)) exp(-TE/T2)``; times in ms."""
-    return pd * (1 - np.exp(-repetition / t1)) * np.exp(-echo / t2)
+    image: Array = pd * (1 - np.exp(-repetition / t1)) * np.exp(-echo / t2)
+    return image
 
 
 def mprage(t1: Array, t2: Array, pd: Array, repetition: float, echo: float, inversion: float) -> Array:
@@ -22,7 +23,8 @@ def mprage(t1: Array, t2: Array, pd: Array, repetition: float, echo: float, inve
     steady state of inversion recovery, the small flip angles of the readout neglected.
     """
     recovery = 1 - 2 * np.exp(-inversion / t1) / (1 + np.exp(-(inversion + repetition) / t1))
-    return pd * np.abs(recovery) * np.exp(-echo / t2)
+    image: Array = pd * np.abs(recovery) * np.exp(-echo / t2)
+    return image
 
 
 def signal(t1: Array, t2: Array, pd: Array, options: MrOptions) -> Array:
@@ -38,11 +40,13 @@ def bias_field(points: tuple[Array, Array, Array], strength: float, rng: np.rand
     x, y, z = (axis / np.float32(100) for axis in points)
     terms = (x, y, z, x * x - y * y, x * y, y * z, x * z, x * x + y * y - 2 * z * z)
     weights = rng.normal(size=len(terms)) * strength / np.sqrt(2.0)
-    return np.exp(sum(np.float32(w) * term for w, term in zip(weights, terms, strict=True)))
+    field: Array = np.exp(sum(np.float32(w) * term for w, term in zip(weights, terms, strict=True)))
+    return field
 
 
 def rician(image: NDArray[np.generic], sigma: float, rng: np.random.Generator) -> Array:
     """Magnitude of an image with complex Gaussian noise of standard deviation ``sigma`` per channel."""
     shape = image.shape
     real, imaginary = rng.standard_normal((2, *shape), dtype=np.float32) * np.float32(sigma)
-    return np.abs(image + real + 1j * imaginary).astype(np.float32)
+    magnitude: Array = np.abs(image + real + 1j * imaginary).astype(np.float32)
+    return magnitude
