@@ -71,6 +71,7 @@ def _start(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
     from benchmark.cli.text import echo
+    from benchmark.runs.start import carry_out
 
     executor = executors.choose(planned.registry, settings.executor, settings.executor_options)
     settings = replace(settings, note={"command": sys.argv[1:]})
@@ -78,7 +79,7 @@ def _start(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with json_lines(planned) if json else display(planned, plain=executor.spec.foreground) as observer:
-            run = planned.execute(settings, executor, observer)
+            run = carry_out(planned, settings, executor, observer)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command continues where it stopped") from None
     print_and_write(run.path, form="" if json else "terminal")

@@ -64,23 +64,8 @@ class PlannedRun:
             BenchmarkError: the folder cannot be written, or another process is working on it.
             KeyboardInterrupt: interrupted; the same call continues.
         """
-        return self.execute(
-            how, executors.choose(self.registry, how.executor, how.executor_options), how.observer or SILENT
-        )
-
-    def execute(self, how: HowToRun, executor: ChosenExecutor, observer: Observer) -> Run:
-        """:meth:`start` for who has looked its executor up already."""
-        if how.device == "cuda":
-            from benchmark.cell.device import choose_device
-
-            choose_device(how.device)
-        folder = RunFolder(self.path)
-        said = {**self.choices.said(), **how.said()}
-        with observing.observed(
-            self.plan, folder, self.registry, tuple(how.observe), how.observer_options or {}, observer
-        ) as told:
-            run_plan(self.plan, folder, self.registry, how, executor, said, told)
-        return Run(self.path)
+        executor = executors.choose(self.registry, how.executor, how.executor_options)
+        return carry_out(self, how, executor, how.observer or SILENT)
 
 
 def plan_of(choices: PlanChoices) -> PlannedRun:
@@ -115,7 +100,20 @@ def run(settings: _Run) -> Run:
     """
     planned = plan_of(settings)
     executor = executors.choose(planned.registry, settings.executor, settings.executor_options)
-    return planned.execute(settings, executor, settings.observer or SILENT)
+    return carry_out(planned, settings, executor, settings.observer or SILENT)
+
+
+def carry_out(planned: PlannedRun, how: HowToRun, executor: ChosenExecutor, observer: Observer) -> Run:
+    """What :meth:`PlannedRun.start` does, with an executor that was looked up already."""
+    if how.device == "cuda":
+        from benchmark.cell.device import choose_device
+
+        choose_device(how.device)
+    folder, names, options = RunFolder(planned.path), tuple(how.observe), how.observer_options or {}
+    with observing.observed(planned.plan, folder, planned.registry, names, options, observer) as told:
+        said = {**planned.choices.said(), **how.said()}
+        run_plan(planned.plan, folder, planned.registry, how, executor, said, told)
+    return Run(planned.path)
 
 
 def run_name(plan: Plan, choices: PlanChoices) -> str:

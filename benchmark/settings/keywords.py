@@ -63,6 +63,7 @@ def _describe(function: Any, statement: Any, *before: inspect.Parameter) -> insp
         inspect.Parameter(one.name, kinds[one.name in named_only], default=one.default, annotation=one.hint)
         for one in settings
     ]
+    parameters.sort(key=lambda parameter: parameter.kind)
     hints = typing.get_type_hints(function.__wrapped__)
     del function.__wrapped__  # whose own signature is nobody's business
     function.__signature__ = inspect.Signature([*before, *parameters], return_annotation=hints["return"])
