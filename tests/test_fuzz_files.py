@@ -32,11 +32,12 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.summary import summary
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.predictions import Lost, open_predictions
-from benchmark.plan.expand import Choices, make_plan
+from benchmark.plan.expand import make_plan
 from benchmark.plan.grid import load_grid
 from benchmark.pretrained import weights
 from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
+from benchmark.settings.statement import PlanChoices
 from benchmark.store.folder import RunFolder
 from benchmark.store.seal import sealed
 
@@ -253,7 +254,7 @@ def test_grids(tmp_path: Path, registry: Registry, count: int) -> None:
         grid = load_grid(registry, str(damaged))
         assert not set(grid.name) & set("/\\ \0")
         with suppress(BenchmarkError):  # a name that nobody offers
-            make_plan(registry, grid, Choices(preset="smoke", datasets=tmp_path))
+            make_plan(registry, grid, PlanChoices(preset="smoke", datasets=tmp_path))
 
     found = outcomes(read, path, lambda seed: mutated(original, seed, TEXT), count)
     assert found["refused"] > count / 2

@@ -19,8 +19,9 @@ from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.plan import grid
 from benchmark.plan.claim import CellSpec
-from benchmark.plan.expand import Choices, Plan, make_plan
+from benchmark.plan.expand import Plan, make_plan
 from benchmark.registry.plugins import Offer, Plugin, Registry
+from benchmark.settings.statement import PlanChoices
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def full() -> grid.Grid:
 
 
 def plan(registry: Registry, **changes: Any) -> Plan:
-    return make_plan(registry, full(), replace(Choices(), **changes))
+    return make_plan(registry, full(), replace(PlanChoices(), **changes))
 
 
 def test_a_grid_is_the_product_of_its_blocks(registry: Registry) -> None:
@@ -81,17 +82,17 @@ def test_options_come_from_default_then_preset_then_grid_then_user(registry: Reg
     assert plan(registry, preset="smoke").cells[0].spec.options["blocks"] == 1
     text = '[[entries]]\ntasks=["ct"]\nmodels=[{model="net", name="net-3", options={blocks=3}}]'
     three = grid.parse_grid(text, "g")
-    assert make_plan(registry, three, Choices(preset="smoke")).cells[0].spec.options["blocks"] == 3
-    chosen = Choices(parameters={"net": {"blocks": "4"}})
+    assert make_plan(registry, three, PlanChoices(preset="smoke")).cells[0].spec.options["blocks"] == 3
+    chosen = PlanChoices(parameters={"net": {"blocks": "4"}})
     assert make_plan(registry, three, chosen).cells[0].spec.options["blocks"] == 4
 
 
 def test_a_grid_may_change_the_recipe_of_a_model_under_one_preset(registry: Registry) -> None:
     text = '[[entries]]\ntasks=["ct"]\nmodels=[{model="net", recipes={smoke={batch_size=1}}}]'
     own = grid.parse_grid(text, "g")
-    assert make_plan(registry, own, Choices(preset="smoke")).cells[0].spec.recipe["batch_size"] == 1
-    assert make_plan(registry, own, Choices(preset="small")).cells[0].spec.recipe["batch_size"] == 4
-    chosen = Choices(preset="smoke", recipe={"batch_size": 3})
+    assert make_plan(registry, own, PlanChoices(preset="smoke")).cells[0].spec.recipe["batch_size"] == 1
+    assert make_plan(registry, own, PlanChoices(preset="small")).cells[0].spec.recipe["batch_size"] == 4
+    chosen = PlanChoices(preset="smoke", recipe={"batch_size": 3})
     assert make_plan(registry, own, chosen).cells[0].spec.recipe["batch_size"] == 3
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from benchmark import UsageError
-from benchmark.cli.run import _recipe
+from benchmark.cli.settings import read
 from benchmark.contracts.presets import PRESETS, Recipe
-from benchmark.runs.start import recipe_changes
+from benchmark.settings.setting import settings_of
+from benchmark.settings.statement import PlanChoices
 
 
 def test_the_paper_preset_is_the_papers_recipe() -> None:
@@ -63,7 +64,10 @@ def test_what_no_training_can_use_is_refused(values: dict[str, Any], said: str) 
 
 
 def from_command_line(items: list[str], steps: int | None, preset: str) -> dict[str, Any]:
-    return recipe_changes(preset, _recipe(items, preset), steps)
+    typed = {setting.name: None for setting in settings_of(PlanChoices)}
+    typed |= {"preset": preset, "recipe": items, "steps": steps, "tasks": "", "models": ""}
+    values = read(PlanChoices, typed)
+    return PlanChoices(preset=preset, recipe=values["recipe"], steps=values["steps"]).recipe_changes
 
 
 def test_the_command_line_gives_typed_fields() -> None:

@@ -22,9 +22,10 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.summary import summary
-from benchmark.plan.expand import Choices, make_plan
+from benchmark.plan.expand import make_plan
 from benchmark.plan.grid import parse_grid
 from benchmark.registry.plugins import Offer, Plugin, Registry
+from benchmark.settings.statement import PlanChoices
 
 CPU = torch.device("cpu")
 
@@ -157,14 +158,14 @@ def test_models_that_learn_from_pairs_are_skipped_with_the_reason(tmp_path: Path
     )
     grid = parse_grid('[[entries]]\ntasks = ["mr-ct"]\nmodels = ["pairs", "cycle", "curve", "copy"]\n', "g")
     data = {"mr-ct": write(tmp_path / "u.h5")}
-    skips = {cell.spec.name: cell.skip for cell in make_plan(registry, grid, Choices(data=data)).cells}
+    skips = {cell.spec.name: cell.skip for cell in make_plan(registry, grid, PlanChoices(data=data)).cells}
     assert "pairs learns from pairs, and the training images of u.h5 are not paired" in skips["pairs"]
     assert "not paired" in skips["curve"]
     assert skips["cycle"] == skips["copy"] == ""
     data = {"mr-ct": write_pairs(tmp_path / "p.h5")}
-    assert not any(cell.skip for cell in make_plan(registry, grid, Choices(data=data)).cells)
+    assert not any(cell.skip for cell in make_plan(registry, grid, PlanChoices(data=data)).cells)
     declared = Side("MR T1", "a.u.", Window(0, 1000))
     data = {"mr-ct": write_pairs(tmp_path / "t.h5", splits={"test": 2}, source=declared)}
-    skips = {cell.spec.name: cell.skip for cell in make_plan(registry, grid, Choices(data=data)).cells}
+    skips = {cell.spec.name: cell.skip for cell in make_plan(registry, grid, PlanChoices(data=data)).cells}
     assert skips.pop("copy") == ""
     assert all("t.h5 is a test set without training patients" in skip for skip in skips.values())

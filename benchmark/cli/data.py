@@ -26,13 +26,13 @@ def build(
     """Build the embedded data of tasks; what is there already is left alone."""
     from benchmark.cli.text import echo
     from benchmark.plan.expand import build_job
-    from benchmark.runs.execute import Settings, build_data
+    from benchmark.runs.execute import build_data
 
     if every == bool(tasks):
         raise UsageError("name tasks, or give --all")
     found = registry()
     jobs = [build_job(found, task, preset, seed, datasets) for task in tasks or sorted(found.all("task"))]
-    outcome = build_data(jobs, Settings(), found)
+    outcome = build_data(jobs, found)
     for job in jobs:
         state, reason = outcome[job.task]
         echo(f"{job.task}: {job.path}" if state == "done" else f"{job.task}: {state}: {reason}")

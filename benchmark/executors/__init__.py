@@ -1,7 +1,7 @@
 """Executors: how the cells of a plan get run.
 
 ``local`` is the harness's own; others come from plugins (:func:`benchmark.contracts.hookspecs.benchmark_executors`). An
-executor is handed tasks and says what becomes of each; inside, wherever that is, it calls
+executor is handed assignments and says what becomes of each; inside, wherever that is, it calls
 :func:`benchmark.executors.worker.run_job`, which does the work and writes the record.
 """
 
@@ -32,8 +32,9 @@ BUILT_IN = {
 
 
 @dataclass(frozen=True)
-class Task:
-    """A job under the name that it has in events: task/model/seed for a cell, the task's name for its data."""
+class Assignment:
+    """A job that an executor is to get done, under the name that it has in events: task/model/seed for a cell, the
+    task's name for its data."""
 
     title: str
     job: CellJob | BuildJob
@@ -41,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a task; every one that is run ends with ``finished`` and a ``state``.
+    """Something happened to an assignment; every one that is run ends with ``finished`` and a ``state``.
 
     ``state`` is ``done``, ``failed``, ``skipped``, ``timeout`` or ``interrupted``, with a ``reason`` unless done.
     """
@@ -57,8 +58,8 @@ class Event:
 class Surroundings:
     """What an executor is built with beside its options.
 
-    ``slots``: how many tasks at once, as the user said; 0 leaves it to the executor. ``timeout``: seconds that a
-    task may take, ``None`` for no limit. ``preload``: modules that every task will import. ``folder``: the run
+    ``slots``: how many assignments at once, as the user said; 0 leaves it to the executor. ``timeout``: seconds that
+    one may take, ``None`` for no limit. ``preload``: modules that every one will import. ``folder``: the run
     folder, for files of the executor's own. ``say``: prints a line for the user.
     """
 
@@ -72,47 +73,43 @@ class Surroundings:
 class Executor(Protocol):
     """What the factory of an :class:`ExecutorSpec`, called with options and :class:`Surroundings`, gives."""
 
-    def run(self, tasks: Sequence[Task], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
-        """Run all tasks, the costly ones first in the list; returns state and reason by title.
+    def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
+        """Run them all, the costly ones first in the list; returns state and reason by title.
 
         Raises:
-            KeyboardInterrupt: the user stopped it; by then nothing works on a task any more.
+            KeyboardInterrupt: the user stopped it; by then nothing works on them any more.
         """
         ...
 
 
-def find(registry: Registry, name: str) -> ExecutorSpec:
-    """The executor of this name.
+@dataclass(frozen=True)
+class ChosenExecutor:
+    """An executor as the user asked for it; nothing of it is imported before it is built."""
 
-    Raises:
-        UsageError: there is none; names the nearest.
-    """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    found: ExecutorSpec = registry.find("executor", name, also=BUILT_IN).spec
-    return found
+    name: str
+    """As the user said it: a plugin's may be ``distribution:name``."""
+    spec: ExecutorSpec
+    options: Any
+
+    def build(self, surroundings: Surroundings) -> Executor:
+        """Import and build it.
+
+        Raises:
+            PluginError: its plugin cannot build it.
+        """
+        try:
+            executor: Executor = self.spec.load()(self.options, surroundings)
+        except (ImportError, AttributeError, TypeError) as error:
+            raise PluginError(f"executor {self.name} cannot be built: {type(error).__name__}: {error}") from error
+        return executor
 
 
-def chosen(registry: Registry, name: str, settings: Mapping[str, Any]) -> tuple[ExecutorSpec, Any]:
-    """An executor and its options, nothing of it imported.
+def choose(registry: Registry, name: str, settings: Mapping[str, Any] | None = None) -> ChosenExecutor:
+    """The executor of a name, with the options that the user set.
 
     Raises:
         UsageError: no such executor or option.
     """
-    spec = find(registry, name)
-    return spec, options.build(spec.options, options.resolve(spec.name, spec.options, settings))
-
-
-def make(registry: Registry, name: str, settings: Mapping[str, Any], surroundings: Surroundings) -> Executor:
-    """Build an executor from the options that the user set.
-
-    Raises:
-        UsageError: no such executor or option.
-        PluginError: its plugin cannot build it.
-    """
-    spec, values = chosen(registry, name, settings)
-    try:
-        executor: Executor = spec.load()(values, surroundings)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise PluginError(f"executor {name} cannot be built: {type(error).__name__}: {error}") from error
-    return executor
+    spec: ExecutorSpec = BUILT_IN[name] if name in BUILT_IN else registry.find("executor", name, also=BUILT_IN).spec
+    values = options.resolve(spec.name, spec.options, settings or {})
+    return ChosenExecutor(name, spec, options.build(spec.options, values))

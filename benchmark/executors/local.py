@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmark.cell.job import STOP, Message
-from benchmark.executors import Event, Surroundings, Task
+from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.executors.worker import work
 
 ATTEMPTS = 2
@@ -31,9 +31,9 @@ GRACE_SECONDS = 20.0
 
 @dataclass
 class _Attempt:
-    """A task waiting or running."""
+    """An assignment waiting or running."""
 
-    task: Task
+    assignment: Assignment
     number: int = 0
     process: Any = None
     pipe: Connection | None = None
@@ -55,13 +55,13 @@ class LocalExecutor:
     preload: Sequence[str] = ()
     _context: BaseContext | None = field(default=None, repr=False)
 
-    def run(self, tasks: Sequence[Task], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:
-        """Run all tasks in order of the list; returns state and reason by title.
+    def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:
+        """Run them all in order of the list; returns state and reason by title.
 
         Raises:
             KeyboardInterrupt: after every worker has written its checkpoint and ended.
         """
-        waiting, running = deque(_Attempt(task) for task in tasks), list[_Attempt]()
+        waiting, running = deque(_Attempt(assignment) for assignment in assignments), list[_Attempt]()
         outcome: dict[str, tuple[str, str]] = {}
         try:
             while waiting or running:
@@ -69,10 +69,10 @@ class LocalExecutor:
                     attempt = waiting.popleft()
                     self._start(attempt)
                     running.append(attempt)
-                    notify(Event("started", attempt.task.title))
+                    notify(Event("started", attempt.assignment.title))
                 for attempt in list(self._ended(running, notify)):
                     running.remove(attempt)
-                    title, (state, reason) = attempt.task.title, self._judge(attempt)
+                    title, (state, reason) = attempt.assignment.title, self._judge(attempt)
                     if state == "died" and attempt.number < ATTEMPTS:
                         notify(Event("retry", title, state, reason))
                         waiting.appendleft(attempt)
@@ -91,7 +91,7 @@ class LocalExecutor:
         attempt.number += 1
         attempt.ending = None
         # not a daemon, which may have no children: a model may want data-loading processes of its own
-        attempt.process = context.Process(target=work, args=(attempt.task.job, theirs))  # type: ignore[attr-defined]
+        attempt.process = context.Process(target=work, args=(attempt.assignment.job, theirs))  # type: ignore[attr-defined]
         with _interrupts_held(), _without_main():
             attempt.process.start()
         theirs.close()
@@ -110,7 +110,7 @@ class LocalExecutor:
         return self._context
 
     def _ended(self, running: list[_Attempt], notify: Callable[[Event], None]) -> Iterator[_Attempt]:
-        """Wait for news; pass on progress; yield the tasks whose process is gone or was ended."""
+        """Wait for news; pass on progress; yield the attempts whose process is gone or was ended."""
         now = time.monotonic()
         limits = [attempt.started + self.timeout - now for attempt in running] if self.timeout else []
         pipes = [attempt.pipe for attempt in running if attempt.pipe is not None]
@@ -134,7 +134,7 @@ class LocalExecutor:
             while attempt.pipe is not None and attempt.pipe.poll():
                 message = attempt.pipe.recv()
                 if message.kind == "progress":
-                    notify(Event("progress", attempt.task.title, progress=message.progress))
+                    notify(Event("progress", attempt.assignment.title, progress=message.progress))
                 else:
                     attempt.ending = message
         except (EOFError, OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from benchmark.plan.claim import BUILDING, NUMERIC_LIBRARIES, CellSpec, DataSour
 from benchmark.plan.file_tasks import task_of
 from benchmark.plan.grid import Entry, Grid, Published
 from benchmark.registry.plugins import Offer, Registry, source_sha256
+from benchmark.settings.statement import PlanChoices
 
 if TYPE_CHECKING:
     from benchmark.data.format.reader import DatasetInfo
@@ -65,25 +66,7 @@ class Plan:
     published: tuple[Published, ...] = ()
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the user said beside the grid's name."""
-
-    preset: str = "small"
-    seeds: tuple[int, ...] = (0,)
-    tasks: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    data: Mapping[str, Path] = field(default_factory=dict)
-    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Options by model or task name, as strings from ``-p name.option=value``."""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    precision: str = "fp32"
-    profile: str | None = None
-    data_seed: int = 0
-    datasets: Path = Path("datasets")
-
-
-def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
+def make_plan(registry: Registry, grid: Grid, choices: PlanChoices) -> Plan:
     """Expand a grid into cells.
 
     Raises:
@@ -92,9 +75,9 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
     """
     preset = presets.preset(choices.preset)
     listed_tasks = dict.fromkeys(task for tasks, _, _ in grid.blocks for task in tasks)
-    tasks = choices.tasks or tuple(dict.fromkeys((*listed_tasks, *choices.data)))
+    tasks = choices.tasks or tuple(dict.fromkeys((*listed_tasks, *choices.data_files)))
     _check_names(registry, grid, choices, listed_tasks)
-    specs = {name: task_of(registry, name, choices.data.get(name)) for name in tasks}
+    specs = {name: task_of(registry, name, choices.data_files.get(name)) for name in tasks}
     data = {name: _data(registry, spec, choices, preset) for name, spec in specs.items()}
     builds = tuple(found.build for found in data.values() if found.build is not None)
     cells: dict[str, PlannedCell] = {}
@@ -102,17 +85,17 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
         for entry, profile in _entries_for(grid, task, choices):
             chosen = choices.profile or profile or specs[task].profile
             registry.profile(chosen)
-            for seed in choices.seeds:
+            for seed in choices.seed_numbers:
                 cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices)
                 cells.setdefault(cell.spec.id, cell)
     if not cells:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
-    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), builds, grid.published)
+    return Plan(grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published)
 
 
-def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
+def _entries_for(grid: Grid, task: str, choices: PlanChoices) -> list[tuple[Entry, str | None]]:
     """The grid's entries for a task, narrowed to the models asked for; a model that the grid does not list is added.
 
     For a task that the grid does not list these are all of its entries: the plan says which do not fit.
@@ -127,7 +110,7 @@ def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, s
     return chosen + [(Entry(name, name), None) for name in choices.models if name not in known]
 
 
-def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks: Mapping[str, Any]) -> None:
+def _check_names(registry: Registry, grid: Grid, choices: PlanChoices, listed_tasks: Mapping[str, Any]) -> None:
     """Every name that the user gave must exist, before anything is built or trained."""
     entries = {entry.name: entry.model for _, listed, _ in grid.blocks for entry in listed}
     for model in entries.values():
@@ -135,23 +118,22 @@ def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks:
     for name in choices.models:
         if name not in entries:
             registry.model(name)
-    for name in choices.data:
+    for name in choices.data_files:
         if choices.tasks and name not in choices.tasks:
             raise UsageError(f"data for task {name!r}, but only {', '.join(choices.tasks)} was asked for")
     owners = {*entries, *entries.values(), *choices.models, *listed_tasks, *choices.tasks}
-    for name in choices.parameters:
+    for name in choices.options:
         if name not in owners:
             raise unknown_name("model or task", name, owners, hint="(-p NAME.OPTION=VALUE)")
 
 
-def _data(registry: Registry, task: TaskSpec, choices: Choices, preset: presets.Preset) -> _Data:
-    if task.name in choices.data:
-        path = choices.data[task.name]
+def _data(registry: Registry, task: TaskSpec, choices: PlanChoices, preset: presets.Preset) -> _Data:
+    if (path := choices.data_files.get(task.name)) is not None:
         info = file_info(path, task)
         source = DataSource("file", info.content_sha256, str(path.absolute()))
         return _Data(source, info.slice_count("train"), info.paired)
-    values = options.resolve(task.name, task.options, choices.parameters.get(task.name, {}))
-    build, key = _build(registry.task(task.name), preset, values, choices.data_seed, choices.datasets)
+    values = options.resolve(task.name, task.options, choices.options.get(task.name, {}))
+    build, key = _build(registry.task(task.name), preset, values, choices.data_seed, Path(choices.datasets))
     return _Data(DataSource("embedded", key, build.path), preset.data.train * preset.data.slices, build=build)
 
 
@@ -218,7 +200,7 @@ def _cell(
     seed: int,
     preset: presets.Preset,
     data: _Data,
-    choices: Choices,
+    choices: PlanChoices,
 ) -> PlannedCell:
     offer = registry.model(entry.model)
     model: ModelSpec = offer.spec
@@ -227,11 +209,11 @@ def _cell(
         model.options,
         model.presets.get(preset.name, {}),
         entry.options,
-        choices.parameters.get(model.name, {}),
-        choices.parameters.get(entry.name, {}) if entry.name != model.name else {},
+        choices.options.get(model.name, {}),
+        choices.options.get(entry.name, {}) if entry.name != model.name else {},
     )
     recipe = preset.recipe
-    for layer in (model.recipes.get(preset.name, {}), entry.recipes.get(preset.name, {}), choices.recipe):
+    for layer in (model.recipes.get(preset.name, {}), entry.recipes.get(preset.name, {}), choices.recipe_changes):
         recipe = recipe.changed(layer)
     if model.kind == "trained" and data.slices and recipe.batch_size > data.slices:
         raise UsageError(

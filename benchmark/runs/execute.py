@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,41 +13,14 @@ from filelock import FileLock, Timeout
 from benchmark import executors
 from benchmark.cell.job import CellJob
 from benchmark.errors import BenchmarkError, PluginError
-from benchmark.executors import Event, Executor, Surroundings, Task
+from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
+from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
 from benchmark.store.record import Record, State
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to run, which changes no number."""
-
-    jobs: int = 0
-    """Cells at once; 0: as many as cores, or what the executor thinks right."""
-    device: str = "auto"
-    cuda_graphs: bool = False
-    timeout: float | None = None
-    rescore: bool = False
-    executor: str = "local"
-    executor_options: Mapping[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    """What the user said, for ``run.json``."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: number of cells by state."""
-
-    states: dict[str, int]
-
-    @property
-    def exit_code(self) -> int:
-        """0 when everything is done or skipped for a reason, 1 when something failed."""
-        return 1 if set(self.states) - {"done", "skipped", "stale"} else 0
 
 
 @dataclass(frozen=True)
@@ -59,31 +32,30 @@ class Observer:
     say: Callable[[str], None] = lambda _: None
 
 
-def run_plan(plan: Plan, folder: RunFolder, registry: Registry, settings: Settings, observer: Observer) -> Outcome:
+def run_plan(
+    plan: Plan,
+    folder: RunFolder,
+    registry: Registry,
+    how: HowToRun,
+    executor: ChosenExecutor,
+    said: Mapping[str, Any],
+    observer: Observer,
+) -> None:
     """Bring a run folder to the state that the plan asks for. Cells that are done are not touched.
 
+    ``said``: every setting of the run, for ``run.json``.
+
     Raises:
-        UsageError: no such executor, or option of it.
         BenchmarkError: the folder cannot be written, or another process is working on it.
         KeyboardInterrupt: stopped by the user; what was running continues from its checkpoint next time.
     """
-    executors.chosen(registry, settings.executor, settings.executor_options)
     with _locked(folder):
-        folder.create(plan, registry.plugins, settings.options)
-        todo, kept = _sort_out(plan, folder, registry, settings)
+        folder.create(plan, registry.plugins, said)
+        todo, kept = _sort_out(plan, folder, registry, how)
         observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
         _check_files(plan, observer)
         if todo:
-            _execute(plan, todo, folder, registry, settings, observer)
-        return Outcome(count_states(folder))
-
-
-def count_states(folder: RunFolder) -> dict[str, int]:
-    """Number of cells by state; stale ones included."""
-    states: dict[str, int] = {}
-    for record in folder.records():
-        states[record.state] = states.get(record.state, 0) + 1
-    return states
+            _execute(plan, todo, folder, registry, how, executor, observer)
 
 
 @contextlib.contextmanager
@@ -119,7 +91,7 @@ def _check_files(plan: Plan, observer: Observer) -> None:
 
 
 def _sort_out(
-    plan: Plan, folder: RunFolder, registry: Registry, settings: Settings
+    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun
 ) -> tuple[list[PlannedCell], list[tuple[PlannedCell, str]]]:
     """Cells that must run, and those that stay as they are with their state."""
     todo, kept = [], []
@@ -129,7 +101,7 @@ def _sort_out(
             folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
         elif record and record.done and not folder.cell(cell.spec.id).damage(record):
-            if settings.rescore or not _up_to_date(registry, cell.spec, record):
+            if how.rescore or not _up_to_date(registry, cell.spec, record):
                 todo.append(cell)
             else:
                 kept.append((cell, "done"))
@@ -155,49 +127,50 @@ def _execute(
     todo: list[PlannedCell],
     folder: RunFolder,
     registry: Registry,
-    settings: Settings,
+    how: HowToRun,
+    chosen: ChosenExecutor,
     observer: Observer,
 ) -> None:
-    surroundings = Surroundings(settings.jobs, settings.timeout, _preload(todo, registry), folder.path, observer.say)
-    executor = executors.make(registry, settings.executor, settings.executor_options, surroundings)
-    broken = _build_data(plan, todo, executor, settings.executor, observer)
-    tasks: dict[str, tuple[Task, PlannedCell]] = {}
+    surroundings = Surroundings(how.jobs, how.timeout, _preload(todo, registry), folder.path, observer.say)
+    executor = chosen.build(surroundings)
+    broken = _build_data(plan, todo, executor, chosen.name, observer)
+    assigned: dict[str, tuple[Assignment, PlannedCell]] = {}
     for cell in sorted(todo, key=lambda cell: -cell.cost):
         if cell.spec.task in broken:
             reason = f"its data could not be built: {broken[cell.spec.task]}"
             _record(folder, cell, "failed", reason)
             observer.event(Event("finished", cell.spec.title, "failed", reason))
             continue
-        tasks[cell.spec.title] = (Task(cell.spec.title, _job(cell, folder, settings)), cell)
+        assigned[cell.spec.title] = (Assignment(cell.spec.title, _job(cell, folder, how)), cell)
 
-    open_ = dict.fromkeys(tasks)
+    open_ = dict.fromkeys(assigned)
 
     def notify(event: Event) -> None:
         if event.title not in open_:
             return
         if event.kind == "finished":
             del open_[event.title]
-            _settle(folder, tasks[event.title][1], event)
+            _settle(folder, assigned[event.title][1], event)
         observer.event(event)
 
     try:
-        with _executors_faults(settings.executor):
-            executor.run([task for task, _ in tasks.values()], notify)
+        with _executors_faults(chosen.name):
+            executor.run([assignment for assignment, _ in assigned.values()], notify)
         for title in list(open_):
-            notify(Event("finished", title, "failed", f"executor {settings.executor} did not say how it ended"))
+            notify(Event("finished", title, "failed", f"executor {chosen.name} did not say how it ended"))
     except KeyboardInterrupt:
-        for _, cell in tasks.values():
+        for _, cell in assigned.values():
             record = folder.cell(cell.spec.id).read()
             if record and record.state == "running":
                 _record(folder, cell, "planned", "interrupted; continues from its checkpoint")
         raise
 
 
-def _job(cell: PlannedCell, folder: RunFolder, settings: Settings) -> CellJob:
+def _job(cell: PlannedCell, folder: RunFolder, how: HowToRun) -> CellJob:
     cell_folder = folder.cell(cell.spec.id)
     record = cell_folder.read()
     scored_only = bool(record and record.done and not cell_folder.damage(record))
-    return CellJob(cell.spec, cell_folder, cell.baseline, settings.device, scored_only, settings.cuda_graphs, cell.kind)
+    return CellJob(cell.spec, cell_folder, cell.baseline, how.device, scored_only, how.cuda_graphs, cell.kind)
 
 
 def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:
@@ -237,17 +210,16 @@ def _build_data(
         return {}
     observer.say(f"building data: {', '.join(job.task for job in missing)}")
     with _executors_faults(name):
-        outcome = executor.run([Task(job.task, job) for job in missing], lambda _: None)
+        outcome = executor.run([Assignment(job.task, job) for job in missing], lambda _: None)
     ended = {job.task: outcome.get(job.task, ("failed", f"executor {name} did not build them")) for job in missing}
     return {task: reason for task, (state, reason) in ended.items() if state != "done"}
 
 
-def build_data(jobs: list[BuildJob], settings: Settings, registry: Registry) -> Mapping[str, tuple[str, str]]:
-    """Build data sets, several at once; returns state and reason by task."""
+def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[str, str]]:
+    """Build data sets, as many at once as there are cores; returns state and reason by task."""
     modules = [registry.task(job.task).spec.factory.partition(":")[0] for job in jobs]
-    surroundings = Surroundings(settings.jobs, settings.timeout, modules, Path(), lambda _: None)
-    executor = executors.make(registry, "local", {}, surroundings)
-    return executor.run([Task(job.task, job) for job in jobs], lambda _: None)
+    executor = executors.choose(registry, "local").build(Surroundings(0, None, modules, Path(), lambda _: None))
+    return executor.run([Assignment(job.task, job) for job in jobs], lambda _: None)
 
 
 def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:

@@ -47,18 +47,19 @@ def loop_share(rounds: int = 3, steps: int = 120) -> None:
     from benchmark.cell.train import Loop, initial_seed
     from benchmark.data.format.facts import DataFacts
     from benchmark.data.format.reader import Dataset
-    from benchmark.plan.expand import Choices, make_plan
+    from benchmark.plan.expand import make_plan
     from benchmark.plan.grid import load_grid
     from benchmark.registry.plugins import registry
-    from benchmark.runs.execute import Settings, build_data
+    from benchmark.runs.execute import build_data
+    from benchmark.settings.statement import PlanChoices
     from benchmark.store.log import TrainingLog
 
     found = registry()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        choices = Choices(tasks=("mr-ct",), models=("pix2pix",), datasets=folder, recipe={"steps": steps})
+        choices = PlanChoices(tasks=("mr-ct",), models=("pix2pix",), datasets=folder, recipe={"steps": steps})
         plan = make_plan(found, load_grid(found, "full"), choices)
-        build_data(list(plan.builds), Settings(), found)
+        build_data(list(plan.builds), found)
         spec, model_spec = plan.cells[0].spec, found.model("pix2pix").spec
         with Dataset(spec.dataset.path) as dataset:
             slices, validation = Slices(dataset, "train"), Slices(dataset, "val")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmark.cell.job import Progress, job_to_json
 from benchmark.errors import UsageError
-from benchmark.executors import Event, Surroundings, Task
+from benchmark.executors import Assignment, Event, Surroundings
 from benchmark_executors import exchange
 from benchmark_executors.options import BatchOptions
 
@@ -30,9 +30,9 @@ COMMAND_LINE = re.compile(r"^[ \t]*\{command\}[ \t]*$", re.M)
 
 @dataclass
 class _Job:
-    """A task and the job that does it."""
+    """An assignment and the job that does it."""
 
-    task: Task
+    assignment: Assignment
     folder: Path
     attempt: int = 0
     id: str = ""
@@ -45,7 +45,7 @@ class _Job:
 
 
 class BatchExecutor:
-    """Submits a script for each task, and reads from files what becomes of it.
+    """Submits a script for each assignment, and reads from files what becomes of it.
 
     ``--timeout`` counts from when a job starts, not while it waits. A job that gives no sign of life has died and is
     submitted once more. When this process ends, however it does, its jobs write checkpoints and end too; a job that
@@ -67,13 +67,13 @@ class BatchExecutor:
         self._template = _template(options.template)
         self._root = surroundings.folder.absolute() / "jobs"
 
-    def run(self, tasks: Sequence[Task], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
+    def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
         self._wait_for_earlier_jobs()
         self._sessions += 1
         session = self._root / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{self._sessions}"
         session.mkdir()
-        waiting = deque(_Job(task, session / f"{number:04d}") for number, task in enumerate(tasks))
+        waiting = deque(_Job(assignment, session / f"{number:04d}") for number, assignment in enumerate(assignments))
         there: list[_Job] = []
         outcome: dict[str, tuple[str, str]] = {}
         try:
@@ -82,8 +82,8 @@ class BatchExecutor:
                 while waiting and len(there) < self._limit:
                     job = waiting.popleft()
                     if reason := self._submit(job):
-                        outcome[job.task.title] = "failed", reason
-                        notify(Event("finished", job.task.title, "failed", reason))
+                        outcome[job.assignment.title] = "failed", reason
+                        notify(Event("finished", job.assignment.title, "failed", reason))
                         continue
                     there.append(job)
                 for job in list(there):
@@ -92,11 +92,13 @@ class BatchExecutor:
                         continue
                     there.remove(job)
                     if ended[0] == "died" and job.attempt < ATTEMPTS:
-                        notify(Event("retry", job.task.title, *ended))
+                        notify(Event("retry", job.assignment.title, *ended))
                         waiting.append(job)
                         continue
-                    outcome[job.task.title] = state, reason = ("failed", ended[1]) if ended[0] == "died" else ended
-                    notify(Event("finished", job.task.title, state, reason))
+                    outcome[job.assignment.title] = state, reason = (
+                        ("failed", ended[1]) if ended[0] == "died" else ended
+                    )
+                    notify(Event("finished", job.assignment.title, state, reason))
                 if there:
                     time.sleep(self._options.poll_seconds)
         except BaseException:
@@ -113,11 +115,11 @@ class BatchExecutor:
         job.beat, job.started, job.step = exchange.Pulse(job.folder / "beat"), 0.0, -1
         job.asked = time.monotonic()
         wanted = {"poll_seconds": self._options.poll_seconds, "lost_seconds": self._options.lost_seconds}
-        exchange.write(job.folder / "job.json", {**wanted, "job": job_to_json(job.task.job)})
+        exchange.write(job.folder / "job.json", {**wanted, "job": job_to_json(job.assignment.job)})
         script = job.folder / "job.sh"
         script.write_text(COMMAND_LINE.sub(lambda _: _command(job.folder), self._template))
         script.chmod(0o755)
-        places = {"script": script, "name": _job_name(job.task.title), "output": job.folder / "job.out"}
+        places = {"script": script, "name": _job_name(job.assignment.title), "output": job.folder / "job.out"}
         try:
             answer = _call(self._options.submit, **{key: str(value) for key, value in places.items()})
         except UsageError as error:
@@ -131,7 +133,7 @@ class BatchExecutor:
         silent = job.beat.silent_seconds()
         if not job.started and job.beat.ever:
             job.started = time.monotonic()
-            notify(Event("started", job.task.title))
+            notify(Event("started", job.assignment.title))
         if ended := exchange.read(job.folder / "ended"):
             return str(ended["state"]), str(ended["reason"])
         if (code := _exit_code(job.folder)) is not None:
@@ -140,7 +142,7 @@ class BatchExecutor:
             return self._look_in_the_queue(job)
         if (found := exchange.read(job.folder / "progress")) and found["step"] != job.step:
             job.step = found["step"]
-            notify(Event("progress", job.task.title, progress=Progress(**found)))
+            notify(Event("progress", job.assignment.title, progress=Progress(**found)))
         timeout = self._surroundings.timeout
         if timeout and time.monotonic() - job.started > timeout:
             self._end([job], grace=0.0)

@@ -1,0 +1,255 @@
+"""The settings of a run. Each stands here once; all else that knows of it is derived.
+
+From these fields come the options of ``benchmark run`` with their help and completion (:mod:`benchmark.cli.settings`),
+docs/cli.md, the signature and the arguments' documentation of :func:`benchmark.run`, :func:`benchmark.plan_run` and
+:meth:`benchmark.PlannedRun.start` (:mod:`benchmark.settings.keywords`), what ``run.json`` says, and the hash at the end
+of a run folder's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark.contracts import presets
+from benchmark.errors import UsageError
+from benchmark.settings.setting import HOW, TRAINING, WHAT, WHERE, Statement, as_json, choice, setting, settings_of
+
+Precision = Literal["fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class PlanChoices(Statement):
+    """Which cells there are, and where they are kept; what the plan is made from.
+
+    A ``choice`` changes cells, and with them the hash at the end of the run folder's name. The properties below say
+    what the fields come to.
+    """
+
+    grid: str | Path = setting(
+        "full",
+        "A grid by name ('benchmark list grids'), or your own .toml file.",
+        panel=WHAT,
+        metavar="GRID",
+        complete=("grids",),
+    )
+    _: KW_ONLY
+    preset: str = setting(
+        "small",
+        f"How large: {', '.join(presets.PRESETS)}.",
+        panel=WHAT,
+        metavar="PRESET",
+        complete=("names", "preset"),
+    )
+    seeds: int | Collection[int] = setting(
+        1,
+        "Training seeds: N runs every cell with seeds 0 .. N-1.",
+        python="how many training seeds, counted from 0, or the seeds themselves.",
+        panel=WHAT,
+        metavar="N",
+        minimum=1,
+    )
+    tasks: Collection[str] = choice(
+        (),
+        "Only these tasks of the grid, separated by commas.",
+        python="only these tasks of the grid.",
+        panel=WHAT,
+        metavar="TASK,...",
+        complete=("lists", "task"),
+    )
+    models: Collection[str] = choice(
+        (),
+        "Only these models, separated by commas; models the grid does not list are added.",
+        python="only these models; models that the grid does not list are added.",
+        panel=WHAT,
+        metavar="MODEL,...",
+        complete=("lists", "model"),
+    )
+    data: Mapping[str, str | Path] | None = choice(
+        None,
+        "Use your own data for a task; a task that nobody offers is what its file says. Repeatable.",
+        python="your own data sets, ``{task: file.h5}``; a task that no plugin offers is what its file says.",
+        panel=WHAT,
+        metavar="TASK=FILE.h5",
+        complete=("data",),
+    )
+    data_seed: int = choice(0, "Seed of the embedded data: other patients, other noise.", panel=WHAT, metavar="N")
+    parameters: Mapping[str, Mapping[str, Any]] | None = choice(
+        None,
+        "An option of a model, a task, the executor or an observer. Repeatable.",
+        python='options of models and tasks, ``{"medgan": {"blocks": 3}}``.',
+        panel=TRAINING,
+        metavar="NAME.OPTION=VALUE",
+        flags=("-p", "--parameter"),
+        complete=("parameters",),
+        advice=", e.g. medgan.blocks=3",
+    )
+    steps: int | None = choice(
+        None,
+        "Training steps for every model, instead of the preset's.",
+        panel=TRAINING,
+        metavar="N",
+        minimum=1,
+    )
+    recipe: Mapping[str, Any] | None = choice(
+        None,
+        "A field of the training recipe, for every model, e.g. flip=yes. Repeatable.",
+        python='fields of the training recipe for every model, ``{"flip": True}``.',
+        panel=TRAINING,
+        metavar="FIELD=VALUE",
+        complete=("recipe",),
+        advice="; 'benchmark show preset small' lists them",
+    )
+    profile: str | None = choice(
+        None,
+        "Metric profile, instead of each task's own.",
+        panel=TRAINING,
+        metavar="PROFILE",
+        complete=("names", "profile"),
+    )
+    precision: Precision = choice("fp32", "Part of a cell's identity.", panel=TRAINING)
+    results: str | Path = setting(Path("results"), "Where run folders are kept.", panel=WHERE, metavar="DIR")
+    name: str = setting(
+        "",
+        "Name of the run folder; default from grid, preset and seeds.",
+        python="of the run folder; by default from grid, preset, seeds and whatever else changes the cells, so that "
+        "the same call continues the same run.",
+        panel=WHERE,
+        metavar="NAME",
+    )
+    datasets: str | Path = setting(Path("datasets"), "Where built data sets are kept.", panel=WHERE, metavar="DIR")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.seeds, int):
+            object.__setattr__(self, "seeds", tuple(self.seeds))
+        numbers: tuple[Any, ...] = self.seed_numbers
+        if not numbers or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in numbers):
+            raise UsageError(f"seeds={self.seeds!r}: give how many, 1 or more, or a list of numbers from 0 on")
+
+    @property
+    def seed_numbers(self) -> tuple[int, ...]:
+        """The training seeds, each once."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(dict.fromkeys(self.seeds))
+
+    @property
+    def data_files(self) -> dict[str, Path]:
+        """The user's own data sets by task."""
+        return {task: Path(path) for task, path in (self.data or {}).items()}
+
+    @property
+    def options(self) -> Mapping[str, Mapping[str, Any]]:
+        """What was set by model or task; values may be text."""
+        return self.parameters or {}
+
+    @property
+    def recipe_changes(self) -> dict[str, Any]:
+        """The fields of the preset's recipe that the user sets, ``steps`` among them, typed.
+
+        Raises:
+            UsageError: no such preset or field, a value that no training can use, or steps given twice.
+        """
+        given = dict(self.recipe or {})
+        if self.steps is not None:
+            if "steps" in given:
+                raise UsageError("recipe: steps was given before")
+            given = {"steps": self.steps, **given}
+        changed = presets.preset(self.preset).recipe.changed(given)
+        return {field: getattr(changed, field) for field in (*given, *(["epochs"] if "steps" in given else []))}
+
+    def beside_the_grid(self) -> dict[str, Any]:
+        """What else changes the cells, where it was said: for a folder's name, the same from a shell and a script."""
+        choices = {one.name: (getattr(self, one.name), one.default) for one in settings_of(type(self)) if one.in_name}
+        changed = {name: value for name, (value, default) in choices.items() if value != default}
+        changed.pop("steps", None)  # among the recipe's fields
+        if recipe := self.recipe_changes:
+            changed["recipe"] = recipe
+        if data := self.data_files:
+            changed["data"] = {task: path.absolute() for task, path in data.items()}
+        if (numbers := self.seed_numbers) != tuple(range(len(numbers))):
+            changed["seeds"] = list(numbers)
+        return {name: _as_text(value) for name, value in changed.items() if value not in ({}, ())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HowToRun(Statement):
+    """How cells are run, which changes no number."""
+
+    rescore: bool = setting(False, "Score stored predictions again.", panel=TRAINING)
+    device: Device = setting("auto", "Where to compute.", panel=HOW)
+    cuda_graphs: bool = setting(
+        False,
+        "With --device cuda: replay training steps as graphs.",
+        python='with ``device="cuda"``, replay training steps as graphs.',
+        panel=HOW,
+    )
+    jobs: int = setting(
+        0,
+        "Cells at once; auto: one for each core.",
+        python="cells at once; 0: one for each core, or what the executor thinks right.",
+        panel=HOW,
+        metavar="N|auto",
+        minimum=1,
+        word="auto",
+    )
+    timeout: float | None = setting(
+        None,
+        "How long a cell may take.",
+        python="seconds that a cell may take.",
+        panel=HOW,
+        metavar="SECONDS",
+        minimum=0.001,
+    )
+    executor: str = setting(
+        "local",
+        "How cells are run; 'benchmark list executors'.",
+        panel=HOW,
+        metavar="NAME",
+        complete=("names", "executor"),
+    )
+    executor_options: Mapping[str, Any] | None = setting(
+        None, "", python="options of the executor; on a command line -p EXECUTOR.OPTION=VALUE."
+    )
+    observe: Collection[str] = setting(
+        (),
+        "Tell these observers what the run does; 'benchmark list observers'.",
+        python='names of plugins\' observers that are told what the run does, ``["tensorboard"]``.',
+        panel=HOW,
+        metavar="NAME,...",
+        complete=("lists", "observer"),
+    )
+    observer_options: Mapping[str, Mapping[str, Any]] | None = setting(
+        None,
+        "",
+        python='options of observers, ``{"mlflow": {"experiment": "mine"}}``; on a command line '
+        "-p OBSERVER.OPTION=VALUE.",
+    )
+    note: Mapping[str, Any] | None = setting(
+        None,
+        "",
+        python="anything that ``run.json`` shall say beside the settings; the command line notes what was typed.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cuda_graphs and self.device != "cuda":
+            raise UsageError("cuda_graphs needs device cuda (--cuda-graphs: say --device cuda too)")
+        if self.jobs < 0:
+            raise UsageError(f"jobs={self.jobs}: give a number of cells at once, or 0 for as many as there are cores")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout={self.timeout}: give seconds above 0")
+
+
+@dataclass(frozen=True)
+class RunSettings(HowToRun, PlanChoices):
+    """Everything that may be said of a run."""
+
+
+def _as_text(value: Any) -> Any:
+    """A value of a setting so that ``3`` and ``"3"``, and names in another order, are the same."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_text(one) if isinstance(one, Mapping) else str(one) for key, one in value.items()}
+    return sorted(map(str, value)) if isinstance(value, tuple) else as_json(value)
