@@ -9,10 +9,11 @@ from typing import Any
 from benchmark.contracts.specs import MetricSpec, TaskSpec
 from benchmark.leaderboard.collect import Group, Record, collect
 from benchmark.leaderboard.downstream import measures
+from benchmark.leaderboard.marks import mark_best
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
 from benchmark.leaderboard.published import reproductions
-from benchmark.leaderboard.ranking import Ranking, mark_best, rank
+from benchmark.leaderboard.ranking import Ranking, rank
 from benchmark.leaderboard.scores import columns, entries, row, stages
 from benchmark.leaderboard.tables import Leaderboard, Table
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
@@ -51,7 +52,7 @@ def _table(
 ) -> tuple[Table, Ranking]:
     unit = str(group.definition.get("unit", task.target_unit if task else ""))
     listed = columns(group, metrics, unit)
-    found = entries(group)
+    found = entries(group, listed)
     content = str(group.dataset.get("content_sha256", ""))
     resamples = Resamples(len(group.patients), content, resampled) if len(group.patients) > 1 else None
     rows = [row(entry, group, listed, resamples) for entry in found]

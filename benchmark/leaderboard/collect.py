@@ -59,6 +59,10 @@ class Cell:
     seed: int
     state: str
     reason: str
+    seeded: bool = True
+    """Whether another seed would have given another result; fixed and fitted models have none."""
+    submitted: bool = False
+    """Predictions made elsewhere."""
     values: dict[str, array[float]] = field(default_factory=dict)
     """In the order of the group's patients: NaN missing, infinite perfect."""
     estimates: dict[str, Estimated] = field(default_factory=dict)
@@ -186,7 +190,20 @@ def _bare(record: Record) -> Cell:
         seed=int(record["seed"]),
         state=str(record["state"]),
         reason=str(record.get("reason", "")),
+        seeded=_seeded(record),
+        submitted=record.get("origin") == "evaluated",
     )
+
+
+def _seeded(record: Record) -> bool:
+    """Whether the harness trained the model: by what the record says, else by its steps, else unless a baseline."""
+    kind = record.get("kind")
+    if kind is not None:
+        return str(kind) not in ("fixed", "fitted")
+    training = record.get("training")
+    if isinstance(training, Mapping) and "steps" in training:
+        return "step" in training or int(training["steps"]) > 1
+    return not record.get("baseline")
 
 
 def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str, str | None]]) -> Cell:
