@@ -105,7 +105,7 @@ class Claims:
 
     def _scheduled(self, p: float, size: int) -> float:
         """What a p value of a stretch of this size is worth in the whole table."""
-        return 1 - (1 - p) ** (1 / self._share(size))
+        return float(1 - (1 - p) ** (1 / self._share(size)))
 
     def _share(self, size: int) -> float:
         """The exponent of a stretch's level."""

@@ -60,4 +60,4 @@ def beaten_by(lead: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def places(lead: NDArray[np.float64]) -> NDArray[np.int64]:
     """Rank of each model, 1 best: one more than there are models before it; equal ones share a rank."""
-    return 1 + np.count_nonzero(beaten_by(lead), axis=1)
+    return np.asarray(1 + np.count_nonzero(beaten_by(lead), axis=1), np.int64)
