@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.statistics.comparisons import compare_all, difference_of, tied_with_best
+from benchmark.statistics.comparisons import compare_all, difference_of, 
 from benchmark.statistics.effects import effect_size
 from benchmark.statistics.intervals import t_interval
 from benchmark.statistics.paired import combined_differences, differences, holm, signed_rank

@@ -129,7 +129,7 @@ class Claims:
         if alone > 4 * level:  # wide ranges are likelier than one pair as far apart
             return alone
         if alone * models * (models - 1) / 2 < level / 8:
-            return 4 * alone * models * (models - 1)
+            return float(4 * alone * models * (models - 1))
         return self._permuted(scores, variance, observed, level, f"{low} {high}")
 
     def _permuted(
