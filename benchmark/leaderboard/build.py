@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.contracts.specs import MetricSpec, TaskSpec
+from benchmark.leaderboard.capacity import with_ratios
 from benchmark.leaderboard.collect import Group, Record, collect
+from benchmark.leaderboard.contest import seeded
 from benchmark.leaderboard.downstream import measures
 from benchmark.leaderboard.marks import mark_best
 from benchmark.leaderboard.notes import table_notes
@@ -55,8 +57,11 @@ def _table(
     found = entries(group, listed)
     content = str(group.dataset.get("content_sha256", ""))
     resamples = Resamples(len(group.patients), content, resampled) if len(group.patients) > 1 else None
-    rows = [row(entry, group, listed, resamples) for entry in found]
-    ranking = rank(rows, found, group, listed, resamples)
+    rows = [
+        replace(row(entry, group, listed, resamples), seeded=varies)
+        for entry, varies in zip(found, seeded(found), strict=True)
+    ]
+    ranking = rank(with_ratios(rows), found, group, listed, resamples)
     done = [cell for cell in group.cells if cell.state == "done"]
     table = Table(
         task=group.task,

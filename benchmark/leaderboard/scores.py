@@ -100,6 +100,7 @@ def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resampl
         scores={column.name: score(entry, group, column, resamples) for column in listed} if done else {},
         problems=tuple(Problem(cell.seed, cell.state, cell.reason) for cell in entry.cells if cell.state != "done"),
         seeded=entry.seeded,
+        submitted=entry.submitted,
         parameters=next((cell.parameters for cell in done if cell.parameters), None),
         train_s=_mean(cell.train_s for cell in done),
         inference_ms=_mean(cell.inference_ms for cell in done),

@@ -92,9 +92,15 @@ class Row:
     problems: tuple[Problem, ...] = ()
     seeded: bool = True
     """Whether another training seed would have given other scores; fixed and fitted models have no seed."""
+    submitted: bool = False
+    """One set of predictions made elsewhere; with ``seeded`` false it is judged as handed in."""
     parameters: int | None = None
     """Weights of the networks that translate; ``None`` without networks."""
     train_s: float | None = None
+    capacity: float | None = None
+    """Its weights over those of the median trained model, where they are not matched."""
+    compute: float | None = None
+    """Its training time over that of the median trained model, where they are not matched."""
     inference_ms: float | None = None
     peak_memory_mb: float | None = None
     rank: int | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.contracts.protocols import Estimate
 from benchmark.contracts.specs import Level, ProfileSpec
+from benchmark.statistics.exact import mean_of
 
 Row = Mapping[str, Any]
 LOST = ("missing", "failed")
@@ -29,7 +30,7 @@ def summarise(
 
     ``lost`` has all patients in their order, and whether a study of theirs is missing or failed.
     A patient's value is the mean of its slices (or studies) as the profile orders; slices without a defined
-    value are left out and counted. A patient with a study that is missing or failed has no value: the mean of
+    value are left out and counted, exact ones count as the best of the others (:mod:`benchmark.statistics.exact`). A patient with a study that is missing or failed has no value: the mean of
     the rest would be about something else.
     """
     by_metric: dict[str, list[Row]] = {use.metric: [] for use in profile.metrics}
@@ -43,7 +44,8 @@ def summarise(
         elif isinstance(estimate := estimates.get(name), Estimate):
             summary[name] = _of_distribution(estimate, lost)
         else:
-            summary[name] = _of_patients(of_metric, list(lost), levels[name], "study" in profile.averaging)
+            by_study = "study" in profile.averaging
+            summary[name] = _of_patients(of_metric, list(lost), levels[name], units[name], by_study=by_study)
         if not skipped:
             summary[name]["unit"] = units[name]
         if name in provenance and not skipped:
@@ -83,7 +85,7 @@ def _of_distribution(estimate: Estimate, lost: Mapping[str, bool]) -> dict[str, 
     }
 
 
-def _of_patients(rows: list[Row], patients: list[str], level: Level, by_study: bool) -> dict[str, Any]:
+def _of_patients(rows: list[Row], patients: list[str], level: Level, unit: str, *, by_study: bool) -> dict[str, Any]:
     values: dict[str, dict[str, list[float]]] = {}
     lost: set[str] = set()
     excluded = 0
@@ -96,7 +98,7 @@ def _of_patients(rows: list[Row], patients: list[str], level: Level, by_study: b
         else:
             excluded += 1
     means = {
-        patient: _mean([_mean(group) for group in groups.values()])
+        patient: mean_of([mean_of(group, unit) for group in groups.values()], unit)
         for patient, groups in values.items()
         if patient not in lost
     }
@@ -111,11 +113,6 @@ def _of_patients(rows: list[Row], patients: list[str], level: Level, by_study: b
         "n_failed": len(lost),
         "slices_excluded": excluded,
     }
-    if perfect := sorted(patient for patient, mean in means.items() if math.isinf(mean)):
-        summary["infinite"] = perfect
+    if exact := sorted(patient for patient, mean in means.items() if math.isinf(mean)):
+        summary["infinite"] = exact
     return summary
-
-
-def _mean(values: list[float]) -> float:
-    """The exact mean; infinite values go through."""
-    return fmean(values) if all(map(math.isfinite, values)) else sum(values) / len(values)

@@ -59,6 +59,16 @@ def seed_noise(scores: Sequence[NDArray[np.float64]], seeded: Sequence[bool]) ->
     return SeedNoise(np.array(variance), freedom)
 
 
+def level_of(size: int, models: int) -> float:
+    """The level at which a stretch of this size is tested in a table of so many models (Ryan; Einot, Gabriel)."""
+    return ALPHA if size >= models - 1 else float(1 - (1 - ALPHA) ** (size / models))
+
+
+def scheduled(p: float, size: int, models: int) -> float:
+    """What the p value of a stretch of this size is worth in the whole table: at most alpha where it rejects."""
+    return p if size >= models - 1 else float(1 - (1 - p) ** (models / size))
+
+
 class Claims:
     """Adjusted p values of the pairs of one table.
 
@@ -86,7 +96,7 @@ class Claims:
             return 1.0
         low, high = sorted((self._place[first], self._place[second]))
         around = self._stretch(low, high)
-        return max(around, self._scheduled(self._of_pair(low, high), 2)) if around <= ALPHA else around
+        return max(around, scheduled(self._of_pair(low, high), 2, len(self._place))) if around <= ALPHA else around
 
     def _stretch(self, low: int, high: int) -> float:
         """Adjusted p of the models from ``low`` to ``high`` in order being equal, and those of all wider stretches."""
@@ -99,18 +109,9 @@ class Claims:
                 wider = max(wider, self._stretch(low, high + 1))
             if wider <= ALPHA:
                 own = self._of_pair(low, high) if high == low + 1 else self._range_p(low, high)
-                wider = max(wider, self._scheduled(own, high - low + 1))
+                wider = max(wider, scheduled(own, high - low + 1, len(self._place)))
             self._stretches[key] = wider
         return self._stretches[key]
-
-    def _scheduled(self, p: float, size: int) -> float:
-        """What a p value of a stretch of this size is worth in the whole table."""
-        return float(1 - (1 - p) ** (1 / self._share(size)))
-
-    def _share(self, size: int) -> float:
-        """The exponent of a stretch's level."""
-        models = self._scores.shape[1]
-        return 1.0 if size >= models - 1 else size / models
 
     def _of_pair(self, low: int, high: int) -> float:
         if self._with_seeds is None:
@@ -124,7 +125,7 @@ class Claims:
         means = scores.mean(axis=0)
         observed = float(means.max() - means.min())
         spread = 2 * float(np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)) / (models - 1) / patients**2
-        level = 1 - (1 - ALPHA) ** self._share(models)
+        level = level_of(models, len(self._place))
         alone = _tail(observed, spread, 2 * float(variance.max()), self._freedom)
         if alone > 4 * level:  # wide ranges are likelier than one pair as far apart
             return alone

@@ -236,7 +236,9 @@ def report(studies: int) -> None:
     for study in nulls():
         found = claims(study, studies)
         print(f"{study!s:58}{found.brackets:8.3f}{found.tiers:8.3f}{found.marks:8.3f}", flush=True)
-    print("\noverall table of models that are good at different tasks and equal over all: share with any narrow bracket")
+    print(
+        "\noverall table of models that are good at different tasks and equal over all: share with any narrow bracket"
+    )
     for study in overall_nulls():
         print(f"{study!s:58}{study.apart:4.1f} apart{claims(study, studies // 2).overall:8.3f}", flush=True)
     print("\npower: the first of k models better than the last; the table, a t-test of these two, t-tests with Holm")
