@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.leaderboard.collect import Group
 from benchmark.leaderboard.scores import Entry, patient_values
 from benchmark.leaderboard.tables import Column
-from benchmark.statistics.aligned import aligned_ranks
+from benchmark.statistics.aligned import aligned_scores
 from benchmark.statistics.claims import Claims, SeedNoise, seed_noise
 from benchmark.statistics.order import leads
 from benchmark.statistics.paired import combined_differences, differences, signed_rank_p
@@ -66,13 +66,13 @@ class Contest:
 
     @cached_property
     def noise(self) -> SeedNoise:
-        """What seeds would change, in aligned ranks."""
+        """What seeds would change, in aligned scores."""
         return seed_noise(self._scores, seeded(self._entries))
 
     @cached_property
     def _scores(self) -> list[NDArray[np.float64]]:
         levelled = [stacked(tables) for tables in zip(*self.tables.values(), strict=True)]
-        return aligned_ranks([list(tables) for tables in zip(*levelled, strict=True)])
+        return aligned_scores([list(tables) for tables in zip(*levelled, strict=True)])
 
     def claims(self) -> Claims:
         """The pairs that may be called different."""

@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.contracts.specs import MetricSpec
 from benchmark.leaderboard.collect import Cell, Estimated, Group
 from benchmark.leaderboard.tables import Column, Problem, Row, Score, Stages
-from benchmark.statistics.exact import as_infinite
+from benchmark.scoring.exact import as_infinite
 from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_interval
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from benchmark.data.format.schema import LABELS, CaseKey, text
 from benchmark.errors import BenchmarkError, PluginError, Unavailable, UsageError
 from benchmark.plan.claim import SCORING, harness_sha256
 from benchmark.registry.plugins import Registry, source_sha256
+from benchmark.scoring.exact import exact_from
 from benchmark.scoring.faults import MetricFault, blamed
 from benchmark.scoring.prepare import Study, prepared, whole_slices
 from benchmark.scoring.summarise import summarise
@@ -49,6 +50,8 @@ class Judge:
     units: dict[str, str]
     unavailable: dict[str, str]
     provenance: dict[str, dict[str, str]] = field(default_factory=dict)
+    exact: dict[str, float] = field(default_factory=dict)
+    """Of metrics whose scores can be exact: from which score on they are."""
 
 
 def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
@@ -75,6 +78,9 @@ def make_judge(registry: Registry, profile: str, dataset: Dataset) -> Judge:
         judge.levels[use.metric] = use.dimension or metric_spec.level
         judge.requires[use.metric] = metric_spec.requires
         judge.units[use.metric] = _unit(metric_spec, use, target.unit)
+        limit = exact_from(judge.units[use.metric], higher_is_better=metric_spec.higher_is_better)
+        if limit is not None:
+            judge.exact[use.metric] = limit
         try:
             with blamed(use.metric):
                 metric = metric_spec.load()(**use.options)
@@ -219,7 +225,15 @@ def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], 
     common = {"task": about["task"], "model": about["name"], "seed": about["seed"], "profile": judge.profile.id}
     rows = [{**common, **row} for row in rows]
     summary = summarise(
-        judge.profile, judge.levels, judge.units, lost, rows, estimates, judge.unavailable, judge.provenance
+        judge.profile,
+        judge.levels,
+        judge.units,
+        judge.exact,
+        lost,
+        rows,
+        estimates,
+        judge.unavailable,
+        judge.provenance,
     )
     return Scores(rows, summary)
 

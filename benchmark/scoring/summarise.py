@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.contracts.protocols import Estimate
 from benchmark.contracts.specs import Level, ProfileSpec
-from benchmark.statistics.exact import mean_of
+from benchmark.scoring.exact import mean_of
 
 Row = Mapping[str, Any]
 LOST = ("missing", "failed")
@@ -20,6 +20,7 @@ def summarise(
     profile: ProfileSpec,
     levels: Mapping[str, Level],
     units: Mapping[str, str],
+    exact: Mapping[str, float],
     lost: Mapping[str, bool],
     rows: Iterable[Row],
     estimates: Mapping[str, Estimate | str],
@@ -28,10 +29,11 @@ def summarise(
 ) -> dict[str, dict[str, Any]]:
     """By metric: state, level, unit, patient values, mean, and how many patients were expected, scored and failed.
 
-    ``lost`` has all patients in their order, and whether a study of theirs is missing or failed.
+    ``exact`` has the scores from which on a metric's slices are exact (:mod:`benchmark.scoring.exact`); ``lost`` all
+    patients in their order, and whether a study of theirs is missing or failed.
     A patient's value is the mean of its slices (or studies) as the profile orders; slices without a defined
-    value are left out and counted, exact ones count as the best of the others (:mod:`benchmark.statistics.exact`). A patient with a study that is missing or failed has no value: the mean of
-    the rest would be about something else.
+    value are left out and counted, exact ones count as the best of the others. A patient with a study that is missing
+    or failed has no value: the mean of the rest would be about something else.
     """
     by_metric: dict[str, list[Row]] = {use.metric: [] for use in profile.metrics}
     for row in rows:
@@ -45,7 +47,7 @@ def summarise(
             summary[name] = _of_distribution(estimate, lost)
         else:
             by_study = "study" in profile.averaging
-            summary[name] = _of_patients(of_metric, list(lost), levels[name], units[name], by_study=by_study)
+            summary[name] = _of_patients(of_metric, list(lost), levels[name], exact.get(name), by_study=by_study)
         if not skipped:
             summary[name]["unit"] = units[name]
         if name in provenance and not skipped:
@@ -85,7 +87,9 @@ def _of_distribution(estimate: Estimate, lost: Mapping[str, bool]) -> dict[str, 
     }
 
 
-def _of_patients(rows: list[Row], patients: list[str], level: Level, unit: str, *, by_study: bool) -> dict[str, Any]:
+def _of_patients(
+    rows: list[Row], patients: list[str], level: Level, limit: float | None, *, by_study: bool
+) -> dict[str, Any]:
     values: dict[str, dict[str, list[float]]] = {}
     lost: set[str] = set()
     excluded = 0
@@ -98,7 +102,7 @@ def _of_patients(rows: list[Row], patients: list[str], level: Level, unit: str, 
         else:
             excluded += 1
     means = {
-        patient: mean_of([mean_of(group, unit) for group in groups.values()], unit)
+        patient: mean_of([mean_of(group, limit) for group in groups.values()], limit)
         for patient, groups in values.items()
         if patient not in lost
     }
@@ -113,6 +117,6 @@ def _of_patients(rows: list[Row], patients: list[str], level: Level, unit: str, 
         "n_failed": len(lost),
         "slices_excluded": excluded,
     }
-    if exact := sorted(patient for patient, mean in means.items() if math.isinf(mean)):
-        summary["infinite"] = exact
+    if infinite := sorted(patient for patient, mean in means.items() if math.isinf(mean)):
+        summary["infinite"] = infinite
     return summary

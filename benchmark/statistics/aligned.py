@@ -1,4 +1,4 @@
-"""Aligned ranks: one score for each model, seed and patient, from several metrics and without their units."""
+"""Aligned scores: one number for each model, seed and patient, from several metrics and without their units."""
 
 from __future__ import annotations
 
@@ -7,45 +7,57 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.statistics.paired import rounded
-from benchmark.statistics.ranks import middle_ranks
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+WIDEST = 5.0
+"""A score counts for at most so many median deviations (3.4 standard deviations if normal) from its model's median."""
 
-def aligned_ranks(metrics: Sequence[Sequence[NDArray[np.float64]]]) -> list[NDArray[np.float64]]:
-    """Scores ``(seeds, patients)`` of each model, between -1/2 and 1/2, higher better.
+
+def aligned_scores(metrics: Sequence[Sequence[NDArray[np.float64]]]) -> list[NDArray[np.float64]]:
+    """Scores ``(seeds, patients)`` of each model, higher better, averaged over metrics.
 
     ``metrics`` holds, for each metric, a table ``(seeds, patients)`` of every model in which higher is better, NaN
-    lost and infinity exact. Under each metric a patient's median over models is taken off (how hard that patient is
-    says nothing about models), all that is left is ranked together, lost values last, and the ranks are averaged
-    over metrics. Models that are exchangeable keep that property, so permutations within patients are exact (Hodges
-    and Lehmann 1962); of two models and one metric it is the signed-rank test. Ranks of all models together know how
-    far apart two are, which ranks within patients do not, and a score of any size moves them by one place.
+    lost and infinity exact. Under each metric a patient's median over models is taken off (how hard a patient is says
+    nothing about models; Hodges and Lehmann 1962), and what is left is divided by its median deviation, so that
+    metrics weigh the same. Scores far from their model's median are limited (:data:`WIDEST`): exact ones upwards, lost
+    ones downwards. Not ranks, since ranks of three seeds cannot be beyond chance: they are in order one time in ten.
     """
     sizes = [len(table) for table in metrics[0]]
     total = np.zeros((sum(sizes), metrics[0][0].shape[1]))
     for tables in metrics:
         rows = np.concatenate([np.asarray(table, np.float64) for table in tables])
-        values = np.where(np.isnan(rows), -np.inf, rows)
-        lined_up = values - _hardness(values, sizes)
-        ranks = middle_ranks(
-            rounded(lined_up, np.abs(np.where(np.isfinite(values), values, 0.0)).max(initial=0.0)).ravel()
-        )
-        total += (ranks.reshape(rows.shape) - (ranks.size + 1) / 2) / ranks.size
+        finite = np.isfinite(rows)
+        lined_up = np.where(finite, rows - _hardness(rows, finite, sizes), rows)
+        centres = np.concatenate([_medians(part) for part in np.split(lined_up, np.cumsum(sizes)[:-1])])
+        scale = _scale(np.abs(lined_up - centres)[finite])
+        low, high = centres - WIDEST * scale, centres + WIDEST * scale
+        total += np.clip(np.where(np.isnan(lined_up), low, lined_up), low, high) / scale
     total /= len(metrics)
     return np.split(total, np.cumsum(sizes)[:-1])
 
 
-def _hardness(values: NDArray[np.float64], sizes: Sequence[int]) -> NDArray[np.float64]:
+def _medians(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A model's median over seeds and patients, for each of its seeds ``(seeds, 1)``."""
+    known = table[np.isfinite(table)]
+    return np.full((len(table), 1), float(np.median(known)) if len(known) else 0.0)
+
+
+def _scale(deviations: NDArray[np.float64]) -> float:
+    """Median size of deviations, of those that are not zero if most are; 1 without any."""
+    for sizes in (deviations, deviations[deviations > 0]):
+        if len(sizes) and (middle := float(np.median(sizes))) > 0:
+            return middle
+    return 1.0
+
+
+def _hardness(rows: NDArray[np.float64], finite: NDArray[np.bool_], sizes: Sequence[int]) -> NDArray[np.float64]:
     """The median over models of each patient's finite values, of a model's seeds the mean; 0 where there are none."""
-    finite = np.isfinite(values)
     starts = np.cumsum([0, *sizes[:-1]])
     counts = np.add.reduceat(finite, starts, axis=0, dtype=np.float64)
-    sums = np.add.reduceat(np.where(finite, values, 0.0), starts, axis=0)
+    sums = np.add.reduceat(np.where(finite, rows, 0.0), starts, axis=0)
     means = np.sort(np.divide(sums, counts, out=np.full(sums.shape, np.inf), where=counts > 0), axis=0)
-    known = np.isfinite(means).sum(axis=0)
-    patients = np.arange(means.shape[1])
-    low, high = means[np.maximum(known - 1, 0) // 2, patients], means[np.minimum(known // 2, len(means) - 1), patients]
-    return np.where(known > 0, (np.where(known > 0, low, 0.0) + np.where(known > 0, high, 0.0)) / 2, 0.0)
+    known, patients = np.isfinite(means).sum(axis=0), np.arange(means.shape[1])
+    middle = (np.maximum(known - 1, 0) // 2, np.minimum(known // 2, len(means) - 1))
+    low, high = (np.where(known > 0, means[place, patients], 0.0) for place in middle)
+    return np.asarray((low + high) / 2)

@@ -16,7 +16,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHA = 0.05
-FLIPS = 512
 BATCH = 400
 MOST_PERMUTATIONS = 4_000
 
@@ -177,35 +175,25 @@ def _tail(observed: float, spread: float, seeds: float, freedom: int) -> float:
 
 
 def _seeded_pairs(scores: NDArray[np.float64], variance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]:
-    """P of every pair ``(models, models)``: sign flips of the patients' differences plus a drawn seed effect.
-
-    The mean over flips of Student's tails beyond what was observed. 0 where neither model has a seed.
+    """P of every pair ``(models, models)`` by Welch's t: the variance of a mean difference over patients plus that of
+    the seeds, degrees of freedom by Satterthwaite (1946). 0 where neither model has a seed.
     """
     patients, models = scores.shape
     found = np.zeros((models, models))
-    noise = np.sqrt(variance[:, None] + variance[None, :])
-    first, second = np.nonzero(np.triu(noise > 0, 1))
+    seeds = variance[:, None] + variance[None, :]
+    first, second = np.nonzero(np.triu(seeds > 0, 1))
     if not len(first):
         return found
+    if patients < 2:
+        return np.ones((models, models))
     from scipy.special import stdtr
 
     differences = scores[:, first] - scores[:, second]
-    observed, scale = np.abs(differences.mean(axis=0)), noise[first, second]
-    flipped = _flips(patients) @ differences / patients
-    tails = stdtr(freedom, (flipped - observed) / scale) + stdtr(freedom, (-flipped - observed) / scale)
-    found[first, second] = tails.mean(axis=0)
+    of_patients, of_seeds = differences.var(axis=0, ddof=1) / patients, seeds[first, second]
+    total = of_patients + of_seeds
+    degrees = total**2 / (of_patients**2 / (patients - 1) + of_seeds**2 / freedom)
+    found[first, second] = 2 * stdtr(degrees, -np.abs(differences.mean(axis=0)) / np.sqrt(total))
     return found + found.T
-
-
-@lru_cache(maxsize=32)
-def _flips(patients: int) -> NDArray[np.float64]:
-    """Sign patterns ``(flips, patients)``, of which a pattern's opposite counts as the same; all if there are few."""
-    if 2 ** (patients - 1) <= FLIPS:
-        codes = np.arange(2 ** (patients - 1))[:, None] >> np.arange(patients) & 1
-        return np.asarray(1.0 - 2.0 * codes)
-    signs = _generator("flips", str(patients)).integers(0, 2, (FLIPS, patients)) * 2.0 - 1.0
-    signs[0] = 1.0
-    return np.asarray(signs)
 
 
 def _generator(*words: str) -> np.random.Generator:
