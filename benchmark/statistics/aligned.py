@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WIDEST = 5.0
-"""A score counts for at most so many median deviations (3.4 standard deviations if normal) from its model's median."""
+"""A score counts for at most so many median deviations (3.4 standard deviations if normal) from the median of
+its model and seed."""
 
 
 def aligned_scores(metrics: Sequence[Sequence[NDArray[np.float64]]]) -> list[NDArray[np.float64]]:
@@ -20,8 +21,9 @@ def aligned_scores(metrics: Sequence[Sequence[NDArray[np.float64]]]) -> list[NDA
     ``metrics`` holds, for each metric, a table ``(seeds, patients)`` of every model in which higher is better, NaN
     lost and infinity exact. Under each metric a patient's median over models is taken off (how hard a patient is says
     nothing about models; Hodges and Lehmann 1962), and what is left is divided by its median deviation, so that
-    metrics weigh the same. Scores far from their model's median are limited (:data:`WIDEST`): exact ones upwards, lost
-    ones downwards. Not ranks, since ranks of three seeds cannot be beyond chance: they are in order one time in ten.
+    metrics weigh the same. Scores far from the median of their model and seed are limited (:data:`WIDEST`): exact ones
+    upwards, lost ones downwards; what a seed adds to all patients is not. They are no ranks, since the ranks of three
+    seeds against three cannot be beyond chance: they are in order one time in ten.
     """
     sizes = [len(table) for table in metrics[0]]
     total = np.zeros((sum(sizes), metrics[0][0].shape[1]))
@@ -29,7 +31,7 @@ def aligned_scores(metrics: Sequence[Sequence[NDArray[np.float64]]]) -> list[NDA
         rows = np.concatenate([np.asarray(table, np.float64) for table in tables])
         finite = np.isfinite(rows)
         lined_up = np.where(finite, rows - _hardness(rows, finite, sizes), rows)
-        centres = np.concatenate([_medians(part) for part in np.split(lined_up, np.cumsum(sizes)[:-1])])
+        centres = _medians(lined_up, finite)
         scale = _scale(np.abs(lined_up - centres)[finite])
         low, high = centres - WIDEST * scale, centres + WIDEST * scale
         total += np.clip(np.where(np.isnan(lined_up), low, lined_up), low, high) / scale
@@ -37,10 +39,15 @@ def aligned_scores(metrics: Sequence[Sequence[NDArray[np.float64]]]) -> list[NDA
     return np.split(total, np.cumsum(sizes)[:-1])
 
 
-def _medians(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A model's median over seeds and patients, for each of its seeds ``(seeds, 1)``."""
-    known = table[np.isfinite(table)]
-    return np.full((len(table), 1), float(np.median(known)) if len(known) else 0.0)
+def _medians(rows: NDArray[np.float64], finite: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of each row's finite values ``(rows, 1)``, 0 without any."""
+    if finite.all():
+        return np.asarray(np.median(rows, axis=1, keepdims=True))
+    ordered = np.sort(np.where(finite, rows, np.inf), axis=1)
+    known, at = finite.sum(axis=1), np.arange(len(rows))
+    low, high = ordered[at, np.maximum(known - 1, 0) // 2], ordered[at, np.minimum(known // 2, rows.shape[1] - 1)]
+    middle = (np.where(known > 0, low, 0.0) + np.where(known > 0, high, 0.0)) / 2
+    return np.asarray(middle[:, None])
 
 
 def _scale(deviations: NDArray[np.float64]) -> float:
