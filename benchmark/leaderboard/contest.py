@@ -51,8 +51,8 @@ class Contest:
         """
         first, second = self._pairs
         total = np.zeros(len(first))
-        for name, tables in self.tables.items():
-            values = np.array([patient_values(table) for table in tables])
+        for name in self.tables:
+            values = self._by_patient[name]
             more = self.missing[name][second] - self.missing[name][first]
             total += np.where(more == 0, leads(differences(values[first], values[second])), np.sign(more))
         lead = np.zeros((len(self._entries),) * 2)
@@ -61,8 +61,16 @@ class Contest:
 
     def tested(self, metric: str) -> NDArray[np.float64]:
         """Patient values ``(entries, patients)`` for tests; a patient that any seed has no value for is missing."""
-        tables = self.tables[metric]
-        return np.array([np.where(np.isnan(table).any(axis=0), math.nan, patient_values(table)) for table in tables])
+        values = self._by_patient[metric]
+        if not self.missing[metric].any():
+            return values
+        lost = np.array([np.isnan(table).any(axis=0) for table in self.tables[metric]])
+        return np.where(lost, math.nan, values)
+
+    @cached_property
+    def _by_patient(self) -> dict[str, NDArray[np.float64]]:
+        """Means over seeds, ``(entries, patients)``."""
+        return {name: np.array([patient_values(table) for table in tables]) for name, tables in self.tables.items()}
 
     @cached_property
     def noise(self) -> SeedNoise:
