@@ -48,15 +48,10 @@ def made(facts: Mapping[str, Any]) -> Record:
     if "scores" in facts:
         scores = {name: _score(name, score) for name, score in facts["scores"].items()}
         about |= {"dataset": {**DATASET, **facts.get("dataset", {})}, "scores": scores}
-        empty = {
-            "parameters": {},
-            "provenance": {},
-            "health": [],
-            "profile_definition": {},
-            "score_key": "k",
-            "downstream_key": "",
-            "files": {},
+        empty: dict[str, Any] = {
+            name: {} for name in ("parameters", "provenance", "profile_definition", "downstream", "files")
         }
+        empty |= {"health": [], "score_key": "k", "downstream_key": ""}
         about = {**empty, "peak_memory_mb": None, "device": "cpu", **about}
     return Record.from_json({**about, "schema": RECORD_SCHEMA})
 

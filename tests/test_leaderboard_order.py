@@ -100,7 +100,7 @@ def test_ranks_are_averaged_over_metrics_with_their_directions() -> None:
     assert [(row.name, row.rank, row.mean_rank) for row in table.rows] == [("a", 1, 1.5), ("b", 1, 1.5), ("c", 3, 3.0)]
     text = leaderboard.to_text(board)
     assert "1=" in text
-    assert "Ranked by the mean of the ranks under PSNR and MAE" in text
+    assert "Ranked by leads two by two under PSNR and MAE" in text
     definition = {**records({"a": {"psnr": [1.0]}})[0].profile_definition, "ranked_by": ["mae"]}
     chosen = [
         replace(each, profile_definition=definition)
@@ -145,9 +145,32 @@ def test_a_model_without_a_metric_that_ranks_has_no_rank() -> None:
     assert "No rank for b: no MAE." in table.notes
 
 
-def test_perfect_is_best_when_higher_is_and_lost_when_it_is_an_error() -> None:
-    perfect = scored([None, 30.0, 30.0], infinite=["p000"])
-    made = [record("a", None, scores={"psnr": perfect}), record("b", [40.0, 40.0, 40.0])]
+@pytest.mark.parametrize("patients", [4, 8, 12])
+@pytest.mark.parametrize("exact", [None, 300.0, 120.0, 97.0, 80.0, 60.0])
+def test_one_exact_patient_puts_nobody_first(exact: float | None, patients: int) -> None:
+    """Worse by 5 dB on all others: neither infinity nor what rounding leaves of it decides a rank, mark or mean."""
+    better = scored([30.0 + i / 9 for i in range(patients)])
+    values: list[float | None] = [exact, *(25.0 + i / 9 for i in range(1, patients))]
+    worse = scored(values, **({"infinite": ["p000"]} if exact is None else {}))
+    made = [
+        record(name, None, seed=seed, scores={"psnr": psnr})
+        for name, psnr in (("better", better), ("a-worse", worse))
+        for seed in range(2)
+    ]
+    (table,) = leaderboard.build(made, METRICS).tables
+    assert [(row.name, row.rank) for row in table.rows] == [("better", 1), ("a-worse", 2)]
+    assert table.rows[0].best["psnr"] == "best"
+    if exact is None or exact > 96.4:
+        shown = table.rows[1].scores["psnr"]
+        assert (shown.perfect, shown.interval.n) == (1, patients - 1)
+        assert shown.interval.mean < 27.0
+
+
+def test_exact_is_best_where_the_rest_is_equal_and_lost_when_it_is_an_error() -> None:
+    made = [
+        record("a", None, scores={"psnr": scored([None, 30.0, 31.0], infinite=["p000"])}),
+        record("b", [40.0, 30.0, 31.0]),
+    ]
     assert [row.name for row in leaderboard.build(made, METRICS).tables[0].rows] == ["a", "b"]
     endless = scored([None, 1.0, 1.0], infinite=["p000"])
     by_mae = {"primary": "mae", "ranked_by": ["mae"]}
@@ -157,6 +180,25 @@ def test_perfect_is_best_when_higher_is_and_lost_when_it_is_an_error() -> None:
         record("b", [1.0] * 3, scores={"mae": finite}, profile_definition=by_mae),
     ]
     assert [row.name for row in leaderboard.build(made, METRICS).tables[0].rows] == ["b", "a"]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2))
+def test_friends_of_a_participant_change_no_pair_of_the_others(seed: int, tasks: int) -> None:
+    """Three near-copies of one entry, under three metrics that disagree: the others stand as they stood."""
+    rng = random.Random(seed)
+    scores: Scores = {
+        name: {metric: [rng.gauss(20.0, 2.0) for _ in range(PATIENTS)] for metric in DIRECTIONS} for name in "abcde"
+    }
+    friends = {
+        f"c{copy}": {
+            metric: [value + rng.gauss(0.0, 1e-6) for value in values] for metric, values in scores["c"].items()
+        }  # type: ignore[operator]
+        for copy in range(3)
+    }
+    before = order(scores, tasks=tasks)
+    after = order({**scores, **friends}, tasks=tasks)  # type: ignore[dict-item]
+    assert {pair: after[pair] for pair in before} == before
 
 
 def test_a_profile_ranks_by_metrics_that_it_has() -> None:

@@ -30,9 +30,9 @@ def build(records: list[dict[str, Any]]) -> leaderboard.Leaderboard:
 
 def test_a_metric_of_the_whole_split_has_its_own_interval_and_ranks_nothing() -> None:
     made = [
-        record("a", [20.0, 21.0, 22.0, 23.0], scores={"kid": of_split(0.5, 0.4, 0.6)}),
-        record("b", [30.0, 31.0, 32.0, 33.0], scores={"kid": of_split(0.1, 0.0, 0.45)}),
-        record("c", [10.0, 11.0, 12.0, 13.0], scores={"kid": of_split(0.9, 0.8, 1.0)}),
+        record("a", [20.0, 21.0, 22.0, 23.0], kind="fixed", scores={"kid": of_split(0.5, 0.4, 0.6)}),
+        record("b", [30.0, 31.0, 32.0, 33.0], kind="fixed", scores={"kid": of_split(0.1, 0.0, 0.45)}),
+        record("c", [10.0, 11.0, 12.0, 13.0], kind="fixed", scores={"kid": of_split(0.9, 0.8, 1.0)}),
     ]
     (table,) = build(made).tables
     assert table.ranked_by == ("psnr",)
@@ -83,7 +83,9 @@ def test_stages_are_a_small_table_of_their_own() -> None:
 def test_the_best_of_a_column_and_what_is_tied_with_it_are_marked() -> None:
     values = [20.0 + i / 3 for i in range(12)]
     tied = [value - 0.01 + 0.1 * (-1) ** i for i, value in enumerate(values)]
-    board = build([record("best", values), record("tied", tied), record("far", [value - 3.0 for value in values])])
+    far = [value - 3.0 for value in values]
+    made = {"best": values, "tied": tied, "far": far}
+    board = build([record(name, list(each), kind="fixed") for name, each in made.items()])
     rows = {row.name: row.best.get("psnr") for row in board.tables[0].rows}
     assert rows == {"best": "best", "tied": "tied", "far": None}
     latex, markdown = leaderboard.to_latex(board), leaderboard.to_markdown(board)

@@ -8,12 +8,15 @@ from typing import Any
 
 from benchmark.contracts.specs import MetricSpec, TaskSpec
 from benchmark.data.format.facts import DataFacts
+from benchmark.leaderboard.capacity import with_ratios
 from benchmark.leaderboard.collect import Group, collect
+from benchmark.leaderboard.contest import seeded
 from benchmark.leaderboard.downstream import measures
+from benchmark.leaderboard.marks import mark_best
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
 from benchmark.leaderboard.published import reproductions
-from benchmark.leaderboard.ranking import Ranking, mark_best, rank
+from benchmark.leaderboard.ranking import Ranking, rank
 from benchmark.leaderboard.scores import columns, entries, row, stages
 from benchmark.leaderboard.tables import Leaderboard, Table
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
@@ -53,12 +56,15 @@ def _table(
 ) -> tuple[Table, Ranking]:
     unit = str(group.definition.get("unit", task.target_unit if task else ""))
     listed = columns(group, metrics, unit)
-    found = entries(group)
     data = group.dataset
     content = data.content_sha256 if data is not None else ""
+    found = entries(group, listed)
     resamples = Resamples(len(group.patients), content, resampled) if len(group.patients) > 1 else None
-    rows = [row(entry, group, listed, resamples) for entry in found]
-    ranking = rank(rows, found, group, listed, resamples)
+    rows = [
+        replace(row(entry, group, listed, resamples), seeded=varies)
+        for entry, varies in zip(found, seeded(found), strict=True)
+    ]
+    ranking = rank(with_ratios(rows), found, group, listed, resamples)
     done = [cell for cell in group.cells if cell.state == "done"]
     table = Table(
         task=group.task,

@@ -61,6 +61,10 @@ class Cell:
     seed: int
     state: str
     reason: str
+    seeded: bool = True
+    """Whether another seed would have given another result; fixed and fitted models have none."""
+    submitted: bool = False
+    """Predictions made elsewhere."""
     values: dict[str, array[float]] = field(default_factory=dict)
     """In the order of the group's patients: NaN missing, infinite perfect."""
     estimates: dict[str, Estimated] = field(default_factory=dict)
@@ -190,6 +194,8 @@ def _bare(record: Record) -> Cell:
         seed=record.seed,
         state=record.state,
         reason=record.reason,
+        seeded=record.kind in ("trained", "evaluated"),
+        submitted=record.evaluated,
     )
 
 

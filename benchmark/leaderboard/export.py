@@ -18,6 +18,7 @@ CSV_COLUMNS = (
     "reason", "metric", "level", "unit", "higher_is_better", "primary", "ranks", "mean", "low95", "high95", "median",
     "patients", "patients_expected", "patients_failed", "patients_infinite", "seeds", "seed_sd", "best", "rank",
     "mean_rank", "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice", "peak_memory_mb",
+    "capacity", "compute", "seeded",
 )  # fmt: skip
 
 
@@ -82,6 +83,9 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "train_s": row.train_s,
             "inference_ms_per_slice": row.inference_ms,
             "peak_memory_mb": row.peak_memory_mb,
+            "capacity": row.capacity,
+            "compute": row.compute,
+            "seeded": row.seeded,
         }
     measures = table.measures
     for column in measures.columns if measures and row.name in measures.rows else ():

@@ -164,8 +164,13 @@ def _value(value: float | None, digits: int) -> str:
 def sheet(table: Table) -> Sheet:
     """A task's table as text."""
     done = [row for row in table.rows if row.scores]
-    header, units = ["rank", "model"], ["", ""]
-    cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
+    header, units = ["rank", "model", "params", "train"], ["", "", "", "s"]
+    cells = [
+        [_rank(row, done) for row in done],
+        [row.name + _mark(row) for row in done],
+        [_count(row.parameters) + _times(row.capacity) for row in done],
+        [_plain(row.train_s) + _times(row.compute) for row in done],
+    ]
     marks: dict[tuple[int, int], str] = {}
     if len(table.ranked_by) > 1:
         header.append("mean rank")
@@ -179,8 +184,6 @@ def sheet(table: Table) -> Sheet:
         units.append(column.unit)
         cells.append(_scores(column, done))
     for title, unit, values in (
-        ("params", "", [_count(row.parameters) for row in done]),
-        ("train", "s", [_plain(row.train_s) for row in done]),
         ("infer", "ms/slice", [_plain(row.inference_ms) for row in done]),
         ("memory", "MB", [DASH if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}" for row in done]),
     ):
@@ -325,6 +328,11 @@ def _plain(value: float | None) -> str:
     if value is None:
         return DASH
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _times(ratio: float | None) -> str:
+    """`` (6x)``: six times the usual; nothing where it is matched."""
+    return "" if ratio is None else f" ({ratio:.2g}x)" if ratio < 100 else f" ({ratio:.0f}x)"
 
 
 def _problems(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from benchmark.leaderboard.tables import ENOUGH_SEEDS, Column, Table
+from benchmark.leaderboard.tables import ENOUGH_SEEDS, MOST_TESTED, Column, Row, Table
+from benchmark.statistics.claims import ALPHA, level_of
 from benchmark.statistics.intervals import BCA_FROM
-from benchmark.statistics.power import detectable_difference, patients_needed, smallest_p
+from benchmark.statistics.power import (
+    detectable_difference,
+    detectable_over_seeds,
+    patients_needed,
+    smallest_claim,
+    smallest_p,
+)
 
 
 def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
     """All notes of a table. ``mixed_sources``: its rows were scored by different versions of the metrics."""
-    notes = [*_order(table), *_intervals(table), *_tests(table), *_seeds(table), *_trainings(table), *_missing(table)]
+    notes = [
+        *_order(table),
+        *_intervals(table),
+        *_tests(table),
+        *_seeds(table),
+        *_unmatched(table),
+        *_trainings(table),
+        *_missing(table),
+    ]
     if mixed_sources:
         notes.append("Rows were scored by different versions of the metrics; the next 'benchmark run' mends it.")
     if len(table.hardware) > 1:
@@ -36,7 +52,7 @@ def _order(table: Table) -> Iterator[str]:
     if len(labels) == 1:
         yield f"Ranked by mean {labels[0]}."
     else:
-        yield f"Ranked by the mean of the ranks under {', '.join(labels[:-1])} and {labels[-1]}, each by the mean."
+        yield f"Ranked by leads two by two under {', '.join(labels[:-1])} and {labels[-1]}, each by the mean."
     ranked = [row for row in table.rows if row.rank is not None]
     if any(score.missing for row in ranked for name, score in row.scores.items() if name in table.ranked_by):
         yield (
@@ -70,50 +86,91 @@ def _of_patients(columns: Sequence[Column]) -> list[Column]:
 
 
 def _tests(table: Table) -> Iterator[str]:
-    """What ranks and ranges mean, and what so few patients can show."""
-    pairs = len(table.comparisons)
+    """What ranks and ranges mean, and what so few patients and seeds can show."""
+    ranked = [row for row in table.rows if row.rank is not None]
+    if len(ranked) > MOST_TESTED:
+        yield f"{len(ranked)} models: ordered by mean rank and not tested (tables of up to {MOST_TESTED} are)."
     if table.stability is not None:
-        tested = (
-            f"paired Wilcoxon tests (exact, Holm over {pairs} pair{'s' if pairs > 1 else ''}, 5 %)" if pairs else ""
-        )
-        both = f"{table.stability.resamples} resamples of patients and seeds" + (f" or {tested}" if tested else "")
-        starred = " *: not separated from the best." if pairs else ""
-        yield f"In brackets: the ranks that {both} leave open.{starred}"
         yield (
-            f"Kendall's tau of the order with that of resamples: median {table.stability.median:.2f} "
-            f"({table.stability.low:.2f} to {table.stability.high:.2f})."
+            f"Kendall's tau of the order with that of {table.stability.resamples} resamples of patients and seeds: "
+            f"median {table.stability.median:.2f} ({table.stability.low:.2f} to {table.stability.high:.2f})."
         )
+    pairs = len(table.comparisons)
     if not pairs:
         return
+    yield (
+        "In brackets: the ranks that tests over patients and seeds leave open (exact paired and permutation tests, "
+        f"closed over all {pairs} pair{'s' if pairs > 1 else ''}, 5 % for all of them together). *: not separated "
+        "from the best."
+    )
     patients = max(comparison.patients for comparison in table.comparisons)
-    if smallest_p(patients, pairs) > 0.05:
+    if smallest_claim(patients, len(ranked)) > ALPHA:
         yield (
             f"{patients} patient{'' if patients == 1 else 's'} cannot separate any pair: the smallest possible p is "
-            f"{smallest_p(patients):.2g}, after Holm {smallest_p(patients, pairs):.2g}; "
-            f"{patients_needed(pairs)} patients could. Take the order as a tie."
+            f"{smallest_p(patients):.2g}, with {len(ranked)} models {smallest_claim(patients, len(ranked)):.2g}; "
+            f"{patients_needed(len(ranked))} patients could. Take the order as a tie."
         )
+    yield from _detectable(table, ranked, patients)
+
+
+def _detectable(table: Table, ranked: Sequence[Row], patients: int) -> Iterator[str]:
+    """How small a difference can be and still be found, over patients and over seeds."""
     primary = next((column for column in table.columns if column.name == table.primary), None)
     spreads = [comparison.difference.sd for comparison in table.comparisons if comparison.difference.sd > 0]
-    if spreads and primary is not None and primary.name in table.ranked_by:
-        smallest = detectable_difference(median(spreads), patients, alpha=0.05 / pairs)
-        yield (
-            f"Smallest detectable difference in {primary.label} (80 % power, strictest Holm step, median pair of "
-            f"models): {smallest:.2g} {primary.unit}".rstrip()
-            + "."
-        )
+    if not spreads or primary is None or primary.name not in table.ranked_by:
+        return
+    level = level_of(2, len(ranked))
+    smallest = detectable_difference(median(spreads), patients, alpha=level)
+    trained = [row for row in ranked if row.seeded]
+    seeds, freedom, sd = _of_seeds(trained, primary.name)
+    about = "80 % power, median pair of models"
+    if len(trained) > 1:
+        if not freedom:
+            return
+        smallest = math.hypot(smallest, detectable_over_seeds(sd, seeds, freedom, alpha=level))
+        about += f", {seeds} seed{'s' if seeds > 1 else ''}"
+    yield f"Smallest detectable difference in {primary.label} ({about}): {smallest:.2g} {primary.unit}".rstrip() + "."
+
+
+def _of_seeds(trained: Sequence[Row], metric: str) -> tuple[int, int, float]:
+    """Fewest seeds of a trained model, degrees of freedom and standard deviation of single seeds, pooled."""
+    known = [(row.scores[metric].seed_sd, len(row.seeds) - 1) for row in trained]
+    known = [(sd, freedom) for sd, freedom in known if not math.isnan(sd)]
+    freedom = sum(each for _, each in known)
+    variance = sum(sd**2 * each for sd, each in known) / freedom if freedom else math.nan
+    return min((len(row.seeds) for row in trained), default=0), freedom, math.sqrt(variance)
 
 
 def _seeds(table: Table) -> Iterator[str]:
-    """Which models were trained too few times to know what chance does; baselines have little to do with it."""
-    trained = [row for row in table.rows if row.seeds and not row.baseline]
+    """Which models were trained too few times to know what chance does; fixed and fitted ones have no seed."""
+    if any(row.submitted and not row.seeded for row in table.rows):
+        yield (
+            "Predictions made elsewhere are judged as handed in; what another training of the same method would give "
+            "is not known."
+        )
+    trained = [row for row in table.rows if row.seeds and row.seeded]
     few = [row.name for row in trained if row.few_seeds]
     if not few:
         return
     if all(len(row.seeds) == 1 for row in trained):
-        count = "Single seed"
-    else:
-        count = f"Fewer than {ENOUGH_SEEDS} seeds" + (f" ({', '.join(few)})" if len(few) < len(trained) else "")
-    yield f"‡ {count}: what another seed would change is not in the intervals."
+        yield (
+            "‡ Single seed: another training may turn any of it round, so no trained model is separated from another "
+            "or from a baseline; run it with --seeds 3 or more."
+        )
+        return
+    count = f"Fewer than {ENOUGH_SEEDS} seeds" + (f" ({', '.join(few)})" if len(few) < len(trained) else "")
+    yield f"‡ {count}: what another training changes is known from few; --seeds {ENOUGH_SEEDS} or more separates more."
+    if len({row.seeds for row in trained}) > 1:
+        yield "Models were trained with different seeds; each counts with as many as it has."
+
+
+def _unmatched(table: Table) -> Iterator[str]:
+    """What the multiples beside weights and times mean."""
+    if any(row.capacity or row.compute for row in table.rows):
+        yield (
+            "(6x): so many times the weights or training time of the median trained model. Such a rank is of means as "
+            "much as of method; '--grid matched' gives all generators the same capacity."
+        )
 
 
 def _trainings(table: Table) -> Iterator[str]:

@@ -7,20 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmark.leaderboard.ranking import Ranking
+from benchmark.leaderboard.ranking import Ranking, separated
 from benchmark.leaderboard.tables import LEADING, Overall, OverallRow, Table
-from benchmark.statistics.ranks import competition_ranks, rank_intervals
-
-FEWEST_PATIENTS = 4
-"""Tables with fewer give the overall table no rank intervals; from here on resamples over two tables or more part
-equal models in fewer than 5 % of studies (``tests/performance/coverage.py``)."""
+from benchmark.statistics.claims import ALPHA
+from benchmark.statistics.order import places
+from benchmark.statistics.ranks import competition_ranks, open_ranks
 
 
 def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
-    """Mean ranks over the tables that rank anything, one a task and data set; ``None`` below two of them.
+    """The order over the tables that rank anything, one a task and data set; ``None`` below two of them.
 
-    A model that is missing from a table is shown with the mean over its own tables and their number, but
-    has no place in the order: a mean over easier company is not comparable.
+    By the leads of models over each other, averaged over tables (:mod:`benchmark.statistics.order`). A model
+    that is missing from a table is shown with the mean over its own tables and their number, but has no place in the
+    order: a mean over easier company is not comparable.
     """
     ranked, left_out = _one_each([(table, ranking) for table, ranking in ranked if ranking.names])
     if len(ranked) < 2:
@@ -34,9 +33,9 @@ def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
     # rounded, since thirds that add up to the same may differ in their last bit
     means = {name: round(math.fsum(found.values()) / len(found), 9) for name, found in by_name.items()}
     complete = {name: means[name] for name, found in by_name.items() if len(found) == len(tables)}
-    order = competition_ranks(complete, higher_is_better=False)
-    enough = min(table.patients for table in tables) >= FEWEST_PATIENTS
-    intervals = _intervals(sorted(complete), [ranking for _, ranking in ranked]) if enough else {}
+    rankings = [ranking for _, ranking in ranked]
+    order = _order(complete, rankings)
+    intervals = _intervals(order, rankings)
     rows = []
     for name, mean in means.items():
         mine = [(table, row) for table in tables for row in table.rows if row.name == name and row.rank]
@@ -55,16 +54,17 @@ def over_tables(ranked: Sequence[tuple[Table, Ranking]]) -> Overall | None:
         )
     rows.sort(key=lambda row: (row.rank or math.inf, row.mean_rank, row.name))
     notes = [
-        "Mean over tables of the mean rank over metrics in each; equal scores share the middle rank. In the columns "
-        "of tables: the rank there.",
+        "Ordered by leads of models over each other as in each table, averaged over tables. Mean rank (over metrics "
+        "and tables) and, in the columns of tables, the ranks there, are for orientation.",
         "wins: first there. leading: not separated from the best.",
     ]
     if intervals:
         notes.append(
-            "In brackets: the ranks taken in 95 % of the resamples of patients and seeds, the tables taken as given."
+            "In brackets: the ranks that the tables leave open together, each tested at "
+            f"{100 * _level(len(tables)):.2g} %: the pairs it separates, and nothing else, narrow them."
         )
-    if not enough:
-        notes.append(f"No rank intervals: a table has fewer than {FEWEST_PATIENTS} patients.")
+        if all(low == 1 and high == len(order) for low, high in intervals.values()):
+            notes.append("Nothing is separated over all tables: take this order as a tie.")
     notes += left_out
     if len(complete) < len(means):
         notes.append("Without a rank: not scored in every table; the mean is over the tables it is in.")
@@ -102,13 +102,43 @@ def _one_each(
     return chosen, notes
 
 
-def _intervals(names: Sequence[str], rankings: Sequence[Ranking]) -> Mapping[str, tuple[int, int]]:
-    """Rank intervals of the models that are in every table."""
-    known = [ranking.resampled for ranking in rankings if ranking.resampled is not None]
-    if len(known) < len(rankings) or len(names) < 2:
+def _order(means: Mapping[str, float], rankings: Sequence[Ranking]) -> dict[str, int]:
+    """Ranks of the models that are in every table; by their mean ranks where a table is too large for leads."""
+    names = sorted(means)
+    leads = []
+    for ranking in rankings:
+        if ranking.lead is None:
+            return competition_ranks(means, higher_is_better=False)
+        where = [ranking.names.index(name) for name in names]
+        leads.append(ranking.lead[np.ix_(where, where)])
+    return dict(zip(names, places(np.mean(leads, axis=0).round(12)).tolist(), strict=True))
+
+
+def _level(tables: int) -> float:
+    """Of each table, so that the chance of a false claim in any of them is :data:`ALPHA`."""
+    return float(1 - (1 - ALPHA) ** (1 / tables))
+
+
+def _intervals(order: Mapping[str, int], rankings: Sequence[Ranking]) -> Mapping[str, tuple[int, int]]:
+    """Ranks that are left open: with the lowest and highest rank that every table leaves to a model, a model is surely
+    behind another if the best mean rank that it can have is behind the worst that the other can have.
+
+    Models may be good at different tasks: nothing is taken from one table for another.
+    """
+    if any(ranking.lead is None for ranking in rankings) or len(order) < 2:
         return {}
-    total = np.zeros((len(known[0]), len(names)))
-    for ranking, drawn in zip(rankings, known, strict=True):
-        total += drawn[:, [ranking.names.index(name) for name in names]]
-    limits = rank_intervals(total.round(9)).tolist()
-    return {name: (low, high) for name, (low, high) in zip(names, limits, strict=True)}
+    best, worst = dict.fromkeys(order, 0), dict.fromkeys(order, 0)
+    for ranking in rankings:
+        placed = {row.name: row.rank or 0 for row in ranking.rows if row.name in order}
+        apart = separated(ranking.comparisons, placed, placed, _level(len(rankings)))
+        ranges = open_ranks(sorted(placed, key=lambda name: (placed[name], name)), apart)
+        for name, (low, high) in ranges.items():
+            best[name] += low
+            worst[name] += high
+    return {
+        name: (
+            min(rank, 1 + sum(worst[other] < best[name] for other in order)),
+            max(rank, len(order) - sum(best[other] > worst[name] for other in order)),
+        )
+        for name, rank in order.items()
+    }

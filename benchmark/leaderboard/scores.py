@@ -13,6 +13,7 @@ import numpy as np
 from benchmark.contracts.specs import MetricSpec
 from benchmark.leaderboard.collect import Cell, Estimated, Group
 from benchmark.leaderboard.tables import Column, Problem, Row, Score, Stages
+from benchmark.scoring.exact import as_infinite
 from benchmark.statistics.intervals import BCA_FROM, Interval, bca_interval, t_interval
 
 if TYPE_CHECKING:
@@ -28,17 +29,31 @@ class Entry:
     name: str
     cells: Sequence[Cell]
     done: Sequence[Cell]
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Of metrics, where known: a decibel value can be exact without being infinite."""
     _values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def values(self, group: Group, metric: str) -> NDArray[np.float64]:
-        """Patient values ``(seeds, patients)`` of the seeds that have any; NaN missing, infinite perfect."""
+        """Patient values ``(seeds, patients)`` of the seeds that have any; NaN missing, infinite exact."""
         if metric not in self._values:
-            self._values[metric] = group.matrix([cell.values[metric] for cell in self.done if metric in cell.values])
+            table = group.matrix([cell.values[metric] for cell in self.done if metric in cell.values])
+            self._values[metric] = as_infinite(table, self.units.get(metric, ""))
         return self._values[metric]
 
+    @property
+    def seeded(self) -> bool:
+        """Whether another training seed would have given other scores."""
+        return any(cell.seeded for cell in self.done)
 
-def entries(group: Group) -> list[Entry]:
+    @property
+    def submitted(self) -> bool:
+        """One set of predictions that was made elsewhere."""
+        return len(self.done) == 1 and self.done[0].submitted
+
+
+def entries(group: Group, listed: Sequence[Column] = ()) -> list[Entry]:
     """The models of a group by name; of several done cells of one seed the first counts."""
+    units = {column.name: column.unit for column in listed}
     by_name: dict[str, list[Cell]] = {}
     for cell in group.cells:
         by_name.setdefault(cell.name, []).append(cell)
@@ -48,7 +63,7 @@ def entries(group: Group) -> list[Entry]:
         for cell in cells:
             if cell.state == "done":
                 by_seed.setdefault(cell.seed, cell)
-        found.append(Entry(name, cells, [by_seed[seed] for seed in sorted(by_seed)]))
+        found.append(Entry(name, cells, [by_seed[seed] for seed in sorted(by_seed)], units))
     return found
 
 
@@ -84,6 +99,8 @@ def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resampl
         seeds=tuple(cell.seed for cell in done),
         scores={column.name: score(entry, group, column, resamples) for column in listed} if done else {},
         problems=tuple(Problem(cell.seed, cell.state, cell.reason) for cell in entry.cells if cell.state != "done"),
+        seeded=entry.seeded,
+        submitted=entry.submitted,
         parameters=next((cell.parameters for cell in done if cell.parameters), None),
         train_s=_mean(cell.train_s for cell in done),
         inference_ms=_mean(cell.inference_ms for cell in done),
@@ -114,7 +131,9 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
     expected = len(group.patients) if len(table) else 0
     failed = max((cell.failed.get(name, 0) for cell in entry.done), default=0)
     if perfect:
-        reasons.append(f"perfect on {perfect} of {expected} patients, who are left out of the mean")
+        reasons.append(
+            f"exact on {perfect} of {expected} patients, who are left out of the mean and decide no rank by their size"
+        )
     if gaps:
         reasons.append(_gaps(table, failed, expected))
     if resamples is not None and len(finite) == resamples.n >= BCA_FROM:

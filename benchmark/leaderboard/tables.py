@@ -11,6 +11,8 @@ from benchmark.statistics.intervals import Interval
 
 LEADING = "a"
 """The tier of the best."""
+MOST_TESTED = 100
+"""Tables of more models are ranked by their mean ranks, and nothing is tested pair by pair."""
 ENOUGH_SEEDS = 3
 """A trained model with fewer is marked."""
 
@@ -75,8 +77,9 @@ class Problem:
 class Row:
     """A model in a table.
 
-    ``rank`` is by ``mean_rank``, the mean of its ranks under the metrics that rank. ``rank_range`` holds the ranks
-    that resampling and the tests leave open, ``rank_interval`` those of resampling alone. Models that share a
+    ``rank`` is by leads two by two (:mod:`benchmark.statistics.order`); ``mean_rank``, the mean of its ranks under the
+    metrics that rank, goes with it. ``rank_range`` holds the ranks that the tests over patients and seeds leave open;
+    ``rank_interval`` those taken in 95 % of resamples, which is a description and no test. Models that share a
     ``tier`` are not separated from the best of that tier. Where the profile ranks by a metric of level
     ``distribution``, ``rank`` is by its value and the others are absent.
     """
@@ -87,9 +90,17 @@ class Row:
     seeds: tuple[int, ...]
     scores: Mapping[str, Score]
     problems: tuple[Problem, ...] = ()
+    seeded: bool = True
+    """Whether another training seed would have given other scores; fixed and fitted models have no seed."""
+    submitted: bool = False
+    """One set of predictions made elsewhere; with ``seeded`` false it is judged as handed in."""
     parameters: int | None = None
     """Weights of the networks that translate; ``None`` without networks."""
     train_s: float | None = None
+    capacity: float | None = None
+    """Its weights over those of the median trained model, where they are not matched."""
+    compute: float | None = None
+    """Its training time over that of the median trained model, where they are not matched."""
     inference_ms: float | None = None
     peak_memory_mb: float | None = None
     rank: int | None = None
@@ -106,8 +117,8 @@ class Row:
 
     @property
     def few_seeds(self) -> bool:
-        """Trained too few times to know what chance does; a baseline has little to do with that."""
-        return bool(self.seeds) and not self.baseline and len(self.seeds) < ENOUGH_SEEDS
+        """Trained too few times to know well what chance does."""
+        return bool(self.seeds) and self.seeded and len(self.seeds) < ENOUGH_SEEDS
 
 
 @dataclass(frozen=True)
@@ -201,7 +212,7 @@ class OverallRow:
     baseline: bool
     rank: int | None
     rank_interval: tuple[int, int] | None
-    """The ranks it takes in 95 % of the resamples of the tables' patients and seeds."""
+    """The ranks that the claims of all tables leave open; ``None`` where a table is too large to be tested."""
     mean_rank: float
     """Over tables, of the mean ranks over metrics in each."""
     ranked_in: int

@@ -1,8 +1,9 @@
 """Slice -> study -> patient -> cohort: the one place where values become a patient's, and patients' a mean.
 
-One rule for everything that is averaged (metrics, stages, downstream evaluations): undefined values are left out; an
-infinite one goes through to its patient, who is named and left out of the mean; a patient with a study that is lost
-has no value, since the mean of the rest would be about something else.
+One rule for everything that is averaged (metrics, stages, downstream evaluations): undefined values are left out;
+exact ones count as the best of the others (:mod:`benchmark.scoring.exact`); a patient whose value is infinite all the
+same is named and left out of the mean; a patient with a study that is lost has no value, since the mean of the rest
+would be about something else.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from statistics import fmean
+
+from benchmark.scoring.exact import mean_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Values:
 
     by_study: bool
     """Whether a patient's value is the mean of the studies' means, or of all slices alike."""
+    exact: float | None = None
+    """From which value on it is exact; ``None``: none is."""
     _patients: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def add(self, patient: str, study: str, values: Iterable[float]) -> None:
@@ -48,7 +53,7 @@ class Values:
     def cohort(self, patients: Iterable[str], lost: Collection[str] = ()) -> Cohort:
         """Average. ``patients`` are all that are expected, in their order; ``lost`` those with a study that is lost."""
         means = {
-            patient: mean([mean(values) for values in studies.values()])
+            patient: mean_of([mean_of(values, self.exact) for values in studies.values()], self.exact)
             for patient, studies in self._patients.items()
             if patient not in lost
         }
@@ -60,8 +65,3 @@ class Values:
             n_scored=len(finite),
             n_failed=len(lost),
         )
-
-
-def mean(values: list[float]) -> float:
-    """The mean, exact before its last rounding whatever the order; infinite values go through."""
-    return fmean(values) if all(map(math.isfinite, values)) else sum(values) / len(values)

@@ -13,6 +13,7 @@ from benchmark.data.format.reader import DatasetInfo
 from benchmark.errors import Unavailable, UsageError
 from benchmark.plan.claim import SCORING, harness_sha256
 from benchmark.registry.plugins import Registry, source_sha256
+from benchmark.scoring.exact import exact_from
 from benchmark.scoring.faults import MetricFault, blamed
 
 
@@ -28,6 +29,8 @@ class ReadyMetric:
     """What gives numbers: a function of images, or for a distribution the metric itself; none where unavailable."""
     unavailable: str = ""
     """Why it gives nothing."""
+    exact: float | None = None
+    """From which score on it is exact; ``None``: no score is."""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -98,7 +101,9 @@ def make_judge(registry: Registry, profile: str, info: DatasetInfo) -> Judge:
 
 
 def _ready(spec: MetricSpec, use: MetricUse, profile: ProfileSpec, unit: str) -> ReadyMetric:
-    ready = ReadyMetric(use, use.dimension or spec.level, _unit(spec, use, unit), spec.requires)
+    shown = _unit(spec, use, unit)
+    exact = exact_from(shown, higher_is_better=spec.higher_is_better)
+    ready = ReadyMetric(use, use.dimension or spec.level, shown, spec.requires, exact=exact)
     try:
         with blamed(use.metric):
             metric = spec.load()(**use.options)

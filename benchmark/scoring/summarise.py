@@ -73,7 +73,7 @@ def _finite(value: float) -> float | None:
 
 
 def _of_patients(rows: list[Row], metric: ReadyMetric, lost: Mapping[str, bool], by_study: bool) -> MetricSummary:
-    values = Values(by_study)
+    values = Values(by_study, metric.exact)
     failed: set[str] = set()
     excluded = 0
     for row in rows:

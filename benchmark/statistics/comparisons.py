@@ -37,7 +37,8 @@ class Difference:
 @dataclass(frozen=True)
 class Comparison:
     """Two models on the same patients. ``difference`` is under the primary metric; ``p`` is of the signed-rank
-    test over all metrics that rank, ``adjusted_p`` the same after Holm over all pairs of the table.
+    test over all metrics that rank, ``adjusted_p`` the same after Holm over all pairs of the table. Both know patients
+    only; ``claim_p`` is what may be claimed, with seeds (:mod:`benchmark.statistics.claims`).
 
     ``ahead`` is positive where the test leans to ``first``, negative where to ``second``.
     """
@@ -49,6 +50,7 @@ class Comparison:
     ahead: float
     p: float
     adjusted_p: float
+    claim_p: float = 1.0
 
 
 def difference_of(
@@ -115,15 +117,3 @@ def compare_all(
             pairs, described, combined.sum(axis=1).tolist(), tests, holm(tests), strict=True
         )
     ]
-
-
-def tied_with_best(values: NDArray[np.float64], best: int, *, higher_is_better: bool, alpha: float = 0.05) -> list[int]:
-    """Models (rows of ``(models, patients)``) that a signed-rank test does not separate from the best, itself
-    included; Holm over its comparisons with all others.
-    """
-    sign = 1.0 if higher_is_better else -1.0
-    others = [row for row in range(len(values)) if row != best]
-    if not others:
-        return [best]
-    adjusted = holm(signed_rank_p(differences(sign * values[[best] * len(others)], sign * values[others])))
-    return sorted([best, *(row for row, p in zip(others, adjusted, strict=True) if p > alpha)])

@@ -46,11 +46,17 @@ def differences(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         raw = np.where(a == b, 0.0, a - b)
     sizes = np.maximum(np.where(np.isfinite(a), np.abs(a), 0.0), np.where(np.isfinite(b), np.abs(b), 0.0))
-    largest = sizes.max(axis=-1, initial=0.0, keepdims=True)
-    digits = 11 - np.floor(np.log10(np.where(largest > 0, largest, 1.0)))
+    return rounded(raw, sizes.max(axis=-1, initial=0.0, keepdims=True))
+
+
+def rounded(values: NDArray[np.float64], largest: ArrayLike) -> NDArray[np.float64]:
+    """Values rounded to twelve digits of ``largest``, the size of what they were computed from."""
+    size = np.asarray(largest, np.float64)
+    digits = 11 - np.floor(np.log10(np.where(size > 0, size, 1.0)))
     factor = 10.0 ** np.clip(digits, -290, 290)
+    known = np.isfinite(values)
     # divided, not multiplied: whole steps that are equal stay equal, and print as the decimals they stand for
-    return np.where(np.isfinite(raw), np.rint(np.where(np.isfinite(raw), raw, 0.0) * factor) / factor, raw)
+    return np.where(known, np.rint(np.where(known, values, 0.0) * factor) / factor, values)
 
 
 def signed_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

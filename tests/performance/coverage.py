@@ -1,7 +1,8 @@
 """What the statistics claim and what they keep, on simulated scores: coverage of intervals, type-I error of the
-ranking test, coverage of rank intervals. Prints the tables of docs/leaderboards.md.
+ranking test, coverage of rank intervals, and what whole tables claim of equal models. Prints the tables of
+docs/leaderboards.md and docs/design/seeds-and-claims.md.
 
-    python tests/performance/coverage.py [--studies 4000]
+    python tests/performance/coverage.py [--studies 4000] [--tables 400]
 """
 
 from __future__ import annotations
@@ -102,22 +103,6 @@ def rank_coverage(studies: int, n: int, seeds: int, spacing: float = 0.5) -> flo
     return held / (studies * models)
 
 
-def claims_of_resampling(studies: int, n: int, tables: int, models: int = 2) -> float:
-    """Share of studies of equal models in which rank intervals over tables, by resampling alone, part any pair."""
-    rng = np.random.default_rng(5)
-    names = [f"m{index}" for index in range(models)]
-    claims = 0
-    for study in range(studies):
-        total = np.zeros((2_000, models))
-        for table in range(tables):
-            scores = null_scores(rng, models, n)[:, None]
-            means = two_level(Resamples(n, f"{study} {table}", 2_000), scores, names)
-            total += metric_ranks(means, np.zeros(models))
-        limits = rank_intervals(total)
-        claims += int(limits[:, 1].min() < limits[:, 0].max())
-    return claims / studies
-
-
 def effect_coverage(studies: int, n: int, true: float = 0.5) -> float:
     """Share of studies whose 95 % interval of d_z holds the true one, normal differences."""
     rng = np.random.default_rng(4)
@@ -132,7 +117,12 @@ def effect_coverage(studies: int, n: int, true: float = 0.5) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=4_000)
-    studies = parser.parse_args().studies
+    parser.add_argument("--tables", type=int, default=400, help="studies through the whole leaderboard, each")
+    values = parser.parse_args()
+    studies = values.studies
+    import null_studies  # beside this script, not where a test loads it
+
+    null_studies.report(values.tables)
     print(f"{studies} simulated studies each; Monte Carlo error of 0.95 is {math.sqrt(0.95 * 0.05 / studies):.4f}")
     print("\n95 % interval of the mean, share that holds it (Student's t / BCa)")
     print("patients " + "".join(f"{name:>20}" for name in SHAPES))
@@ -149,11 +139,6 @@ def main() -> None:
     for n in (*PATIENTS[:2], 12, *PATIENTS[2:]):
         one, three, five = (rank_coverage(studies // 20, n, seeds) for seeds in (1, 3, 5))
         print(f"{n:8} {one:25.3f} {three:9.3f} {five:9.3f}")
-    print("\nequal models parted by rank intervals of resampling alone (over tables; these are not tested)")
-    print("patients   2 models, 1 table   2 models, 2 tables   6 models, 4 tables")
-    for n in (*PATIENTS[:2], 12, *PATIENTS[2:]):
-        cells = [claims_of_resampling(studies // 4, n, t, m) for t, m in ((1, 2), (2, 2), (4, 6))]
-        print(f"{n:8} {cells[0]:19.3f} {cells[1]:20.3f} {cells[2]:20.3f}")
     print("\n95 % interval of the effect size d_z = 0.5, normal differences")
     print(", ".join(f"{n} patients {effect_coverage(studies // 4, n):.3f}" for n in PATIENTS))
 
