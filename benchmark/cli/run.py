@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from benchmark.cli import completion
-from benchmark.contracts.presets import PRESETS
+from benchmark.contracts.presets import DATA_SEED, PRESETS
 from benchmark.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -74,8 +74,12 @@ def run(
     ] = None,
     data_seed: Annotated[
         int,
-        typer.Option(metavar="N", help="Seed of the embedded data: other patients, other noise.", rich_help_panel=WHAT),
-    ] = 0,
+        typer.Option(
+            metavar="N",
+            help="Seed of the embedded data: other patients, other noise; 0 to 9 are for tuning.",
+            rich_help_panel=WHAT,
+        ),
+    ] = DATA_SEED,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cells and stop.", rich_help_panel=WHAT)] = False,
     parameter: Annotated[
         list[str] | None,

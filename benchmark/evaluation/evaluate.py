@@ -217,6 +217,7 @@ def _facts(judge: Judge, dataset: Dataset, registry: Registry, profile: str) -> 
             "content_sha256": info.content_sha256,
             "simulated": info.simulated,
             **({"degraded": True} if info.degraded else {}),
+            **({"remarks": list(info.remarks)} if info.remarks else {}),
         },
         "parameters": {},
         "provenance": {},

@@ -64,6 +64,7 @@ def _table(
         content_sha256=content,
         simulated=group.dataset.get("simulated"),
         degraded=bool(group.dataset.get("degraded")),
+        remarks=tuple(map(str, group.dataset.get("remarks", ()))),
         profile=group.profile,
         preset=group.preset,
         patients=len(group.patients),

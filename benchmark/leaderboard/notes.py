@@ -12,7 +12,15 @@ from benchmark.statistics.power import detectable_difference, patients_needed, s
 
 def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
     """All notes of a table. ``mixed_sources``: its rows were scored by different versions of the metrics."""
-    notes = [*_order(table), *_intervals(table), *_tests(table), *_seeds(table), *_trainings(table), *_missing(table)]
+    notes = [
+        *table.remarks,
+        *_order(table),
+        *_intervals(table),
+        *_tests(table),
+        *_seeds(table),
+        *_trainings(table),
+        *_missing(table),
+    ]
     if mixed_sources:
         notes.append("Rows were scored by different versions of the metrics; the next 'benchmark run' mends it.")
     if len(table.hardware) > 1:

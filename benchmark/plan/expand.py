@@ -78,7 +78,7 @@ class Choices:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "fp32"
     profile: str | None = None
-    data_seed: int = 0
+    data_seed: int = presets.DATA_SEED
     datasets: Path = Path("datasets")
 
 

@@ -100,7 +100,7 @@ def plan_run(
     steps: int | None = None,
     profile: str | None = None,
     precision: Precision = "fp32",
-    data_seed: int = 0,
+    data_seed: int = presets.DATA_SEED,
     datasets: str | Path = "datasets",
     results: str | Path = "results",
     name: str = "",
@@ -144,7 +144,7 @@ def run(
     steps: int | None = None,
     profile: str | None = None,
     precision: Precision = "fp32",
-    data_seed: int = 0,
+    data_seed: int = presets.DATA_SEED,
     datasets: str | Path = "datasets",
     results: str | Path = "results",
     name: str = "",
@@ -173,7 +173,7 @@ def run(
         steps: training steps for every model, instead of the preset's.
         profile: metric profile, instead of each task's own.
         precision: ``fp32`` or ``bf16``; part of the cells' identity.
-        data_seed: seed of the embedded data: other patients, other noise.
+        data_seed: seed of the embedded data: other patients, other noise. 0 to 9 are for tuning.
         datasets: where built data sets are kept.
         results: where run folders are kept.
         name: of the run folder; by default from grid, preset, seeds and whatever else changes the cells, so that the
@@ -256,7 +256,7 @@ def run_name(plan: Plan, choices: Choices) -> str:
         "recipe": dict(choices.recipe),
         "precision": choices.precision if choices.precision != "fp32" else "",
         "profile": choices.profile or "",
-        "data_seed": choices.data_seed,
+        "data_seed": "" if choices.data_seed == presets.DATA_SEED else str(choices.data_seed),
     }
     if plan.seeds != tuple(range(len(plan.seeds))):
         special["seeds"] = list(plan.seeds)

@@ -32,6 +32,8 @@ class DataFacts:
     view: str
     """To which sides of the patient columns, rows and slices run."""
     spacing: tuple[float, float, float]
+    remarks: tuple[str, ...] = ()
+    """What a reader of a table made from the data must know."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataFacts:
@@ -54,6 +56,7 @@ class DataFacts:
             image_size=info.image_size,
             view=view_of(places[0][1]),
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+            remarks=info.remarks,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +66,12 @@ class DataFacts:
             "simulated": self.simulated,
             **({"degraded": True} if self.degraded else {}),
             **{
-                side: {"modality": modality, "unit": values.unit, "window": [values.low, values.high]}
+                side: {
+                    "modality": modality,
+                    "unit": values.unit,
+                    "window": [values.low, values.high],
+                    **({} if values.curve == "linear" else {"curve": values.curve}),
+                }
                 for side, modality, values in (
                     ("source", self.source_modality, self.source),
                     ("target", self.target_modality, self.target),
@@ -72,6 +80,7 @@ class DataFacts:
             "image_size": list(self.image_size),
             "view": self.view,
             "spacing_mm": [round(value, 4) for value in self.spacing],
+            **({"remarks": list(self.remarks)} if self.remarks else {}),
         }
 
     @classmethod
@@ -82,7 +91,10 @@ class DataFacts:
             KeyError: an older harness wrote less.
         """
         maps = {
-            side: IntensityMap(data[side]["unit"], *map(float, data[side]["window"])) for side in ("source", "target")
+            side: IntensityMap(
+                data[side]["unit"], *map(float, data[side]["window"]), curve=data[side].get("curve", "linear")
+            )
+            for side in ("source", "target")
         }
         height, width = data["image_size"]
         slice_mm, row_mm, column_mm = data["spacing_mm"]
@@ -97,4 +109,5 @@ class DataFacts:
             image_size=(height, width),
             view=data["view"],
             spacing=(slice_mm, row_mm, column_mm),
+            remarks=tuple(data.get("remarks", ())),
         )
