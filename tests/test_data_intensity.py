@@ -31,7 +31,7 @@ def test_the_inverse_gives_the_clipped_value_back(window: IntensityMap, values: 
     assert (np.abs(there) <= 1).all()
     back = window.inverse(there)
     assert back.dtype == np.float64
-    # half a step of float32 below 1 is 2**-25; a value in [-1, 1] stands for half the width, its square for twice as much
+    # half a step of float32 below 1 is 2**-25; a value in [-1, 1] stands for half the width, squared for twice that
     tolerance = window.width * (2**-25 if window.curve == "linear" else 2**-24) + 1e-9 * max(
         abs(window.low), abs(window.high)
     )
