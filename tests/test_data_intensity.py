@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
-from benchmark.contracts.intensity import IntensityMap, Window
-=======
-from benchmark.data.intensity import Curve, IntensityMap, Window
->>>>>>> 9d8e68f (PET along a root map, another default data seed, twenty test patients)
+from benchmark.contracts.intensity import Curve, IntensityMap, Window
 
 CURVES = st.sampled_from(["linear", "root"])
 LIMITS = st.floats(-1e5, 1e5, allow_nan=False)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from benchmark.errors import UsageError
 from benchmark.contracts.presets import DATA_SEED
+from benchmark.errors import UsageError
 from benchmark.registry.plugins import registry
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Build, import, inspect and check data sets.")

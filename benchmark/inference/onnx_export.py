@@ -46,7 +46,7 @@ def export(cell: TrainedCell, path: Path) -> Exported:
     """Write the model as ONNX: input ``source`` and output ``translation``, ``(N, 1, H, W)`` float32 in [-1, 1].
 
     The file's metadata hold the intensity windows (and, where it is not linear, the curve of a map, see
-    :mod:`benchmark.data.intensity`), so that it can be used without the cell.
+    :mod:`benchmark.contracts.intensity`), so that it can be used without the cell.
 
     Raises:
         Unavailable: onnx, onnxscript or onnxruntime is not installed.

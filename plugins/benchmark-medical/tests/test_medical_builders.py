@@ -17,15 +17,9 @@ from benchmark_medical.options import MrMotionOptions, PetCtOptions
 from benchmark_medical.tissues import LABELS, TISSUES
 from benchmark_medical.torso import Torso
 
-<<<<<<< HEAD
-from benchmark.contracts.presets import DataSize
+from benchmark.contracts.presets import DATA_SEED, DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.reader import Dataset
-=======
-from benchmark.data.reader import Dataset
-from benchmark.presets import DATA_SEED, DataSize
-from benchmark.protocols import BuildRequest
->>>>>>> 9d8e68f (PET along a root map, another default data seed, twenty test patients)
 
 SIZE = DataSize(image_size=48, train=2, validation=1, test=1, slices=2)
 SPECS = {spec.name: spec for spec in benchmark_tasks() if spec.source_unit != "mask"}

@@ -15,17 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-<<<<<<< HEAD
-from benchmark.contracts.presets import DataSize
+from benchmark.contracts.presets import TUNING_SEEDS, DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
-=======
-from benchmark.data.schema import Side
-from benchmark.data.writer import DatasetWriter
-from benchmark.presets import TUNING_SEEDS, DataSize
-from benchmark.protocols import BuildRequest
->>>>>>> 9d8e68f (PET along a root map, another default data seed, twenty test patients)
 from benchmark_medical import head, torso
 from benchmark_medical.canvas import Canvas, Grid
 from benchmark_medical.tissues import TISSUES
