@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from benchmark.cell.run import health
+from benchmark.cell import health
 
 
 def log(**terms):

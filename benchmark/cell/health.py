@@ -1,4 +1,4 @@
-"""Did the training work? Loss terms that died or exploded, and outputs that ignore their source.
+"""Did the training work? Loss terms that died or exploded, outputs that ignore their source, errors that stay put.
 
 Read off a cell's log and stored predictions, without knowing the model. Findings are hints for people: they change
 no score and fail no cell.
@@ -11,11 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from benchmark.cell.fixed_errors import fixed_error
 from benchmark.data.format.schema import LABELS
+
+if TYPE_CHECKING:
+    from benchmark.data.format.reader import Dataset
 
 ENOUGH = 8
 """Log lines below which nothing is said."""
@@ -36,7 +40,7 @@ class Finding:
     """What looks wrong: the loss term (or ``output``), and how."""
 
     term: str
-    fault: Literal["dead", "exploding", "constant"]
+    fault: Literal["dead", "exploding", "constant", "fixed"]
     detail: str
 
     def to_json(self) -> dict[str, str]:
@@ -75,11 +79,19 @@ def _sizes(lines: Sequence[Mapping[str, float]], term: str) -> list[float]:
     return [abs(losses[term]) for losses in lines if term in losses]
 
 
-def output_findings(predictions: Path) -> list[Finding]:
-    """Whether a stored translation (``predictions.h5``) is nearly the same image whatever the source.
-
-    At most 64 slices, spread evenly over the cases, are looked at.
+def output_findings(predictions: Path, dataset: Dataset | None = None) -> list[Finding]:
+    """Whether a stored translation (``predictions.h5``) is nearly the same image whatever the source; with the data
+    set that it is of, also whether part of its error stays at one place (:mod:`benchmark.cell.fixed_errors`).
     """
+    same = _same_image(predictions)
+    if same or dataset is None:
+        return same
+    stays = fixed_error(predictions, dataset)
+    return [Finding("output", "fixed", stays)] if stays else []
+
+
+def _same_image(predictions: Path) -> list[Finding]:
+    """At most 64 slices, spread evenly over the cases, are looked at."""
     import h5py
 
     with h5py.File(predictions, "r") as file:

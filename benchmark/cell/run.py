@@ -134,7 +134,8 @@ def _train_and_translate(
         record["training"]["step"] = trained.how
         record["training"]["augmentation"] = augmentation.to_json(facts.image_size)
         findings = loss_findings(read_log(job.folder.file("log.jsonl")))
-        findings += output_findings(job.folder.file("predictions.h5"))
+        drawn = model_spec.output == "samples"  # images that are to match no target
+        findings += output_findings(job.folder.file("predictions.h5"), None if drawn else dataset)
         record["health"] = [finding.to_json() for finding in findings]
     return _score_and_commit(job, registry, dataset, record)
 
