@@ -14,7 +14,7 @@ from benchmark.leaderboard.overall import over_tables
 from benchmark.leaderboard.published import reproductions
 from benchmark.leaderboard.ranking import Ranking, mark_best, rank
 from benchmark.leaderboard.scores import columns, entries, row, stages
-from benchmark.leaderboard.tables import Leaderboard, Table
+from benchmark.leaderboard.tables import Column, Leaderboard, Table
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
 
 FEWEST_RESAMPLES = 2_000
@@ -80,7 +80,18 @@ def _table(
         measures=measures(found, group, resamples),
     )
     score_keys = {cell.score_key for cell in done}
-    return replace(table, notes=table_notes(table, mixed_sources=len(score_keys) > 1)), ranking
+    notes = table_notes(table, mixed_sources=len(score_keys) > 1)
+    return replace(table, notes=notes, columns=_with_values(table)), ranking
+
+
+def _with_values(table: Table) -> tuple[Column, ...]:
+    """The columns but for those of dashes: metrics that were skipped for all models, of which a note says why."""
+    scored = [row for row in table.rows if row.scores]
+    return tuple(
+        column
+        for column in table.columns
+        if column.name == table.primary or not scored or any(not row.scores[column.name].reason for row in scored)
+    )
 
 
 def _title(dataset: Mapping[str, Any], task: TaskSpec | None) -> str:
