@@ -92,7 +92,10 @@ class DataFacts:
         """
         maps = {
             side: IntensityMap(
-                data[side]["unit"], *map(float, data[side]["window"]), curve=data[side].get("curve", "linear")
+                data[side]["unit"],
+                float(data[side]["window"][0]),
+                float(data[side]["window"][1]),
+                data[side].get("curve", "linear"),
             )
             for side in ("source", "target")
         }

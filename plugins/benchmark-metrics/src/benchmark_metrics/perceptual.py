@@ -27,10 +27,6 @@ BACKBONES = {"alex": imagenet.ALEXNET, "squeeze": imagenet.SQUEEZENET, "vgg": im
 """LPIPS's name of a network -> the pretrained weights it needs."""
 
 
-_BATCH = 16
-"""Slices that go through the embedded network together."""
-
-
 class LPIPS:
     """Learned perceptual distance, linear layers v0.1, on the whole slice.
 
@@ -143,15 +139,13 @@ class EmbeddedDistance:
         pair = [
             torch.from_numpy(each.astype(np.float32))[:, None] for each in network_input(images, "embedded-distance")
         ]
+        with torch.inference_mode():  # slice by slice: in a batch, the last digits depend on its size
+            return np.array([self._distance(*(each[row : row + 1] for each in pair)) for row in range(len(images))])
+
+    def _distance(self, first: Any, second: Any) -> float:
         layers = list(self._network.taps)
-        with torch.inference_mode():
-            total = np.zeros(len(images))
-            for start in range(0, len(images), _BATCH):
-                part = slice(start, start + _BATCH)
-                for first, second in zip(*(self._network(each[part], layers) for each in pair), strict=True):
-                    a, b = (
-                        vectors.double() / vectors.double().norm(dim=1, keepdim=True).clamp_min(1e-12)
-                        for vectors in (first, second)
-                    )
-                    total[part] += (a - b).square().sum(1).mean((1, 2)).numpy()
-        return total / len(layers)
+        means = []
+        for features in zip(*(self._network(image, layers) for image in (first, second)), strict=True):
+            a, b = (each.double() / each.double().norm(dim=1, keepdim=True).clamp_min(1e-12) for each in features)
+            means.append(float((a - b).square().sum(1).mean()))
+        return math.fsum(means) / len(means)
