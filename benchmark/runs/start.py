@@ -245,7 +245,7 @@ def run_name(plan: Plan, choices: Choices) -> str:
     """Folder name from grid, preset and seeds; other choices that change the cells add a short hash."""
     seeds = f"{len(plan.seeds)}seed{'s' if len(plan.seeds) > 1 else ''}"
     base = f"{plan.grid}-{plan.preset}-{seeds}"
-    special = {
+    special: dict[str, Any] = {
         "tasks": sorted(choices.tasks),
         "models": sorted(choices.models),
         "data": {task: str(path.absolute()) for task, path in sorted(choices.data.items())},
