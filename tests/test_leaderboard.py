@@ -230,6 +230,14 @@ def test_a_metric_skipped_everywhere_is_one_footnote_and_no_column_of_dashes() -
     assert "LPIPS" not in markdown.replace("LPIPS: weights missing", "")
 
 
+def test_what_the_data_say_of_themselves_stands_under_the_table() -> None:
+    records = [record(name, [20.0 + i, 21.0, 22.0]) for i, name in enumerate("ab")]
+    for each in records:
+        each["dataset"]["remarks"] = ["The source knew the target."]
+    for shown in everything(records)[:2]:
+        assert shown.count("The source knew the target.") == 1
+
+
 def test_a_metric_missing_for_one_model_names_it() -> None:
     records = [
         record("a", [20.0, 21.0], scores={"lpips": scored([0.1, 0.2])}),
