@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -20,6 +21,7 @@ from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.orientation import view_of
 from benchmark.data.volumes.geometry import VIEWS, Volume, slicing
 from benchmark.data.volumes.nifti import read, write
+from benchmark.inference.onnx_export import _windows
 from benchmark.inference.trained_cell import TrainedCell
 from benchmark.inference.translate import translate, translate_file
 
@@ -129,6 +131,20 @@ def test_other_units_stay_float32() -> None:
     assert result.data.dtype == np.float32
     assert result.data.min() >= 0
     assert result.data.max() <= 10
+
+
+def test_a_root_map_is_undone_on_the_way_out_and_kept_in_records_and_exports() -> None:
+    suv = IntensityMap("SUV", 0.0, 8.0, "root")
+    loaded = cell(target=suv, pointwise=True)
+    facts = replace(loaded.data, source=suv)
+    uptake = np.abs(np.random.default_rng(2).normal(0, 2, (5, 6, 7))).astype(np.float32)
+    result = translate(replace(loaded, data=facts), Volume(uptake, np.eye(4)))
+    np.testing.assert_allclose(result.data, np.minimum(uptake, 8.0), atol=8 * 2**-24)
+    again = DataFacts.from_json(json.loads(json.dumps(facts.to_json())))
+    assert (again.source, again.target) == (suv, suv)
+    exported = _windows(replace(loaded, data=facts))
+    assert json.loads(exported["source"]) == {**suv.to_json(), "network": [-1, 1]}
+    assert json.loads(exported["source"])["curve"] == "root"
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "PIR", "SLA"])

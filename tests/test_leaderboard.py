@@ -225,14 +225,23 @@ def test_a_run_where_nothing_is_done_still_has_its_rows() -> None:
     assert "nothing to rank yet" in everything([])[0]
 
 
-def test_a_metric_skipped_everywhere_is_a_dash_and_one_footnote() -> None:
+def test_a_metric_skipped_everywhere_is_one_footnote_and_no_column_of_dashes() -> None:
     missing = {"lpips": {"state": "skipped", "reason": "weights missing: put them there"}}
     records = [record(name, [20.0 + i, 21.0, 22.0], scores=missing) for i, name in enumerate("abc")]
     text, markdown, *_ = everything(records)
     for shown in (text, markdown):
         assert shown.count("weights missing") == 1
         assert "LPIPS: weights missing: put them there" in shown
-    assert "| – |" in markdown
+    assert "| – |" not in markdown
+    assert "LPIPS" not in markdown.replace("LPIPS: weights missing", "")
+
+
+def test_what_the_data_say_of_themselves_stands_under_the_table() -> None:
+    records = [record(name, [20.0 + i, 21.0, 22.0]) for i, name in enumerate("ab")]
+    remarks = ("The source knew the target.",)
+    records = [replace(each, dataset=replace(each.dataset, remarks=remarks)) for each in records]  # type: ignore[type-var]
+    for shown in everything(records)[:2]:
+        assert shown.count("The source knew the target.") == 1
 
 
 def test_a_metric_missing_for_one_model_names_it() -> None:

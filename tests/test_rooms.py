@@ -23,6 +23,7 @@ GROUND = "."
 HANDS_ON = {
     GROUND: "whole files, JSON fields, errors, escapes: nothing of it computes",
     "plan": "names and options become a claim; everything that follows from them stands in it",
+    "settings": "what a user asks for, before it becomes a claim",
     "registry": "finds by name what a plugin offers; that plugin's own source is hashed",
     "store": "keeps what was computed",
 }

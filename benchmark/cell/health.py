@@ -1,4 +1,4 @@
-"""Did the training work? Loss terms that died or exploded, and outputs that ignore their source.
+"""Did the training work? Loss terms that died or exploded, outputs that ignore their source, errors that stay put.
 
 Read off a cell's log and stored predictions, without knowing the model. Findings are hints for people: they change
 no score and fail no cell.
@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.cell.fixed_errors import fixed_error
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import Finding
+
+if TYPE_CHECKING:
+    from benchmark.data.format.reader import Dataset
 
 ENOUGH = 8
 """Log lines below which nothing is said."""
@@ -61,11 +65,19 @@ def _sizes(lines: Sequence[Mapping[str, float]], term: str) -> list[float]:
     return [abs(losses[term]) for losses in lines if term in losses]
 
 
-def output_findings(predictions: PredictionsReader) -> list[Finding]:
-    """Whether stored translations are nearly the same image whatever the source.
-
-    At most 64 slices, spread evenly over the cases, are looked at.
+def output_findings(predictions: PredictionsReader, dataset: Dataset | None = None) -> list[Finding]:
+    """Whether stored translations are nearly the same image whatever the source; with the data set that they are of,
+    also whether part of their error stays at one place (:mod:`benchmark.cell.fixed_errors`).
     """
+    same = _same_image(predictions)
+    if same or dataset is None:
+        return same
+    stays = fixed_error(predictions, dataset)
+    return [Finding("output", "fixed", stays)] if stays else []
+
+
+def _same_image(predictions: PredictionsReader) -> list[Finding]:
+    """At most 64 slices, spread evenly over the cases, are looked at."""
     slices = [(key, row) for key in predictions.keys for row in range(predictions.count(key))]
     step = max(1, math.ceil(len(slices) / SLICES))
     chosen = [predictions.image(key, row).astype(np.float64) for key, row in slices[::step]]

@@ -179,8 +179,12 @@ def _findings(bench: Workbench) -> tuple[Finding, ...]:
     """What looks wrong in a training, for people."""
     if bench.model.kind != "trained":
         return ()
+    translates = bench.model.output == "translation"  # what is drawn is to match no target
     with PredictionsReader(bench.folder.predictions) as predictions:
-        return (*loss_findings(bench.folder.log.lines()), *output_findings(predictions))
+        return (
+            *loss_findings(bench.folder.log.lines()),
+            *output_findings(predictions, bench.dataset if translates else None),
+        )
 
 
 @dataclass(frozen=True)

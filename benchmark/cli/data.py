@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from benchmark.contracts.presets import DATA_SEED
 from benchmark.errors import UsageError
 from benchmark.registry.plugins import registry
 
@@ -20,7 +21,7 @@ def build(
     tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; see 'benchmark list tasks'.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All tasks.")] = False,
     preset: Annotated[str, typer.Option(help="How large.")] = "small",
-    seed: Annotated[int, typer.Option(help="Seed of the anatomy and the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the anatomy and the noise; 0 to 9 are for tuning.")] = DATA_SEED,
     datasets: Annotated[Path, typer.Option(help="Where built data sets are kept.")] = Path("datasets"),
 ) -> None:
     """Build the embedded data of tasks; what is there already is left alone."""

@@ -10,6 +10,12 @@ from typing import Any
 from benchmark.contracts import options
 from benchmark.errors import UsageError, unknown_name
 
+DATA_SEED = 1806
+"""Seed of the embedded data where none is given: patients on which nothing of this project was tuned."""
+TUNING_SEEDS = range(10)
+"""Seeds of the embedded data on which tasks and recipes were tuned (the defaults here: on 0), and on which you may tune
+yours. Their tables say so."""
+
 
 @dataclass(frozen=True)
 class DataSize:
@@ -108,7 +114,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "small",
             "64x64, trains on two CPU cores in minutes; methods separate from baselines",
-            DataSize(image_size=64, train=24, validation=4, test=12, slices=10),
+            DataSize(image_size=64, train=24, validation=4, test=20, slices=10),
             Recipe(
                 steps=300,
                 batch_size=4,
@@ -121,13 +127,13 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "medium",
             "128x128, hours on a CPU, minutes on a GPU",
-            DataSize(image_size=128, train=40, validation=6, test=16, slices=24),
+            DataSize(image_size=128, train=40, validation=6, test=20, slices=24),
             Recipe(steps=6000, batch_size=4, learning_rate=5e-4, filters=32, discriminator_filters=32),
         ),
         Preset(
             "paper",
             "256x256, the published recipe (batch 1, Adam 2e-4, 200 epochs, jitter and mirroring); needs a GPU",
-            DataSize(image_size=256, train=38, validation=4, test=12, slices=50),
+            DataSize(image_size=256, train=38, validation=4, test=20, slices=50),
             Recipe(
                 steps=0,
                 epochs=200,

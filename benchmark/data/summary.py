@@ -50,6 +50,7 @@ def _side(side: Side, fitted: IntensityMap) -> dict[str, Any]:
         "modality": side.modality,
         "unit": side.unit,
         "window": [fitted.low, fitted.high],
+        **({} if fitted.curve == "linear" else {"curve": fitted.curve}),
         "rule": {"kind": rule.kind, "low": rule.low, "high": rule.high},
     }
 

@@ -45,7 +45,8 @@ class _Translate(nn.Module):
 def export(cell: TrainedCell, path: Path) -> Exported:
     """Write the model as ONNX: input ``source`` and output ``translation``, ``(N, 1, H, W)`` float32 in [-1, 1].
 
-    The file's metadata hold the intensity windows, so that it can be used without the cell.
+    The file's metadata hold the intensity windows (and, where it is not linear, the curve of a map, see
+    :mod:`benchmark.contracts.intensity`), so that it can be used without the cell.
 
     Raises:
         Unavailable: onnx, onnxscript or onnxruntime is not installed.
@@ -87,7 +88,8 @@ def export(cell: TrainedCell, path: Path) -> Exported:
         ours = cell.model.translate(images.to(cell.device)).float().cpu().numpy()
     difference = float(np.abs(np.clip(ours, -1, 1) - np.clip(theirs, -1, 1)).max())
     target = cell.data.target
-    return Exported(path, difference, difference * target.width / 2, target.unit)
+    in_unit = float(np.abs(target.inverse(ours) - target.inverse(theirs)).max())
+    return Exported(path, difference, in_unit, target.unit)
 
 
 def _windows(cell: TrainedCell) -> dict[str, str]:

@@ -18,7 +18,7 @@ from benchmark.leaderboard.overall import over_tables
 from benchmark.leaderboard.published import reproductions
 from benchmark.leaderboard.ranking import Ranking, rank
 from benchmark.leaderboard.scores import columns, entries, row, stages
-from benchmark.leaderboard.tables import Leaderboard, Table
+from benchmark.leaderboard.tables import Column, Leaderboard, Table
 from benchmark.statistics.bootstrap import RESAMPLES, Resamples
 from benchmark.store.record import Record
 
@@ -73,6 +73,7 @@ def _table(
         content_sha256=content,
         simulated=data.simulated if data is not None else None,
         degraded=data is not None and data.degraded,
+        remarks=data.remarks if data is not None else (),
         profile=group.profile,
         preset=group.preset,
         patients=len(group.patients),
@@ -88,7 +89,18 @@ def _table(
         measures=measures(found, group, resamples),
     )
     score_keys = {cell.score_key for cell in done}
-    return replace(table, notes=table_notes(table, mixed_sources=len(score_keys) > 1)), ranking
+    notes = table_notes(table, mixed_sources=len(score_keys) > 1)
+    return replace(table, notes=notes, columns=_with_values(table)), ranking
+
+
+def _with_values(table: Table) -> tuple[Column, ...]:
+    """The columns but for those of dashes: metrics that were skipped for all models, of which a note says why."""
+    scored = [row for row in table.rows if row.scores]
+    return tuple(
+        column
+        for column in table.columns
+        if column.name == table.primary or not scored or any(not row.scores[column.name].reason for row in scored)
+    )
 
 
 def _title(data: DataFacts | None, task: TaskSpec | None) -> str:

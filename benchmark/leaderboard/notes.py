@@ -21,6 +21,7 @@ from benchmark.statistics.power import (
 def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
     """All notes of a table. ``mixed_sources``: its rows were scored by different versions of the metrics."""
     notes = [
+        *table.remarks,
         *_order(table),
         *_intervals(table),
         *_tests(table),

@@ -197,6 +197,8 @@ class Table:
     degraded: bool = False
     """Real images, of which the sources are a simulated degradation; ``simulated`` is true too."""
     published: tuple[Reproduction, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What the data set itself tells a reader of its numbers."""
 
     @property
     def key(self) -> str:

@@ -1,8 +1,9 @@
 """Pretrained weights on disk: where they are looked for, what was found, and how to fetch what is missing.
 
-Looked for in the folder named by ``$BENCHMARK_WEIGHTS``, then in torch hub's cache. Nothing is downloaded unless the
-user asks (``benchmark weights fetch``), and nothing but tensors is read from a file. Which weights there are, plugins
-say (``benchmark_weights``).
+Looked for in the folder named by ``$BENCHMARK_WEIGHTS``, then in torch hub's cache. What is missing is downloaded when
+the user asks (``benchmark weights fetch``), or by who calls :func:`obtain`: then only within a minute, and never where
+``$BENCHMARK_OFFLINE`` forbids it. Nothing but tensors is read from a file. Which weights there are, plugins say
+(``benchmark_weights``).
 """
 
 from __future__ import annotations
@@ -10,19 +11,29 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from filelock import FileLock, Timeout
+
+from benchmark import atomic
 from benchmark.contracts.specs import CheckResult, WeightsSpec
 from benchmark.errors import BenchmarkError, Unavailable
+from benchmark.pretrained.downloading import ASKED, UNASKED, DownloadError, Patience, download
 from benchmark.printable import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 VARIABLE = "BENCHMARK_WEIGHTS"
+OFFLINE = "BENCHMARK_OFFLINE"
+"""Set to anything but ``0``, ``no``, ``off`` or ``false``: nothing is downloaded unasked."""
+AGAIN_S = 3600.0
+"""How long after a failed download none is tried unasked: a table has many cells."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,57 @@ def require(wanted: WeightsSpec) -> Found:
             f"{looked}; fetch with: {advice(wanted)}"
         )
     return Found(path, checksum(path, wanted))
+
+
+def offline() -> bool:
+    """Whether the user forbids what was not asked for to use the network."""
+    return os.environ.get(OFFLINE, "").strip().lower() not in ("", "0", "no", "off", "false")
+
+
+def forbid_network() -> None:
+    """From here on, in this process and those it starts, nothing is downloaded unasked."""
+    os.environ[OFFLINE] = "1"
+
+
+def obtain(wanted: WeightsSpec, patience: Patience = UNASKED) -> Found:
+    """As :func:`require`, but what is missing is downloaded first, where that is allowed and quick.
+
+    Processes that need the same file wait for one another; after a failure none tries again for an hour.
+
+    Raises:
+        Unavailable: they are not here and could not be had; says why, and what fetches them.
+    """
+    if find(wanted) is not None or urlsplit(wanted.url).scheme not in ("http", "https"):
+        return require(wanted)
+    if offline():
+        raise _not_fetched(wanted, f"${OFFLINE} forbids to fetch it")
+    path = folders()[0] / wanted.file
+    failed = path.with_name(f".{wanted.file}.not-fetched")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{wanted.file}.lock"), timeout=patience.total_s + patience.answer_s):
+            if find(wanted) is not None:
+                return require(wanted)
+            if failed.is_file() and time.time() - failed.stat().st_mtime < AGAIN_S:
+                raise _not_fetched(wanted, failed.read_text(encoding="utf-8"))
+            try:
+                download(wanted.url, path, wanted.sha256, patience)
+            except DownloadError as error:
+                reason = printable(str(error))
+                atomic.write_text(failed, reason)
+                raise _not_fetched(wanted, reason) from None
+            failed.unlink(missing_ok=True)
+    except (OSError, Timeout) as error:
+        raise _not_fetched(wanted, f"{type(error).__name__}: {error}") from None
+    return require(wanted)
+
+
+def _not_fetched(wanted: WeightsSpec, reason: str) -> Unavailable:
+    host = urlsplit(wanted.url).hostname
+    return Unavailable(
+        f"weights missing: {wanted.title} ({wanted.file}) is not here and was not fetched from {host} ({reason}); "
+        f"fetch with: {advice(wanted)}"
+    )
 
 
 def checksum(path: Path, wanted: WeightsSpec) -> str:
@@ -160,16 +222,13 @@ def fetch(wanted: WeightsSpec) -> Found:
     Raises:
         BenchmarkError: the download failed, or its checksum is wrong; then nothing is left behind.
     """
-    import torch.hub
-
     folder = folders()[0]
     path = folder / wanted.file
     if path.is_file() and sha256(path).startswith(wanted.sha256):
         return require(wanted)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(wanted.url, str(path), hash_prefix=wanted.sha256, progress=False)
-    except Exception as error:  # urllib, ssl and torch each raise their own
+        download(wanted.url, path, wanted.sha256, ASKED)
+    except DownloadError as error:
         raise BenchmarkError(
             f"{wanted.file} could not be fetched from {wanted.url} ({error}); on a machine without network put the "
             f"file into {folder}"

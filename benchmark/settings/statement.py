@@ -76,7 +76,12 @@ class PlanChoices(Statement):
         metavar="TASK=FILE.h5",
         complete=("data",),
     )
-    data_seed: int = choice(0, "Seed of the embedded data: other patients, other noise.", panel=WHAT, metavar="N")
+    data_seed: int = choice(
+        presets.DATA_SEED,
+        "Seed of the embedded data: other patients, other noise; 0 to 9 are for tuning.",
+        panel=WHAT,
+        metavar="N",
+    )
     parameters: Mapping[str, Mapping[str, Any]] | None = choice(
         None,
         "An option of a model, a task, the executor or an observer. Repeatable.",

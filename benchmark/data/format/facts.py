@@ -36,6 +36,8 @@ class DataFacts:
     """Hash of the data set's content."""
     training_slices: int = 0
     """How many slices with a region were trained on."""
+    remarks: tuple[str, ...] = ()
+    """What a reader of a table made from the data must know."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataFacts:
@@ -59,6 +61,7 @@ class DataFacts:
             view=view_of(places[0][1]),
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
             content_sha256=info.content_sha256,
+            remarks=info.remarks,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -68,7 +71,12 @@ class DataFacts:
             "simulated": self.simulated,
             **({"degraded": True} if self.degraded else {}),
             **{
-                side: {"modality": modality, "unit": values.unit, "window": [values.low, values.high]}
+                side: {
+                    "modality": modality,
+                    "unit": values.unit,
+                    "window": [values.low, values.high],
+                    **({} if values.curve == "linear" else {"curve": values.curve}),
+                }
                 for side, modality, values in (
                     ("source", self.source_modality, self.source),
                     ("target", self.target_modality, self.target),
@@ -79,6 +87,7 @@ class DataFacts:
             "spacing_mm": [round(value, 4) for value in self.spacing],
             "content_sha256": self.content_sha256,
             "training_slices": self.training_slices,
+            **({"remarks": list(self.remarks)} if self.remarks else {}),
         }
 
     @classmethod
@@ -89,7 +98,13 @@ class DataFacts:
             KeyError: something is missing.
         """
         maps = {
-            side: IntensityMap(data[side]["unit"], *map(float, data[side]["window"])) for side in ("source", "target")
+            side: IntensityMap(
+                data[side]["unit"],
+                float(data[side]["window"][0]),
+                float(data[side]["window"][1]),
+                data[side].get("curve", "linear"),
+            )
+            for side in ("source", "target")
         }
         height, width = data["image_size"]
         slice_mm, row_mm, column_mm = data["spacing_mm"]
@@ -106,4 +121,5 @@ class DataFacts:
             spacing=(slice_mm, row_mm, column_mm),
             content_sha256=data["content_sha256"],
             training_slices=data["training_slices"],
+            remarks=tuple(data.get("remarks", ())),
         )

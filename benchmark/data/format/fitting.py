@@ -29,14 +29,14 @@ def fitted_window(file: h5py.File, role: str, side: Side, training: Collection[C
     import numpy as np
 
     if side.window.kind == "fixed":
-        return IntensityMap(side.unit, side.window.low, side.window.high)
+        return IntensityMap(side.unit, side.window.low, side.window.high, side.window.curve)
     groups = [group for group in (file[f"cases/{key}"] for key in training) if role in group]
     total = sum(int(np.count_nonzero(read_array(group["mask"]))) for group in groups)
     sample = np.concatenate([*_every(groups, role, max(1, total // _PERCENTILE_SAMPLE))])
     low, high = np.percentile(sample, [side.window.low, side.window.high])
     if not low < high:
         raise DatasetError(f"{role}: training voxels are constant ({low:g}), no window can be fitted")
-    return IntensityMap(side.unit, float(low), float(high))
+    return IntensityMap(side.unit, float(low), float(high), side.window.curve)
 
 
 def _every(groups: list[h5py.Group], role: str, step: int) -> Iterator[NDArray[np.float32]]:

@@ -91,6 +91,12 @@ class DatasetInfo:
         return isinstance(made, Mapping) and bool(made.get("of_real_images"))
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of a table made from these data must know, as ``provenance.remarks`` says."""
+        listed = self.provenance.get("remarks", ())
+        return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+    @property
     def nature(self) -> str:
         """What the images are, in words."""
         return nature(self.simulated, self.degraded)

@@ -15,8 +15,8 @@
 Strings have a fixed length and metadata carry checksums (HDF5 1.10 and newer), so that a damaged file is noticed;
 variable-length strings live in HDF5's global heap, where one wrong byte can hang the library.
 
-``source`` and ``target`` describe a side: modality, unit, the window rule, and the window it gave on the
-training patients.
+``source`` and ``target`` describe a side: modality, unit, the window rule, the window it gave on the
+training patients, and the curve of the map inside it (``root``; linear if absent).
 
 Where ``paired`` (true if absent) is false, the sources and targets of the training patients do not belong together,
 and a case of theirs may hold only one of the two, with its mask; validation and test cases are pairs all the same.
@@ -190,6 +190,7 @@ def side_to_json(side: Side, fitted: IntensityMap) -> str:
             "unit": side.unit,
             "rule": {"kind": side.window.kind, "low": side.window.low, "high": side.window.high},
             "window": [fitted.low, fitted.high],
+            **({} if fitted.curve == "linear" else {"curve": fitted.curve}),
             "fitted_on": "train" if side.window.kind == "percentile" else "declared",
         },
         sort_keys=True,
@@ -205,14 +206,15 @@ def side_from_json(text: str, where: str) -> tuple[Side, IntensityMap]:
     try:
         data: dict[str, Any] = json.loads(text)
         rule = data["rule"]
+        curve = data.get("curve", "linear")
         side = Side(
             modality=str(data["modality"]),
             unit=str(data["unit"]),
-            window=Window(float(rule["low"]), float(rule["high"]), rule["kind"]),
+            window=Window(float(rule["low"]), float(rule["high"]), rule["kind"], curve),
         )
         low, high = data["window"]
         if not all(math.isfinite(value) for value in (low, high, side.window.low, side.window.high)):
             raise ValueError("a window must be finite")
-        return side, IntensityMap(side.unit, float(low), float(high))
+        return side, IntensityMap(side.unit, float(low), float(high), curve)
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{where}: broken description of a side: {error!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from benchmark_gans import benchmark_models, refusals
 from benchmark_gans.pool import ImagePool
 
 from benchmark import UsageError
+from benchmark.contracts import options
 from benchmark.contracts.protocols import Batch
 
 TRAINED = [spec.name for spec in benchmark_models() if spec.kind == "trained" and spec.output == "translation"]
@@ -457,3 +459,29 @@ def test_a_step_under_bf16_autocast_is_finite(make, batch, name):
     with torch.autocast("cpu", torch.bfloat16):
         losses = model.training_step(batch())
     assert all(torch.isfinite(value) for value in losses.values())
+
+
+@pytest.mark.parametrize("name", [*PAIRED_GANS, "pix2pix-gdl"])
+def test_a_least_squares_adversary_judges_by_distance_from_one_and_zero(make, batch, name):
+    """The terms of the first step are those of Mao et al. 2017, Eq. 9, of the very logits that were given."""
+    model = make(name, adversarial="least-squares")
+    logits = []
+    discriminator = getattr(model, "gans", [model])[0].discriminator
+    discriminator.register_forward_hook(lambda _, __, verdict: logits.append(verdict.logits.detach()))
+    losses = model.training_step(batch())
+    for term, wanted in (("discriminator_real", 1.0), ("discriminator_fake", 0.0), ("adversarial", 1.0)):
+        distances = [float((each - wanted).square().mean()) for each in logits]
+        assert min(abs(float(losses[term]) - distance) for distance in distances) < 1e-6
+
+
+def test_pix2pix_weighs_pixels_by_ten_beside_a_least_squares_adversary_unless_told_otherwise():
+    spec = next(spec for spec in benchmark_models() if spec.name == "pix2pix")
+    resolve = partial(options.resolve, "pix2pix", spec.options)
+    assert resolve({})["pixel_weight"] == 100.0
+    assert resolve({"adversarial": "least-squares"})["pixel_weight"] == 10.0
+    assert resolve({"adversarial": "least-squares", "pixel_weight": 100.0})["pixel_weight"] == 100.0
+
+
+def test_pan_has_no_saturating_form_of_least_squares(make):
+    with pytest.raises(UsageError, match=r"pan\.saturating: least squares do not saturate"):
+        make("pan", adversarial="least-squares", saturating=True)

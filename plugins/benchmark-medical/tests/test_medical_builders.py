@@ -13,11 +13,11 @@ import pytest
 from benchmark_medical import benchmark_tasks, subjects
 from benchmark_medical.canvas import Canvas, Grid
 from benchmark_medical.head import Head
-from benchmark_medical.options import MrMotionOptions
+from benchmark_medical.options import MrMotionOptions, PetCtOptions
 from benchmark_medical.tissues import LABELS, TISSUES
 from benchmark_medical.torso import Torso
 
-from benchmark.contracts.presets import DataSize
+from benchmark.contracts.presets import DATA_SEED, DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.reader import Dataset
 
@@ -154,3 +154,32 @@ def test_listing_the_plugin_imports_nothing_heavy():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "scipy", "nibabel", "h5py", "torch"} & set(loaded)
+
+
+@pytest.mark.parametrize(("task", "role"), [("pet-ct", "source"), ("pet-denoise", "source"), ("pet-denoise", "target")])
+def test_a_body_is_not_squeezed_into_a_fifth_of_the_networks_range(tmp_path, task, role):
+    data = Dataset(build(tmp_path, task))
+    window = data.info.source_map if role == "source" else data.info.target_map
+    case = data.load(data.info.cases[0])
+    low, high = np.percentile(window.forward(getattr(case, role)[case.mask]), [5, 95])
+    assert high - low > 0.4  # of a range 2 wide: a fifth of it
+
+
+def test_a_pet_that_is_not_corrected_for_attenuation_is_darker_in_the_middle_and_says_so(tmp_path):
+    corrected = Dataset(build(tmp_path, "pet-ct"))
+    options = PetCtOptions(attenuation_correction="none")
+    uncorrected = Dataset(build(tmp_path, "pet-ct", options=options, name="none.h5"))
+    for key in corrected.info.cases:
+        first, second = corrected.load(key), uncorrected.load(key)
+        np.testing.assert_array_equal(first.target, second.target)
+        assert second.source[first.mask].mean() < 0.6 * first.source[first.mask].mean()
+    assert "corrected for attenuation with the target CT" in corrected.info.remarks[0]
+    assert "not corrected" in uncorrected.info.remarks[0]
+    assert uncorrected.info.source_map.curve == "root"
+    assert uncorrected.info.source.window.kind == "percentile"
+
+
+@pytest.mark.parametrize(("seed", "tuned"), [(0, True), (9, True), (DATA_SEED, False)])
+def test_patients_of_a_tuning_seed_are_named_as_such(tmp_path, seed, tuned):
+    remarks = Dataset(build(tmp_path, "mr-ct", seed=seed, size=replace(SIZE, image_size=16, slices=1))).info.remarks
+    assert (f"Data seed {seed} is for tuning" in " ".join(remarks)) == tuned

@@ -11,6 +11,7 @@ from benchmark_medical.measures.attenuation import AttenuationCorrection, correc
 from benchmark_medical.measures.brain import BrainTissues, Edges
 from benchmark_medical.measures.ct_tissues import CtTissues
 from benchmark_medical.measures.pet_lesions import PetLesions, PetLiver
+from benchmark_medical.pet import UNCORRECTED
 from scipy.ndimage import gaussian_filter
 
 from benchmark import NotApplicable
@@ -271,3 +272,12 @@ def test_without_labels_a_measure_is_not_applicable(measure):
         measure(None, context()).measure(study(image))
     with pytest.raises(NotApplicable, match="without"):
         measure(None, context()).measure(study(image, labels=np.zeros(image.shape, np.uint8)))
+
+
+def test_a_source_without_attenuation_correction_cannot_stand_for_the_activity():
+    images = np.ones((1, 8, 8), np.float32)
+    physics = {"attenuation_correction": UNCORRECTED}
+    mask = np.ones(images.shape, bool)
+    study = MeasuredStudy("p", "s", images, images, images, mask, None, (3.0, 3.0, 3.0), physics)
+    with pytest.raises(NotApplicable, match="not corrected for attenuation"):
+        AttenuationCorrection(None, None).measure(study)

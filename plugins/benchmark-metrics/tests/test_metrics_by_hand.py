@@ -20,7 +20,7 @@ from benchmark_metrics.uqi import UQI
 from benchmark_metrics.windows import Window, gaussian_taps, uniform_taps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, uniform_filter
 from scipy.spatial.distance import cdist
 
 from benchmark.contracts.protocols import Images
@@ -141,6 +141,19 @@ class TestMSSSIM:
         image = np.arange(15.0).reshape(3, 5)
         assert pooled(image).tolist() == [[(0 + 1 + 5 + 6) / 4, (2 + 3 + 7 + 8) / 4]]
         assert pooled(np.arange(8.0).reshape(2, 2, 2)).item() == 3.5
+
+    @pytest.mark.parametrize("shape", [(3, 5), (4, 6), (7, 4), (3, 5, 7), (181, 217)])
+    def test_a_mirrored_odd_row_is_pooled_as_the_authors_later_program_does(self, shape: tuple[int, ...]) -> None:
+        """imfilter(image, ones(2) / 4, 'symmetric'), whose even kernel reaches forwards, then (1:2:end, 1:2:end)."""
+        image = np.random.default_rng(0).random(shape)
+        filtered = uniform_filter(image, 2, origin=-1, mode="reflect")
+        np.testing.assert_allclose(pooled(image, "mirror"), filtered[(slice(None, None, 2),) * image.ndim], atol=1e-15)
+
+    def test_odd_sides_alone_tell_the_two_ways_apart(self) -> None:
+        even, odd = study((1, 48, 48)), study((1, 49, 47))
+        drop, mirror = MSSSIM(levels=2), MSSSIM(levels=2, odd="mirror")
+        assert drop.score(even).item() == mirror.score(even).item()
+        assert 0 < abs(drop.score(odd).item() - mirror.score(odd).item()) < 0.02
 
     def test_needs_eleven_pixels_at_the_coarsest_level(self) -> None:
         assert MSSSIM().smallest_side == 176

@@ -341,6 +341,15 @@ class TestLPIPS(MetricTests):
             pytest.skip(str(reason))
 
 
+class TestEmbeddedDistance(MetricTests):
+    spec = SPECS["embedded-distance"]
+    best = 0.0
+    symmetric = True
+    low_outside = True
+    shape = (2, 64, 64)
+    degenerate = {"both the same constant": 0.0}
+
+
 def test_every_metric_is_under_the_kit() -> None:
     covered = {item.spec.name for item in globals().values() if isinstance(item, type) and hasattr(item, "spec")}
     distributions = {name for name, spec in SPECS.items() if spec.level == "distribution"}

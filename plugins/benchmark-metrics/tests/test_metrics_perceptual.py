@@ -93,6 +93,70 @@ def test_lpips_refuses_values_outside_the_range(lpips: Any) -> None:
     assert math.isnan(value_of(lpips, image[:31], image[:31], mask[:31], (-1024.0, 3000.0)))
 
 
+class TestEmbeddedDistance:
+    @pytest.fixture(scope="class")
+    def metric(self) -> Any:
+        from benchmark_metrics.perceptual import EmbeddedDistance
+
+        return EmbeddedDistance()
+
+    @pytest.fixture(scope="class")
+    def image(self) -> Any:
+        rng = np.random.default_rng(0)
+        rows, columns = np.mgrid[:64, :64] - 31.5
+        body = np.where(np.hypot(rows, columns) < 25, 40.0, -1000.0)
+        return np.where((np.hypot(rows, columns) < 25) & (np.hypot(rows, columns) > 21), 900.0, body) + rng.normal(
+            0, 9, body.shape
+        )
+
+    def distance(self, metric: Any, prediction: Any, truth: Any) -> float:
+        low, high = -1100.0, 1100.0
+        pair = (np.clip(each, low, high) for each in (prediction, truth))
+        return value_of(metric, *pair, np.ones(truth.shape, dtype=bool), (low, high))
+
+    def test_it_is_the_formula_written_out_place_by_place(self, metric: Any, image: Any) -> None:
+        import torch
+
+        from benchmark.pretrained import embedded
+
+        network = embedded.load()[0]
+        other = np.roll(image, 3, axis=1)
+        pair = [torch.from_numpy(np.clip(each, -1100, 1100) / 1100.0).float()[None, None] for each in (image, other)]
+        layers = []
+        for name in network.taps:
+            a, b = (network(each, [name])[0][0].double().numpy() for each in pair)
+            places = []
+            for row in range(a.shape[1]):
+                for column in range(a.shape[2]):
+                    lengths = [math.sqrt(float(np.square(each[:, row, column]).sum())) or 1.0 for each in (a, b)]
+                    difference = a[:, row, column] / lengths[0] - b[:, row, column] / lengths[1]
+                    places.append(float(np.square(difference).sum()))
+            layers.append(sum(places) / len(places))
+        assert self.distance(metric, image, other) == pytest.approx(sum(layers) / len(layers), abs=1e-6)
+
+    def test_worse_images_lie_farther_away(self, metric: Any, image: Any) -> None:
+        from scipy.ndimage import gaussian_filter
+
+        blurred = [self.distance(metric, gaussian_filter(image, sigma), image) for sigma in (0.7, 1.5, 3.0)]
+        moved = [self.distance(metric, np.roll(image, pixels, 0), image) for pixels in (1, 3, 6)]
+        assert 0 < blurred[0] < blurred[1] < blurred[2] < 2
+        assert 0 < moved[0] < moved[1] < moved[2] < 2
+
+    def test_small_slices_have_none_and_batches_do_not_matter(self, metric: Any, image: Any) -> None:
+        assert math.isnan(self.distance(metric, image[:31], image[:31]))
+        truth = np.stack([np.roll(image, shift, 0) for shift in range(20)])
+        images = Images(np.roll(truth, 2, 2), truth, np.ones(truth.shape, bool), (-1100.0, 1100.0))
+        together = metric.score(images)
+        alone = [self.distance(metric, *pair) for pair in zip(images.prediction, truth, strict=True)]
+        np.testing.assert_allclose(together, alone, atol=1e-6)
+
+    def test_it_says_which_network_it_is(self, metric: Any) -> None:
+        from benchmark.pretrained import embedded
+
+        assert metric.provenance()["sha256"] == embedded.load()[2]
+        assert metric.provenance()["features"].startswith("embedded")
+
+
 class TestWeights:
     @pytest.fixture
     def nowhere(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:

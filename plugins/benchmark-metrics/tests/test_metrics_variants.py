@@ -179,6 +179,7 @@ WRONG_OPTIONS = [
     ("ssim", {"covariance": "both"}, "none of population, sample"),
     ("ssim", {"border": "zero"}, "none of valid, reflect"),
     ("ms-ssim", {"levels": 6}, "not between 1 and 5"),
+    ("ms-ssim", {"odd": "zero"}, "none of drop, mirror"),
     ("ms-ssim-synthrad2025", {"luminance": "never"}, "none of every-level, coarsest-level"),
     ("vif-p", {"scale": "0..1"}, "none of 0..255, as-is"),
     ("nmi", {"bins": 1}, "below 2"),

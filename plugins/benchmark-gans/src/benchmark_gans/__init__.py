@@ -46,6 +46,9 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "benchmark_gans.pan:Pan",
         summary="Adversarial + discriminator-feature loss with a margin.",
         options=options.PanOptions,
+        # no pixel term holds the generator: at the preset's 3e-3 a cell of its feature maps takes over an instance norm
+        # in three seeds of four, and a block stands in every image (docs/models/pan.md); at 1e-3 in none of four
+        recipes={"small": {"learning_rate": 1e-3}},
         cost=1.05,
         source="Wang et al., Perceptual adversarial networks for image-to-image transformation, IEEE TIP 27 (2018)",
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.contracts.protocols import Batch, ModelContext
-from benchmark_gans.losses import judged_fake, judged_real
+from benchmark_gans.losses import ADVERSARIES
 from benchmark_gans.networks.discriminators import PatchDiscriminator, Verdict
 from benchmark_gans.networks.initialise import initialise
 from benchmark_gans.networks.ublock import CasNet, depth_for
@@ -72,6 +72,7 @@ class ConditionalGan(Trainable):
     def __init__(self, options: PairedGanOptions, context: ModelContext) -> None:
         super().__init__(context)
         self.options = options
+        self.adversary = ADVERSARIES[options.adversarial]
         check_numbers(self.owner, options)
         check_unused(self.owner, options, self.lacking.get(options.architecture, ()))
         rehearse(self.owner, self.build_networks, options, context, self.pass_once)
@@ -121,8 +122,8 @@ class ConditionalGan(Trainable):
         """
         if self.discriminator is None:
             return {}
-        fake = judged_fake(self.judge(batch.source, made.detach()).logits)
-        real = judged_real(self.judge(batch.source, batch.target).logits)
+        fake = self.adversary.fake(self.judge(batch.source, made.detach()).logits)
+        real = self.adversary.real(self.judge(batch.source, batch.target).logits)
         self.descend("discriminator", (0.5 if halved else 1.0) * (fake + real))
         return {"discriminator_real": real, "discriminator_fake": fake}
 
@@ -134,7 +135,7 @@ class ConditionalGan(Trainable):
         """The generator's adversarial term, weighted; none without adversary."""
         if self.discriminator is None:
             return {}
-        return {"adversarial": self.options.adversarial_weight * judged_real(self.judge(source, made).logits)}
+        return {"adversarial": self.options.adversarial_weight * self.adversary.real(self.judge(source, made).logits)}
 
     def translate(self, source: Tensor) -> Tensor:
         """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""

@@ -1,4 +1,7 @@
-"""What a translation must at least beat: the source itself, the mean target, the best tone curve."""
+"""What a translation must at least beat: the source itself, the mean target, the best tone curve.
+
+Means and least squares are taken in the target's unit, also where networks see it along a curve.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +34,15 @@ class MeanImage:
     """The pixel-wise mean of the training targets, whatever the source."""
 
     def __init__(self, _options: None, context: ModelContext) -> None:
+        self.window = context.task.target
         self.mean = torch.zeros(context.task.image_size)
 
     def fit(self, slices: TrainingSlices) -> None:
         """Average the targets in float64."""
         total = np.zeros(tuple(self.mean.shape), np.float64)
         for _, target, _ in slices:
-            total += target
-        self.mean = torch.from_numpy((total / len(slices)).astype(np.float32))
+            total += self.window.straighten(target)
+        self.mean = torch.from_numpy(self.window.bend((total / len(slices)).astype(np.float32)))
 
     def translate(self, source: Tensor) -> Tensor:
         """The mean image, once for each source."""
@@ -63,9 +67,10 @@ class Histogram:
 
     pointwise = True
 
-    def __init__(self, options: HistogramOptions, _context: ModelContext) -> None:
+    def __init__(self, options: HistogramOptions, context: ModelContext) -> None:
         if options.bins < 2:
             raise UsageError(f"histogram.bins: {options.bins} is less than 2")
+        self.window = context.task.target
         self.bins = options.bins
         self.curve = torch.zeros(options.bins)
 
@@ -73,11 +78,12 @@ class Histogram:
         """Learn the curve."""
         counts, sums = np.zeros((2, self.bins)), np.zeros((2, self.bins))
         for source, target, mask in slices:
+            target = self.window.straighten(target)
             places = np.clip(((source + 1) / 2 * self.bins).astype(np.int64), 0, self.bins - 1)
             for row, region in enumerate((mask, ~mask)):
                 counts[row] += np.bincount(places[region], minlength=self.bins)
                 sums[row] += np.bincount(places[region], weights=target[region], minlength=self.bins)
-        self.curve = torch.from_numpy(_means(counts, sums).astype(np.float32))
+        self.curve = torch.from_numpy(self.window.bend(_means(counts, sums).astype(np.float32)))
 
     def translate(self, source: Tensor) -> Tensor:
         """Map every pixel through the curve."""

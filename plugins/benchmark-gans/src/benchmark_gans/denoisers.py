@@ -27,16 +27,18 @@ class Denoiser:
     """Denoises each slice, as strongly as has the least mean squared error inside the region of training slices.
 
     Not denoising at all is among the choices. So is denoising the square root of the intensity above the window's
-    lower end, where noise of counts is the same everywhere (Anscombe 1948).
+    lower end, where noise of counts is the same everywhere (Anscombe 1948). Whatever the curve along which networks see
+    the unit, images are denoised and errors are taken on the straight window, -1 to 1.
 
     Raises:
         UsageError: no strengths or slices to choose from.
     """
 
-    def __init__(self, options: DenoiserOptions, _context: ModelContext) -> None:
+    def __init__(self, options: DenoiserOptions, context: ModelContext) -> None:
         if not options.strengths or not all(0 < each < np.inf for each in options.strengths) or options.slices < 1:
             raise UsageError(f"strengths {options.strengths} must be above 0, slices ({options.slices}) at least 1")
         self.options = options
+        self.source, self.target = context.task.source, context.task.target
         self.strength = 0.0
         self.root = False
 
@@ -47,7 +49,11 @@ class Denoiser:
     def fit(self, slices: TrainingSlices) -> None:
         """Choose the strength, and whether to take the root."""
         places = set(np.linspace(0, len(slices) - 1, min(len(slices), self.options.slices)).astype(int))
-        chosen = [each for place, each in enumerate(slices) if place in places]
+        chosen = [
+            (self.source.straighten(source), self.target.straighten(target), mask)
+            for place, (source, target, mask) in enumerate(slices)
+            if place in places
+        ]
         roots = {"fitted": (False, True), "always": (True,), "never": (False,)}[self.options.root]
         choices = [(0.0, False), *((strength, root) for root in roots for strength in self.options.strengths)]
         errors = []
@@ -60,7 +66,8 @@ class Denoiser:
 
     def translate(self, source: Tensor) -> Tensor:
         """Every slice denoised, ``(N, 1, H, W)`` in [-1, 1]."""
-        made = np.stack([self._slice(image) for image in source[:, 0].cpu().numpy()])
+        straight = self.source.straighten(source[:, 0].cpu().numpy())
+        made = self.target.bend(np.stack([self._slice(image) for image in straight]))
         return torch.from_numpy(made)[:, None].to(source)
 
     def _slice(self, image: Image) -> Image:

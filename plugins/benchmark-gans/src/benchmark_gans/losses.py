@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,13 +24,26 @@ def judged_fake(logits: Tensor) -> Tensor:
 
 
 def judged_real_lsgan(logits: Tensor) -> Tensor:
-    """(D - 1)^2, the least-squares adversarial loss (CycleGAN section 4)."""
+    """(D - 1)^2, the least-squares adversarial loss (Mao et al. 2017, Eq. 9, without its 1/2; CycleGAN section 4)."""
     return F.mse_loss(logits, torch.ones_like(logits))
 
 
 def judged_fake_lsgan(logits: Tensor) -> Tensor:
-    """D^2 (CycleGAN section 4)."""
+    """D^2 (Mao et al. 2017, Eq. 9, without its 1/2; CycleGAN section 4)."""
     return F.mse_loss(logits, torch.zeros_like(logits))
+
+
+class Adversary(NamedTuple):
+    """What a discriminator minimises over logits of real and of made images; a generator takes ``real`` of its own."""
+
+    real: Callable[[Tensor], Tensor]
+    fake: Callable[[Tensor], Tensor]
+
+
+ADVERSARIES: Mapping[str, Adversary] = {
+    "cross-entropy": Adversary(judged_real, judged_fake),
+    "least-squares": Adversary(judged_real_lsgan, judged_fake_lsgan),
+}
 
 
 def gram(features: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import ConditionalGan, protocol_networks
 from benchmark_gans.features import build_extractor
-from benchmark_gans.losses import content, judged_real, perceptual_terms, style
+from benchmark_gans.losses import content, perceptual_terms, style
 from benchmark_gans.networks.discriminators import LAYERS_FOR_PATCH, normalise_spectrally
 from benchmark_gans.options import MedganOptions
 from benchmark_gans.refusals import check_length, check_something_left
@@ -84,7 +84,7 @@ class Medgan(ConditionalGan):
         terms, hidden = {}, [made]
         if self.discriminator is not None:
             verdict = self.judge(source, made)
-            terms["adversarial"] = options.adversarial_weight * judged_real(verdict.logits)
+            terms["adversarial"] = options.adversarial_weight * self.adversary.real(verdict.logits)
             hidden += verdict.features
         if options.perceptual_weight:
             weights = options.perceptual_layers[: len(hidden)]

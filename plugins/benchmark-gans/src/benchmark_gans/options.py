@@ -17,11 +17,23 @@ ARCHITECTURE = (
 )
 
 
-def option(default: Any, text: str, source: str, **architectures: tuple[Any, str]) -> Any:
-    """A dataclass field with its help, the source of its default, and (default, source) per other architecture."""
-    cases = {name.replace("_", "-"): case for name, case in architectures.items()}
-    when = {"when": {"architecture": cases}} if cases else {}
-    return field(default=default, metadata={"help": text, "source": source, **when})
+def option(
+    default: Any,
+    text: str,
+    source: str,
+    *,
+    least_squares: tuple[Any, str] | None = None,
+    **architectures: tuple[Any, str],
+) -> Any:
+    """A dataclass field with its help and the source of its default, and (default, source) for the least-squares
+    adversary and per other architecture.
+    """
+    cases = {
+        "architecture": {name.replace("_", "-"): case for name, case in architectures.items()},
+        "adversarial": {"least-squares": least_squares} if least_squares else {},
+    }
+    when = {name: values for name, values in cases.items() if values}
+    return field(default=default, metadata={"help": text, "source": source, **({"when": when} if when else {})})
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,12 @@ class AdversaryOptions:
 class PairedGanOptions(GeneratorOptions, AdversaryOptions, ArchitectureOptions):
     """The conditional patch discriminator that goes with it."""
 
+    adversarial: Literal["cross-entropy", "least-squares"] = option(
+        "cross-entropy",
+        "the adversary's loss: cross-entropy, or least squares against 1 (real) and 0 (made)",
+        "MedGAN Eq. 3 and Alg. 1; least-squares: Mao et al., Least squares generative adversarial networks, ICCV 2017, "
+        "Eq. 9",
+    )
     patch: Literal[16, 34, 70] = option(16, "pixels that one logit of the discriminator sees", "MedGAN section 2.4.3")
     discriminator_norm: bool = option(True, "instance norm in the discriminator; protocol only", "MedGAN section 2.4.3")
     discriminator_norm_first: bool = option(
@@ -140,7 +158,12 @@ class Pix2pixOptions(PairedGanOptions):
         "MedGAN section 2.4.3",
         authors=(70, "pix2pix section 6.1.2"),
     )
-    pixel_weight: float = option(100.0, "weight of the L1 loss", "pix2pix code: lambda 100")
+    pixel_weight: float = option(
+        100.0,
+        "weight of the L1 loss",
+        "pix2pix code: lambda 100",
+        least_squares=(10.0, "the PyTorch port as first published: least squares with lambda_A 10 were its defaults"),
+    )
     translate_as: Literal["evaluation", "training"] = option(
         "evaluation",
         "evaluation: no dropout, running statistics; training: dropout (from a fixed random state) and each slice's "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmark import UsageError
 from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_gans.adversarial import PROTOCOL_OPTIONS, ConditionalGan, opponents, protocol_networks
-from benchmark_gans.losses import judged_fake, judged_real, perceptual, shortfall
+from benchmark_gans.losses import perceptual, shortfall
 from benchmark_gans.networks.discriminators import LAYERS_FOR_PATCH
 from benchmark_gans.networks.pan import TAPS, PanDiscriminator, PanGenerator
 from benchmark_gans.options import PanOptions
@@ -35,6 +35,8 @@ class Pan(ConditionalGan):
                 "pan.adversarial_weight: 0 leaves PAN without any loss: it has no pixel term, and its features are "
                 "those of the discriminator; to read off what the adversary gains, use the other models"
             )
+        if options.saturating and options.adversarial == "least-squares":
+            raise UsageError("pan.saturating: least squares do not saturate; give pan.saturating=false beside them")
         layers: Sequence[int] = TAPS
         if options.architecture == "protocol":
             layers = range(1, LAYERS_FOR_PATCH[options.patch] + 2)
@@ -65,15 +67,16 @@ class Pan(ConditionalGan):
         fake_verdict = self.judge(batch.source, made.detach())
         real_verdict = self.judge(batch.source, batch.target)
         judged = {
-            "discriminator_real": judged_real(real_verdict.logits),
-            "discriminator_fake": judged_fake(fake_verdict.logits),
+            "discriminator_real": self.adversary.real(real_verdict.logits),
+            "discriminator_fake": self.adversary.fake(fake_verdict.logits),
             "margin": shortfall(perceptual(fake_verdict.features, real_verdict.features, weights), self.options.margin),
         }
         self.descend("discriminator", total(judged))
 
         with self.resting_discriminator():
             verdict = self.judge(batch.source, made)
-            fooled = -judged_fake(verdict.logits) if self.options.saturating else judged_real(verdict.logits)
+            judge = self.adversary
+            fooled = -judge.fake(verdict.logits) if self.options.saturating else judge.real(verdict.logits)
             terms = {"adversarial": self.options.adversarial_weight * fooled}
             if self.options.perceptual_weight:
                 wanted = self.judge(batch.source, batch.target).features

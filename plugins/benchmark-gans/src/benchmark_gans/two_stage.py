@@ -104,9 +104,14 @@ class TwoStage(MaskToImage):
             f"I: Dice of {name}": dice(found == number, true == number, inside)
             for number, name in enumerate(self.classes.names)
         }
-        per_unit = self.context.task.target.width / 2
+        window = self.context.task.target
+        per_unit = window.width / 2
         ways = {"true mask": self.classes.one_hot(true), "stage I's mask": self.classes.one_hot(found)}
         for name, mask in ways.items():
-            error = (apply(self.image_generator, mask) - target).abs()[:, 0] * inside
+            made, wanted = (
+                torch.from_numpy(window.straighten(image.cpu().numpy())).to(target)
+                for image in (apply(self.image_generator, mask), target)
+            )
+            error = (made - wanted).abs()[:, 0] * inside
             scores[f"II: MAE from {name} [HU]"] = per_unit * error.flatten(1).sum(1) / inside.flatten(1).sum(1)
         return scores

@@ -40,7 +40,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="CT",
         source_unit="SUV",
         target_unit="HU",
-        data_version="2",
+        data_version="3",
         profile="default",
     )
     yield TaskSpec(
@@ -52,7 +52,7 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
         target_modality="FDG-PET",
         source_unit="SUV",
         target_unit="SUV",
-        data_version="2",
+        data_version="3",
         profile="default",
     )
     yield TaskSpec(

@@ -91,8 +91,14 @@ class CtOptions:
 
 @dataclass(frozen=True)
 class PetCtOptions(PetOptions):
-    """PET options and the CT's noise."""
+    """PET options, what the PET was corrected for attenuation with, and the CT's noise."""
 
+    attenuation_correction: Literal["ct", "none"] = _option(
+        "ct",
+        "ct: the source was corrected with the target CT, as PET/CT scanners do; none: not corrected, as it is where a "
+        "synthetic CT is wanted for the correction",
+        "MedGAN, arXiv 1806.06397: the scanner's (corrected) PET",
+    )
     ct_noise_hu: float = _option(12.0, "noise of the target CT in the centre of a 20 cm water disc, in HU")
 
 

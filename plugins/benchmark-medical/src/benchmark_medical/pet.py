@@ -30,6 +30,10 @@ Array = NDArray[np.float32]
 FINER = 2
 """The object has this many times the reconstruction's pixels per side."""
 
+WITH_CT = "bilinear from the CT at 120 kV, blurred to the PET"
+UNCORRECTED = "none"
+"""What a study's ``physics`` says of its ``attenuation_correction``."""
+
 HU_BREAK = 50.0
 """Where bone begins for :func:`attenuation_511`."""
 SOFT = (0.096, 9.6e-5)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-from benchmark.contracts.presets import DataSize
+from benchmark.contracts.presets import TUNING_SEEDS, DataSize
 from benchmark.contracts.protocols import BuildRequest
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
@@ -75,8 +75,12 @@ def write(
     tables: Tables,
     simulate: Callable[[Object, np.random.Generator], Pair],
     options: Any,
+    remarks: tuple[str, ...] = (),
 ) -> None:
-    """Draw, paint and image all patients. ``region``: the module of the anatomy, head or torso."""
+    """Draw, paint and image all patients. ``region``: the module of the anatomy, head or torso.
+
+    ``remarks``: what a reader of a table made from the data must know.
+    """
     size = request.size
     splits = numbered(size)
     names = [name for names in splits.values() for name in names]
@@ -94,6 +98,7 @@ def write(
             "options": asdict(options),
             "labels": [tissue.name for tissue in TISSUES],
             "licence": LICENCE,
+            "remarks": [*remarks, *seed_remarks(request.seed)],
         },
     ) as writer:
         for number, name in enumerate(names, start=1):
@@ -114,6 +119,13 @@ def write(
             if number % 10 == 0 or number == total:
                 request.report(f"{request.task}: {number} of {total} patients")
         writer.set_splits(splits)
+
+
+def seed_remarks(seed: int) -> list[str]:
+    """What a table says of patients on which recipes were tuned."""
+    if seed not in TUNING_SEEDS:
+        return []
+    return [f"Data seed {seed} is for tuning: models and tasks may have been tuned on these very patients."]
 
 
 def numbered(size: DataSize) -> dict[str, list[str]]:

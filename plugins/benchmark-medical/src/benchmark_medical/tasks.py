@@ -27,8 +27,10 @@ from benchmark_medical.tissues import TISSUES
 Array = NDArray[np.float32]
 
 HU_WINDOW = Window(-1024, 2000)
-HEAD_SUV_WINDOW = Window(0, 12)
-TORSO_SUV_WINDOW = Window(0, 8)
+HEAD_SUV_WINDOW = Window(0, 12, curve="root")
+TORSO_SUV_WINDOW = Window(0, 8, curve="root")
+UNCORRECTED_WINDOW = Window(0, 99.9, "percentile", "root")
+"""How much attenuation takes from an uptake depends on the patient, so the window is fitted."""
 MR_WINDOW = Window(0.5, 99.5, "percentile")
 
 
@@ -65,27 +67,33 @@ def _activity(subject: Object) -> tuple[Array, Array]:
     return np.maximum(subject.maps["suv"], 0), np.maximum(subject.maps["mu"], 0)
 
 
+WITH_TARGET = (
+    "The source PET was corrected for attenuation with the target CT, as on a PET/CT scanner; with "
+    "-p pet-ct.attenuation_correction=none it is not corrected."
+)
+UNCORRECTED_SOURCE = "The source PET is not corrected for attenuation: nothing of the target CT is in it."
 _PET_LIMITS = "2-D slices, known scatter and randoms, no time of flight, no positron range"
 
 
 def build_pet_ct(request: BuildRequest) -> None:
-    """FDG-PET (SUV) and CT (HU) of heads; the PET is reconstructed with the attenuation map of its CT."""
+    """FDG-PET (SUV) and CT (HU) of heads; the PET is reconstructed with the attenuation map of its CT, or without."""
     options = request.options or PetCtOptions()
     require_usable(request.task, options)
+    with_ct = options.attenuation_correction == "ct"
 
     def simulate(subject: Object, rng: np.random.Generator) -> Pair:
         activity, mu = _activity(subject)
         image = _ct(subject, options.ct_noise_hu, rng)
         system = _pet_projector(subject.grid)
         measured = pet.acquire(activity, mu, system, options, rng)
-        used = pet.attenuation_map(image, subject.grid.pixel, options.resolution_mm)
+        used = pet.attenuation_map(image, subject.grid.pixel, options.resolution_mm) if with_ct else np.zeros_like(mu)
         measured = pet.corrected(measured, mu, used, system)
         return Pair(
             pet.osem(measured, system, options),
             image,
             {
                 "counts_per_slice": [float(count) for count in measured.counts.sum((1, 2))],
-                "attenuation_correction": "bilinear from the CT at 120 kV, blurred to the PET",
+                "attenuation_correction": pet.WITH_CT if with_ct else pet.UNCORRECTED,
                 "assumptions": _PET_LIMITS,
             },
         )
@@ -93,11 +101,12 @@ def build_pet_ct(request: BuildRequest) -> None:
     write(
         request,
         head,
-        Side("FDG-PET", "SUV", HEAD_SUV_WINDOW),
+        Side("FDG-PET", "SUV", HEAD_SUV_WINDOW if with_ct else UNCORRECTED_WINDOW),
         Side("CT", "HU", HU_WINDOW),
         lambda rng: {**density(rng), **_uptake(rng)},
         simulate,
         options,
+        remarks=(WITH_TARGET if with_ct else UNCORRECTED_SOURCE,),
     )
 
 

@@ -34,6 +34,16 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
         source="Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018",
     )
     yield MetricSpec(
+        "embedded-distance",
+        "benchmark_metrics.perceptual:EmbeddedDistance",
+        label="embedded distance",
+        summary="Perceptual distance of the features of a small network trained on this project's phantoms; no LPIPS.",
+        higher_is_better=False,
+        bounds=(0.0, 2.0),
+        digits=4,
+        source="Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018, Eq. 1 without learned weights",
+    )
+    yield MetricSpec(
         "kid",
         "benchmark_metrics.distribution:kid",
         label="KID",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from benchmark.contracts.protocols import Images
 from benchmark_metrics.ssim import Similarity, StructuralSimilarity
 from benchmark_metrics.windows import Array, Mask, counted_from, sum_in_mask
 
+Odd = Literal["drop", "mirror"]
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five levels, finest first (Wang 2003, section 3.2)."""
 
@@ -20,7 +22,7 @@ class MSSSIM:
     """SSIM's contrast and structure at five levels, its luminance at the coarsest only (eq. 7), each with Wang
     2004's Gaussian window fully inside; counted from the lower end of the range.
 
-    Between levels 2x2 (2x2x2) voxels are averaged; an odd last row, column or plane is dropped. A pooled voxel is
+    Between levels 2x2 (2x2x2) voxels are averaged. Of an odd last row, column or plane see ``odd``. A pooled voxel is
     in the region when at least half of what it pools is. At every level the mean is over windows centred in the
     region; a negative mean counts 0. NaN: at some level no window is centred in the region or the image is smaller
     than the window (five levels need 176 voxels a side), or a value is not finite.
@@ -28,11 +30,16 @@ class MSSSIM:
     Args:
         levels: how many levels, 1 to 5. With fewer than five the weights of the finest are divided by their sum:
             another index, for images too small for five.
+        odd: what becomes of an odd last row, column or plane between levels. The authors published two programs:
+            the first drops it (``drop``), the later one pools it with its own mirror image (``mirror``).
     """
 
-    def __init__(self, levels: int = 5) -> None:
+    def __init__(self, levels: int = 5, odd: Odd = "drop") -> None:
         if not 1 <= levels <= len(WEIGHTS):
             raise ValueError(f"ms-ssim: levels {levels} is not between 1 and {len(WEIGHTS)}")
+        if odd not in ("drop", "mirror"):
+            raise ValueError(f"ms-ssim: odd {odd!r} is none of drop, mirror")
+        self._odd = odd
         self._index = StructuralSimilarity()
         total = sum(WEIGHTS[:levels]) if levels < len(WEIGHTS) else 1.0  # the five sum to 1.0001, as published
         self._weights = [weight / total for weight in WEIGHTS[:levels]]
@@ -60,7 +67,8 @@ class MSSSIM:
         product = 1.0
         for level, weight in enumerate(self._weights):
             if level:
-                x, y, mask = pooled(x), pooled(y), pooled(mask.astype(np.float64)) >= 0.5
+                x, y = pooled(x, self._odd), pooled(y, self._odd)
+                mask = pooled(mask.astype(np.float64), self._odd) >= 0.5
             ssim, contrast_structure = self._means(x, y, mask, high - low)
             coarsest = level == len(self._weights) - 1
             value = ssim if coarsest else contrast_structure
@@ -86,8 +94,10 @@ class MSSSIM:
         return (ssim / count, contrast_structure / count) if count else (math.nan, math.nan)
 
 
-def pooled(image: Array) -> Array:
-    """Means of two neighbours along every axis, without overlap; an odd last one is dropped."""
+def pooled(image: Array, odd: Odd = "drop") -> Array:
+    """Means of two neighbours along every axis, without overlap; an odd last one is dropped, or stays as it is."""
+    if odd == "mirror":
+        image = np.pad(image, [(0, size % 2) for size in image.shape], mode="symmetric")
     for axis, size in enumerate(image.shape):
         first, second = (
             tuple(slice(start, size // 2 * 2, 2) if i == axis else slice(None) for i in range(image.ndim))

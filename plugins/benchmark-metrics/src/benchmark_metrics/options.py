@@ -86,6 +86,14 @@ class MsSsimOptions:
         default=5,
         metadata={"help": "1 to 5; fewer for images below 176 pixels a side", "source": "Wang et al. 2003"},
     )
+    odd: Literal["drop", "mirror"] = field(
+        default="drop",
+        metadata={
+            "help": "what becomes of an odd last row, column or plane between levels: dropped, or pooled with its own "
+            "mirror image",
+            "source": "both are the authors': drop is their first program's, mirror their later one's",
+        },
+    )
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def own() -> list[ProfileSpec]:
                 MetricUse("psnr"),
                 *(MetricUse(name, outside="low") for name in ("ssim", "uqi", "vif-p")),
                 *(MetricUse(name, clip=False) for name in ("pcc", "nmi", "edge-sharpness")),
+                MetricUse("embedded-distance", outside="low"),
                 MetricUse("lpips", outside="low"),
             ),
             primary="psnr",

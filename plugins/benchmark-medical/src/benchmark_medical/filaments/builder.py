@@ -12,7 +12,7 @@ from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark_medical.filaments.photographs import camera, photograph
 from benchmark_medical.options import FilamentOptions
-from benchmark_medical.subjects import LICENCE, numbered, streams
+from benchmark_medical.subjects import LICENCE, numbered, seed_remarks, streams
 
 MASK = Side("filament mask", "mask", Window(0, 1))
 PHOTOGRAPH = Side("photograph", "a.u.", Window(0, 255))
@@ -40,6 +40,7 @@ def build(request: BuildRequest) -> None:
             "seed": request.seed,
             "options": asdict(options),
             "licence": LICENCE,
+            "remarks": seed_remarks(request.seed),
         },
     ) as writer:
         for number, name in enumerate(names, start=1):

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
 from benchmark.errors import NotApplicable
 from benchmark_medical.ct import fbp
-from benchmark_medical.pet import FWHM, attenuation_511
+from benchmark_medical.pet import FWHM, UNCORRECTED, attenuation_511
 from benchmark_medical.projector import projector
 
 Array = NDArray[np.float32]
@@ -37,8 +37,11 @@ class AttenuationCorrection:
         """``error``: sum of absolute differences over sum of uptake; ``bias``: the same with signs.
 
         Raises:
-            NotApplicable: pixels are not square, or there is no uptake.
+            NotApplicable: pixels are not square, there is no uptake, or the source PET is not corrected itself and so
+                is no activity.
         """
+        if study.physics.get("attenuation_correction") == UNCORRECTED:
+            raise NotApplicable("the source PET is not corrected for attenuation, so it cannot stand for the activity")
         rows, columns = study.spacing[1:]
         if abs(rows / columns - 1) > 0.01:
             raise NotApplicable(f"pixels of {rows:g} x {columns:g} mm are not square")
