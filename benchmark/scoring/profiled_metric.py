@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from benchmark.data.intensity import IntensityMap
-from benchmark.data.reader import Case
-from benchmark.data.schema import CaseKey
+from benchmark.contracts.protocols import Images
+from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
+from benchmark.data.format.reader import Case
+from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
-from benchmark.preparing import Study, prepared
-from benchmark.protocols import Images
-from benchmark.specs import MetricSpec, MetricUse, ProfileSpec
+from benchmark.intensity import IntensityMap
+from benchmark.scoring.prepare import Study, prepared
 
 Image = NDArray[np.float32]
 

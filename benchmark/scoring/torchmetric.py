@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.intensity import IntensityMap
+from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
 from benchmark.errors import Unavailable, UsageError
-from benchmark.plugins import registry
-from benchmark.specs import MetricSpec, MetricUse, ProfileSpec
+from benchmark.intensity import IntensityMap
+from benchmark.registry.plugins import registry
 
 if TYPE_CHECKING:
-    from benchmark.profiled_metric import ProfiledMetric
+    from benchmark.scoring.profiled_metric import ProfiledMetric
 
 
 def as_torchmetric(
@@ -60,7 +60,7 @@ def as_torchmetric(
     if patients is not None and patients < 1:
         raise UsageError(f"patients={patients}: give how many there are, or None for the mean over slices")
     try:
-        from benchmark.profiled_metric import ProfiledMetric
+        from benchmark.scoring.profiled_metric import ProfiledMetric
     except ModuleNotFoundError as error:
         raise Unavailable(f"as_torchmetric needs {error.name}, which is not installed") from error
     return ProfiledMetric(spec, use, metric_spec, known, normalised, spacing, patients, **settings)

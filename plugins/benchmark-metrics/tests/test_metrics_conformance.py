@@ -384,11 +384,7 @@ class TestSAM(MetricTests):
     spec = SPECS["sam"]
     best = 0.0
     symmetric = True
-    degenerate = {
-        "both the same constant": 0.0,
-        "both at the lower end": 0.0,
-        "prediction at the lower end": math.pi / 2,
-    }
+    degenerate = {"both the same constant": 0.0, "both at the lower end": 0.0}
 
     @staticmethod
     def oracle(prediction: Any, target: Any, data_range: Any) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmark import from_function, from_torchmetrics
-from benchmark.specs import MetricSpec, MetricUse, ProfileSpec
+from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
 
 INFINITY = float("inf")
 
