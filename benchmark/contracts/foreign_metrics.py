@@ -4,7 +4,7 @@
 
     @hookimpl
     def benchmark_metrics():
-        yield from_torchmetrics("torchmetrics.image:SpatialCorrelationCoefficient", "scc", higher_is_better=True)
+        yield from_torchmetrics("torchmetrics:ExplainedVariance", "variance", higher_is_better=True, takes="voxels")
         yield from_function("my_package.sharpness:gradient_error", "gradient-error", higher_is_better=False)
 
 Only records are made here; torchmetrics and the function are imported when a run scores something.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import oracle_package
 
 import benchmark
 from benchmark.contracts.protocols import Images
@@ -20,7 +21,7 @@ from benchmark.intensity import IntensityMap
 from benchmark.registry.plugins import registry
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchmetrics")
+oracle_package("torchmetrics")
 
 CT = IntensityMap("HU", -1000.0, 1000.0)
 MR = IntensityMap("a.u.", 0.0, 600.0)
