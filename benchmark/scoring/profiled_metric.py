@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Images
 from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
 from benchmark.data.format.reader import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
-from benchmark.intensity import IntensityMap
 from benchmark.scoring.prepare import Study, prepared
 
 Image = NDArray[np.float32]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
 from benchmark.errors import Unavailable, UsageError
-from benchmark.intensity import IntensityMap
 from benchmark.registry.plugins import registry
 
 if TYPE_CHECKING:

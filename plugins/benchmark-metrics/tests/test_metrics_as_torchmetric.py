@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-import socket
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,9 @@ import pytest
 from oracles import oracle_package
 
 import benchmark
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Images
 from benchmark.errors import Unavailable, UsageError
-from benchmark.intensity import IntensityMap
 from benchmark.registry.plugins import registry
 
 torch = pytest.importorskip("torch")
@@ -192,38 +190,19 @@ class TestStates:
         metric.update(prediction.bfloat16().requires_grad_(), target, mask.float())
         assert not metric.compute().requires_grad
 
-    @pytest.mark.slow
-    def test_two_processes_share_their_states(self, batch: Any, tmp_path: Path) -> None:
-        import subprocess
-
-        torch.save(batch, tmp_path / "batch.pt")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, str(rank), str(port), str(tmp_path / "batch.pt")],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(2)
-        ]
-        values = [float(worker.communicate(timeout=120)[0].split()[-1]) for worker in workers]
-        expected = by_harness("ssim", "default", *batch, CT).mean()
-        assert values == pytest.approx([expected] * 2, rel=1e-12)
-
-
-WORKER = """
-import sys, torch, benchmark
-from benchmark.intensity import IntensityMap
-rank, port, path = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-batch = torch.load(path, weights_only=True)
-metric = benchmark.as_torchmetric("ssim", target=IntensityMap("HU", -1000.0, 1000.0))
-metric.update(*(image[:1] if rank else image[1:] for image in batch))
-print(metric.compute().item())
-torch.distributed.destroy_process_group()
-"""
+    def test_processes_share_their_states(self, batch: Any) -> None:
+        other = benchmark.as_torchmetric("ssim", target=CT)
+        other.update(*(image[1:] for image in batch))
+        theirs = iter((other.total, other.count, other.undefined))
+        metric = benchmark.as_torchmetric(
+            "ssim",
+            target=CT,
+            distributed_available_fn=lambda: True,
+            dist_sync_fn=lambda state, group: [state, next(theirs)],
+        )
+        metric.update(*(image[:1] for image in batch))
+        assert metric.compute().item() == pytest.approx(by_harness("ssim", "default", *batch, CT).mean(), rel=1e-12)
+        assert metric.count.tolist() == [1]  # its own again
 
 
 class TestRefusals:
