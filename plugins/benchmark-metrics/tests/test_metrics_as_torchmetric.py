@@ -198,7 +198,7 @@ class TestStates:
             "ssim",
             target=CT,
             distributed_available_fn=lambda: True,
-            dist_sync_fn=lambda state, group: [state, next(theirs)],
+            dist_sync_fn=lambda state, **_: [state, next(theirs)],
         )
         metric.update(*(image[:1] for image in batch))
         assert metric.compute().item() == pytest.approx(by_harness("ssim", "default", *batch, CT).mean(), rel=1e-12)
