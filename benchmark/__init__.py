@@ -1,8 +1,8 @@
 """Benchmark of medical image-to-image translation.
 
 What plugin authors need is importable from here, and what scripts need: :func:`run`, :func:`plan_run`,
-:func:`load_run`, :func:`components`, :func:`describe`. The latter are imported when first used, torch, numpy and the
-like only where something is trained, translated, scored or read as an array.
+:func:`load_run`, :func:`components`, :func:`describe`, :func:`as_torchmetric`. The latter are imported when first
+used, torch, numpy and the like only where something is trained, translated, scored or read as an array.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from benchmark.runs.execute import Observer
     from benchmark.runs.read import Cell, Prediction, Run, load_run
     from benchmark.runs.start import PlannedRun, plan_run, run
+    from benchmark.scoring.torchmetric import as_torchmetric
 
 
 _LAZY = {
@@ -52,6 +53,7 @@ _LAZY = {
     "PlannedRun": "runs.start",
     "Prediction": "runs.read",
     "Run": "runs.read",
+    "as_torchmetric": "scoring.torchmetric",
     "components": "catalogue.describe",
     "describe": "catalogue.describe",
     "load_run": "runs.read",
@@ -91,6 +93,7 @@ __all__ = [
     "UsageError",
     "WeightsSpec",
     "__version__",
+    "as_torchmetric",
     "components",
     "describe",
     "from_function",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import oracle_package
 
 from benchmark import from_function, from_torchmetrics
 from benchmark.contracts.protocols import Estimate, Images
@@ -96,7 +97,7 @@ class TestDeclarations:
 
 @pytest.fixture
 def torchmetrics() -> Any:
-    return pytest.importorskip("torchmetrics", exc_type=Exception)
+    return oracle_package("torchmetrics")
 
 
 @pytest.mark.usefixtures("torchmetrics")

@@ -4,7 +4,7 @@
 
     @hookimpl
     def benchmark_metrics():
-        yield from_torchmetrics("torchmetrics.image:SpatialCorrelationCoefficient", "scc", higher_is_better=True)
+        yield from_torchmetrics("torchmetrics:ExplainedVariance", "variance", higher_is_better=True, takes="voxels")
         yield from_function("my_package.sharpness:gradient_error", "gradient-error", higher_is_better=False)
 
 Only records are made here; torchmetrics and the function are imported when a run scores something.
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from benchmark.contracts.specs import FACTORY, Level, MetricSpec
 
-Takes = Literal["images", "voxels"]
+Takes = Literal["images", "voxels", "row"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class AdaptedMetricSpec(MetricSpec):
     target: str
     """``"package.module:attribute"`` of the class or function."""
     takes: Takes = "images"
-    """``images``: whole slices (or the volume); ``voxels``: the flat values inside the region."""
+    """``images``: whole slices (or the volume); ``voxels``: the flat values inside the region; ``row``: those as an
+    image of one row, for classes that insist on images but look at each pixel alone."""
     expects: tuple[float, float] | None = None
     """The range that the implementation expects; the profile's range is mapped onto it. ``None``: as prepared."""
     channels: int = 1
@@ -38,6 +39,8 @@ class AdaptedMetricSpec(MetricSpec):
     dtype: Literal["float64", "float32"] = "float64"
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Constructor arguments of a class, keyword arguments of a function."""
+    packages: tuple[str, ...] = ()
+    """Distributions beside the implementation's own whose versions belong into the record."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,8 +79,9 @@ def from_torchmetrics(
     Per slice it gets ``update(prediction, target)`` with float tensors ``(1, C, H, W)`` (level ``slice``), per
     study ``(1, 1, Z, H, W)`` (level ``volume``), or all slices of all studies in turn before one ``compute``
     (level ``distribution``; classes whose ``update`` has ``real`` get both sets). With ``takes="voxels"`` the
-    flat values inside the region come instead. ``arguments`` go to the constructor: an index that needs a
-    ``data_range`` gets ``expects=(0, 1), arguments={"data_range": 1.0}``.
+    flat values inside the region come instead, with ``takes="row"`` the same as ``(1, C, 1, N)``.
+    ``arguments`` go to the constructor: an index that needs a ``data_range`` gets ``expects=(0, 1),
+    arguments={"data_range": 1.0}``.
 
     ``higher_is_better`` must be stated; ``None`` says that there is no better, and no profile can rank by it.
     """
@@ -108,9 +112,10 @@ def from_function(
     higher_is_better: bool | None,
     label: str = "",
     level: Literal["slice", "volume"] = "slice",
-    takes: Takes = "images",
+    takes: Literal["images", "voxels"] = "images",
     expects: tuple[float, float] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    packages: tuple[str, ...] = (),
     unit: str = "",
     bounds: tuple[float, float] = (float("-inf"), float("inf")),
     digits: int = 3,
@@ -121,7 +126,8 @@ def from_function(
 
     Per slice it gets float64 ``(H, W)`` (level ``slice``) or the study's ``(Z, H, W)`` (level ``volume``); with
     ``takes="voxels"`` the flat values inside the region. Parameters called ``mask``, ``data_range`` (the pair
-    (low, high), after ``expects``) or ``spacing`` are passed by name where the function has them.
+    (low, high), after ``expects``) or ``spacing`` are passed by name where the function has them. ``packages`` are
+    distributions that the function calls and whose versions belong into the record.
     """
     return AdaptedMetricSpec(
         name,
@@ -133,6 +139,7 @@ def from_function(
         takes=takes,
         expects=expects,
         arguments=dict(arguments or {}),
+        packages=packages,
         unit=unit,
         bounds=bounds,
         digits=digits,

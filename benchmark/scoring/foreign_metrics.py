@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +49,12 @@ class _Adapter:
         self.spec = spec
 
     def provenance(self) -> Mapping[str, str]:
-        """Which package gives the numbers."""
-        package = self.spec.target.partition(":")[0].partition(".")[0]
-        try:
-            return {"implementation": self.spec.target, package: version(package)}
-        except PackageNotFoundError:
-            return {"implementation": self.spec.target}
+        """Which packages give the numbers."""
+        facts = {"implementation": self.spec.target}
+        for package in (self.spec.target.partition(":")[0].partition(".")[0], *self.spec.packages):
+            with suppress(PackageNotFoundError):
+                facts[package] = version(package)
+        return facts
 
     def ranged(self, images: Images) -> tuple[Array, Array, tuple[float, float]]:
         """Prediction and target in the range that the implementation expects, and that range.
@@ -91,7 +93,12 @@ class FunctionMetric(_Adapter):
         super().__init__(spec)
         self._function = _import(spec)
         self._arguments = {**spec.arguments, **options}
-        names = inspect.signature(self._function).parameters
+        signature = inspect.signature(self._function)
+        try:
+            signature.bind_partial(None, None, **self._arguments)
+        except TypeError as error:
+            raise PluginError(f"metric {spec.name}: {spec.target}: {error}") from None
+        names = signature.parameters
         self._wanted = [name for name in self.OFFERED if name in names and name not in self._arguments]
 
     def score(self, images: Images) -> Array | float:
@@ -113,7 +120,9 @@ class TorchMetric(_Adapter):
 
     def __init__(self, spec: AdaptedMetricSpec, options: Mapping[str, Any]) -> None:
         super().__init__(spec)
-        self._metric = _import(spec)(**{**spec.arguments, **options})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of buffers that grow: here each slice begins anew
+            self._metric = _import(spec)(**{**spec.arguments, **options})
         if spec.dtype == "float64":
             self._metric = self._metric.set_dtype(_torch().float64)
         declared = getattr(self._metric, "higher_is_better", None)
@@ -157,12 +166,16 @@ class TorchMetric(_Adapter):
         return Estimate(_number(self._metric.compute(), self.spec), math.nan, math.nan, self._slices)
 
     def _tensors(self, prediction: Array, target: Array, mask: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-        """Both as the metric wants them: flat inside the region, ``(1, C, H, W)`` or ``(1, 1, Z, H, W)``."""
+        """Both as the metric wants them: flat inside the region, ``(1, C, 1, N)`` of that, ``(1, C, H, W)`` or
+        ``(1, 1, Z, H, W)``.
+        """
         torch = _torch()
-        pair = (prediction[mask], target[mask]) if self.spec.takes == "voxels" else (prediction, target)
+        pair = (prediction, target) if self.spec.takes == "images" else (prediction[mask], target[mask])
         first, second = (torch.from_numpy(np.ascontiguousarray(each, self.spec.dtype)) for each in pair)
         if self.spec.takes == "voxels":
             return first, second
+        if self.spec.takes == "row":
+            first, second = first[None], second[None]
         first, second = (each[None, None].repeat_interleave(self.spec.channels, 1) for each in (first, second))
         return first, second
 

@@ -13,6 +13,7 @@ from typing import Any
 import benchmark_metrics
 import numpy as np
 import pytest
+from oracles import oracle_package
 
 from benchmark.contracts.protocols import Estimate, Images
 from benchmark.errors import Unavailable
@@ -55,7 +56,7 @@ def estimate(metric: SetDistance, studies: list[Images]) -> Estimate:
 
 class TestFormulas:
     def test_kid_is_torchmetrics_on_all_vectors(self) -> None:
-        module = pytest.importorskip("torchmetrics.image.kid", exc_type=Exception, reason="torchmetrics is missing")
+        module = oracle_package("torchmetrics.image.kid")
         for shift in (0.0, 0.4):
             first, second = vectors(0), vectors(1, shift=shift)
             sets = (torch.from_numpy(np.concatenate(each)) for each in (second, first))
@@ -65,7 +66,7 @@ class TestFormulas:
     @pytest.mark.parametrize("size", [12, 1])
     def test_fid_is_torchmetrics_on_all_vectors(self, size: int) -> None:
         """With fewer vectors than values (size 1) as well, where covariances are singular."""
-        module = pytest.importorskip("torchmetrics.image.fid", exc_type=Exception, reason="torchmetrics is missing")
+        module = oracle_package("torchmetrics.image.fid")
         first, second = vectors(0, size=size), vectors(1, size=size, shift=0.3)
         moments = []
         for each in (second, first):

@@ -13,6 +13,7 @@ from benchmark.pretrained import imagenet
 from benchmark_metrics import profiles
 from benchmark_metrics.catalogue import image_metrics
 from benchmark_metrics.drawn_images import drawing_metrics, generative
+from benchmark_metrics.from_torchmetrics import foreign_metrics, foreign_profile
 from benchmark_metrics.options import FidOptions, KidOptions, LpipsOptions
 
 benchmark_api = 1
@@ -20,8 +21,11 @@ benchmark_api = 1
 
 @hookimpl
 def benchmark_metrics() -> Iterator[MetricSpec]:
-    """Metrics that compare image with image (:mod:`benchmark_metrics.catalogue`), LPIPS, KID and FID."""
+    """Metrics that compare image with image (:mod:`benchmark_metrics.catalogue`), those of torchmetrics, LPIPS, KID
+    and FID.
+    """
     yield from image_metrics()
+    yield from foreign_metrics()
     yield from drawing_metrics()
     yield MetricSpec(
         "lpips",
@@ -72,6 +76,7 @@ def benchmark_profiles() -> Iterator[ProfileSpec]:
     """Our own, and copies of published evaluations (:mod:`benchmark_metrics.profiles`)."""
     yield from profiles.every()
     yield generative()
+    yield foreign_profile()
 
 
 @hookimpl
