@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def model_context(
     facts: DataFacts, spec: CellSpec, device: torch.device, training_slices: int, *, training: bool = True
 ) -> ModelContext:
-    """What the model's factory is told."""
+    """What the model's factory is told, the same from the data and from a record of them."""
     recipe = Recipe(**spec.recipe)
     task = TaskInfo(
         name=spec.task,
@@ -30,6 +30,7 @@ def model_context(
         target=facts.target,
         image_size=facts.image_size,
         training_slices=training_slices,
+        spacing=facts.recorded_spacing,
     )
     return ModelContext(task, recipe, recipe.budget(training_slices), device, spec.preset, training)
 

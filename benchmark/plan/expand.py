@@ -62,6 +62,8 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     builds: tuple[BuildJob, ...]
     published: tuple[Published, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Models of the grid that it does without here, and why."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ def make_plan(registry: Registry, grid: Grid, choices: Choices) -> Plan:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
-    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), builds, grid.published)
+    # what was not asked for is not missed
+    left_out = {} if choices.models else grid.left_out
+    return Plan(grid.name, preset.name, tuple(choices.seeds), tuple(cells.values()), builds, grid.published, left_out)
 
 
 def _entries_for(grid: Grid, task: str, choices: Choices) -> list[tuple[Entry, str | None]]:
@@ -132,6 +136,8 @@ def _check_names(registry: Registry, grid: Grid, choices: Choices, listed_tasks:
     for model in entries.values():
         registry.model(model)
     for name in choices.models:
+        if name in grid.left_out:
+            raise UsageError(f"model {name!r} of grid {grid.name!r}: {grid.left_out[name]}")
         if name not in entries:
             registry.model(name)
     for name in choices.data:

@@ -179,6 +179,7 @@ class RunFolder:
                         ],
                         "environment": environment(),
                         "published": [asdict(table) for table in plan.published],
+                        "left_out": dict(plan.left_out),
                         "cells": [
                             {
                                 "id": cell.spec.id,

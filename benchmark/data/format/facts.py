@@ -56,6 +56,11 @@ class DataFacts:
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
         )
 
+    @property
+    def recorded_spacing(self) -> tuple[float, float, float]:
+        """The spacing as a record holds it: a model built by it is built the same when its weights are read again."""
+        return (round(self.spacing[0], 4), round(self.spacing[1], 4), round(self.spacing[2], 4))
+
     def to_json(self) -> dict[str, Any]:
         """As the record holds them."""
         return {
@@ -71,7 +76,7 @@ class DataFacts:
             },
             "image_size": list(self.image_size),
             "view": self.view,
-            "spacing_mm": [round(value, 4) for value in self.spacing],
+            "spacing_mm": list(self.recorded_spacing),
         }
 
     @classmethod
