@@ -8,8 +8,9 @@ import sys
 import pytest
 
 HEAVY = (
-    "torch", "torchvision", "torchmetrics", "lpips", "monai", "pandas", "pyarrow", "h5py", "scipy", "matplotlib", "numpy"
-)  # fmt: skip
+    *("torch", "torchvision", "torchmetrics", "lpips", "monai", "pandas"),
+    *("pyarrow", "h5py", "scipy", "matplotlib", "numpy"),
+)
 
 PROGRAM = """
 import sys
