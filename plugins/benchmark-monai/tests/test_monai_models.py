@@ -13,7 +13,7 @@ from monai.networks.blocks import UnetResBlock
 from monai.networks.nets import SwinUNETR, UNet
 
 from benchmark import UsageError, options
-from benchmark.protocols import Batch
+from benchmark.contracts.protocols import Batch
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
 SMALLER = {"swin-unetr": {"depths": (1, 1, 1, 1)}}

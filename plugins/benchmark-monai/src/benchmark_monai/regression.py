@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from benchmark import UsageError
-from benchmark.protocols import Batch, ModelContext
+from benchmark.contracts.protocols import Batch, ModelContext
 from benchmark_monai.networks import Padded, ResidualEncoder
 from benchmark_monai.options import RegressionOptions, ResidualEncoderOptions, SwinOptions, UnetOptions
 from benchmark_monai.topology import LEAST, WIDEST, blocks_of, plan
