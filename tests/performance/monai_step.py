@@ -27,12 +27,12 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from benchmark import options
-from benchmark.intensity import IntensityMap
 from benchmark.cell.device import arrange
-from benchmark.registry.plugins import registry
-from benchmark.presets import Recipe
-from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
 from benchmark.cell.step import make_stepper
+from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
+from benchmark.intensity import IntensityMap
+from benchmark.presets import Recipe
+from benchmark.registry.plugins import registry
 
 CPU = torch.device("cpu")
 

@@ -11,9 +11,9 @@ import torch
 from benchmark_monai import benchmark_models
 
 from benchmark import options
+from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
 from benchmark.intensity import IntensityMap
 from benchmark.presets import PRESETS
-from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
 
