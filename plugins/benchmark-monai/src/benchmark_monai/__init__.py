@@ -18,6 +18,8 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "benchmark_monai.regression:ResidualEncoderRegression",
         summary="Residual-encoder U-Net planned from size, spacing and slices; masked L1.",
         options=options.ResidualEncoderOptions,
+        # nnU-Net's width
+        recipes={"paper": {"filters": 32}},
         source="after Isensee et al., nnU-Net Revisited, MICCAI 2024, arXiv 2404.09556, and nnsyn (SynthRAD2025)",
     )
     yield ModelSpec(

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from monai.networks.blocks import Convolution, UnetOutBlock, UnetResBlock
+from monai.networks.blocks import Convolution, UnetOutBlock
 from torch import Tensor, nn
 
 from benchmark_monai.topology import Pair, Topology
 
 NORM = ("INSTANCE", {"affine": True})
-ACTIVATION = ("leakyrelu", {"inplace": True, "negative_slope": 0.01})
+SLOPE = 0.01
+"""Of LeakyReLU."""
 
 
 class Padded(nn.Module):
@@ -37,12 +38,34 @@ class Padded(nn.Module):
         return output[..., top : top + height, left : left + width]
 
 
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a skip that is averaged where they are strided, and 1x1 where the width changes.
+
+    MONAI's own block strides its 1x1 instead, which throws pixels away, is not nnU-Net's, and whose gradient ends the
+    process on a CPU where weights lie channels last (torch 2.15, precision bf16).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: Pair, stride: Pair) -> None:
+        super().__init__()
+        self.first = _convolution(inputs, outputs, kernel, stride)
+        self.second = Convolution(2, outputs, outputs, kernel_size=kernel, adn_ordering="N", norm=NORM)
+        pool = nn.AvgPool2d(stride) if stride != (1, 1) else nn.Identity()
+        width = Convolution(2, inputs, outputs, kernel_size=1, adn_ordering="N", norm=NORM)
+        self.skip = nn.Sequential(pool, width if inputs != outputs else nn.Identity())
+        self.activation = nn.LeakyReLU(SLOPE, inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(N, inputs, H, W)`` to ``(N, outputs, H / stride, W / stride)``."""
+        output: Tensor = self.activation(self.second(self.first(features)) + self.skip(features))
+        return output
+
+
 class ResidualEncoder(nn.Module):
     """A U-Net whose encoder is of residual blocks: nnU-Net's ResEnc without deep supervision.
 
     A convolution to the first width, then stages of ``blocks`` residual blocks, the first of each strided; on the way
     up a transposed convolution, the skip, and one convolution a stage; 1x1 to one channel, linear. Isensee et al.,
-    nnU-Net Revisited, MICCAI 2024 (arXiv 2404.09556). MONAI's residual block strides its skip where nnU-Net's averages.
+    nnU-Net Revisited, MICCAI 2024 (arXiv 2404.09556).
     """
 
     def __init__(self, topology: Topology, blocks: Sequence[int]) -> None:
@@ -51,18 +74,8 @@ class ResidualEncoder(nn.Module):
         self.stem = _convolution(1, widths[0], kernels[0])
         self.encoder = nn.ModuleList(
             nn.Sequential(
-                *(
-                    UnetResBlock(
-                        2,
-                        widths[max(stage - 1, 0)] if block == 0 else width,
-                        width,
-                        kernel_size=kernels[stage],
-                        stride=strides[stage] if block == 0 else 1,
-                        norm_name=NORM,
-                        act_name=ACTIVATION,
-                    )
-                    for block in range(blocks[stage])
-                )
+                ResidualBlock(widths[max(stage - 1, 0)], width, kernels[stage], strides[stage]),
+                *(ResidualBlock(width, width, kernels[stage], (1, 1)) for _ in range(blocks[stage] - 1)),
             )
             for stage, width in enumerate(widths)
         )
@@ -100,13 +113,16 @@ class ResidualEncoder(nn.Module):
         return output
 
 
-def _convolution(inputs: int, outputs: int, kernel: Pair) -> nn.Module:
-    return Convolution(2, inputs, outputs, kernel_size=kernel, adn_ordering="NA", norm=NORM, act=ACTIVATION)
+def _convolution(inputs: int, outputs: int, kernel: Pair, stride: Pair = (1, 1)) -> nn.Module:
+    activation = ("leakyrelu", {"inplace": True, "negative_slope": SLOPE})
+    return Convolution(
+        2, inputs, outputs, kernel_size=kernel, strides=stride, adn_ordering="NA", norm=NORM, act=activation
+    )
 
 
 def _initialise(module: nn.Module) -> None:
     """He's initialisation, as nnU-Net has it."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.kaiming_normal_(module.weight, a=0.01)
+        nn.init.kaiming_normal_(module.weight, a=SLOPE)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

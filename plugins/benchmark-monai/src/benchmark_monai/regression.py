@@ -164,14 +164,17 @@ class SwinRegression(Regression):
             raise _too_small(
                 owner, size, f"one pixel is left after five halvings; use more than {SWIN_DIVISOR} on a side"
             )
-        network = SwinUNETR(
-            in_channels=1,
-            out_channels=1,
-            spatial_dims=2,
-            depths=options.depths,
-            window_size=options.window,
-            feature_size=SWIN_UNIT * max(1, round(context.recipe.filters / SWIN_UNIT)),
-        )
+        # MONAI reads numbers off tensors while it builds, which torch's meta device has none of
+        ambient = torch.get_default_device()
+        with torch.device("cpu"):
+            network = SwinUNETR(
+                in_channels=1,
+                out_channels=1,
+                spatial_dims=2,
+                depths=options.depths,
+                window_size=options.window,
+                feature_size=SWIN_UNIT * max(1, round(context.recipe.filters / SWIN_UNIT)),
+            ).to(ambient)
         return {"generator": Padded(network, (SWIN_DIVISOR, SWIN_DIVISOR))}
 
 
