@@ -26,12 +26,12 @@ import torch.nn.functional as F
 from monai.networks.nets import DynUNet
 from torch import nn
 
-from benchmark import options
 from benchmark.cell.device import arrange
 from benchmark.cell.step import make_stepper
+from benchmark.contracts import options
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import Recipe
 from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
-from benchmark.intensity import IntensityMap
-from benchmark.presets import Recipe
 from benchmark.registry.plugins import registry
 
 CPU = torch.device("cpu")

@@ -10,10 +10,10 @@ import pytest
 import torch
 from benchmark_monai import benchmark_models
 
-from benchmark import options
+from benchmark.contracts import options
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import PRESETS
 from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
-from benchmark.intensity import IntensityMap
-from benchmark.presets import PRESETS
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
 

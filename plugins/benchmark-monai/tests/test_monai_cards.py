@@ -9,10 +9,10 @@ import pytest
 import torch
 from benchmark_monai import benchmark_models
 
-from benchmark import options
+from benchmark.contracts import options
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import PRESETS
 from benchmark.contracts.protocols import ModelContext, TaskInfo
-from benchmark.intensity import IntensityMap
-from benchmark.presets import PRESETS
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "models" / "monai.md"

@@ -11,9 +11,10 @@ from benchmark_monai.networks import Padded, ResidualBlock
 from benchmark_monai.regression import masked_error
 from monai.networks.nets import SwinUNETR, UNet
 
-from benchmark import UsageError, options
+from benchmark import UsageError
 from benchmark.cell.device import arrange
 from benchmark.cell.step import make_stepper
+from benchmark.contracts import options
 from benchmark.contracts.protocols import Batch
 
 SPECS = {spec.name: spec for spec in benchmark_models()}
