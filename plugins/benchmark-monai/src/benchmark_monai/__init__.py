@@ -20,6 +20,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         options=options.ResidualEncoderOptions,
         # nnU-Net's width
         recipes={"paper": {"filters": 32}},
+        cost=3.0,
         source="after Isensee et al., nnU-Net Revisited, MICCAI 2024, arXiv 2404.09556, and nnsyn (SynthRAD2025)",
     )
     yield ModelSpec(
@@ -27,6 +28,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "benchmark_monai.regression:UnetRegression",
         summary="MONAI's residual U-Net; masked L1.",
         options=options.UnetOptions,
+        cost=1.9,
         source="Kerfoot et al., Left-ventricle quantification using residual U-Net, STACOM 2018; MONAI",
     )
     yield ModelSpec(
@@ -34,5 +36,6 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "benchmark_monai.regression:SwinRegression",
         summary="MONAI's SwinUNETR: a windowed transformer encodes, convolutions decode; masked L1.",
         options=options.SwinOptions,
+        cost=7.0,
         source="Hatamizadeh et al., Swin UNETR, BrainLes 2021, arXiv 2201.01266; MONAI",
     )
