@@ -18,8 +18,9 @@ from benchmark.contracts.intensity import Window
 from benchmark.contracts.specs import MetricUse
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
+from benchmark.plan import grid
 from benchmark.plan.claim import CellSpec
-from benchmark.plan.expand import Choices, Plan, grid, make_plan
+from benchmark.plan.expand import Choices, Plan, make_plan
 from benchmark.registry.plugins import Offer, Plugin, Registry
 
 
