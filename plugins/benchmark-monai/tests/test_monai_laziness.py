@@ -37,11 +37,10 @@ def test_listing_imports_nothing_heavy(program):
     assert ended.stdout.splitlines()[-1].split() == ["LOADED"]
 
 
-@pytest.mark.parametrize("missing", ["monai", "einops"])
-def test_without_monai_listings_go_on_and_building_says_what_is_missing(missing):
+def test_without_monai_listings_go_on_and_building_says_what_is_missing():
     program = f"""
 import sys
-sys.modules[{missing!r}] = None
+sys.modules["monai"] = None
 {LISTING}
 from benchmark_monai import benchmark_models
 try:
@@ -51,4 +50,4 @@ except ImportError as error:
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert ended.stdout.splitlines()[-1].startswith("SAID")
-    assert missing in ended.stdout
+    assert "monai" in ended.stdout
