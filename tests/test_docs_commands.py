@@ -31,7 +31,7 @@ from benchmark.errors import UsageError
 from benchmark.plan.grid import load_grid
 from benchmark.registry.plugins import registry
 
-FIRST_PARTY = ("executors", "gans", "medical", "metrics", "observers")
+FIRST_PARTY = ("executors", "gans", "medical", "metrics", "monai", "observers")
 pytestmark = [
     pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="not a checkout: docs/ is not here"),
     pytest.mark.skipif(

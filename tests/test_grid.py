@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,92 @@ def test_a_wrong_grid_file_says_line_and_remedy(
     with pytest.raises(UsageError) as refusal:
         grid.load_grid(registry, str(file))
     assert str(refusal.value).startswith(f"{file}{said}")
+
+
+BORROWED = """\
+[[entries]]
+tasks = ["ct", "mr"]
+models = ["net", { model = "far", name = "far-3", if_installed = "benchmark-far", options = { blocks = 3 } }]
+
+[[entries]]
+tasks = ["mr"]
+models = [{ model = "far", if_installed = "benchmark_far" }]
+"""
+
+
+def with_far(registry: Registry, state: str, *models: str) -> Registry:
+    """The registry with the plugin of distribution ``benchmark-far`` in this state."""
+    far = Plugin("far", "benchmark-far", "1.0", "json", state)  # type: ignore[arg-type]
+    offers: dict[str, list[Offer[Any]]] = {
+        kind: list(registry.all(kind).values()) for kind in ("model", "task", "metric", "profile")
+    }
+    offers["model"] += [Offer(ModelSpec(name, "m:far", options=Options), far) for name in models]
+    return Registry((*registry.plugins, far), offers)
+
+
+def borrowed(registry: Registry, folder: Path, text: str = BORROWED) -> grid.Grid:
+    file = folder / "borrowed.toml"
+    file.write_text(text)
+    return grid.load_grid(registry, str(file))
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("", r"^benchmark-far is not installed \[pip install benchmark-far\]$"),
+        ("failed", r"^benchmark-far failed to load \[benchmark doctor\]$"),
+        ("disabled", "^benchmark-far is switched off"),
+    ],
+)
+def test_a_grid_does_without_the_models_of_a_distribution_that_is_not_there(
+    registry: Registry, tmp_path: Path, state: str, said: str
+) -> None:
+    found = with_far(registry, state) if state else registry
+    without = borrowed(found, tmp_path)
+    assert [(tasks, [entry.name for entry in entries]) for tasks, entries, _ in without.blocks] == [
+        (("ct", "mr"), ["net"])
+    ]
+    assert set(without.left_out) == {"far-3", "far"}
+    for name in without.left_out:
+        with pytest.raises(UsageError, match=rf"model '{name}' of grid 'borrowed': benchmark[-_]far"):
+            make_plan(found, without, PlanChoices(models=("net", name)))
+        assert re.search(said, make_plan(found, without, PlanChoices()).left_out[name].replace("_far", "-far"))
+    assert not make_plan(found, without, PlanChoices(models=("net",))).left_out
+
+
+def test_a_grid_has_the_models_of_a_distribution_that_is_there(registry: Registry, tmp_path: Path) -> None:
+    found = with_far(registry, "loaded", "far")
+    whole = borrowed(found, tmp_path)
+    cells = make_plan(found, whole, PlanChoices()).cells
+    assert sorted(cell.spec.title for cell in cells) == [
+        "ct/far-3/s0", "ct/net/s0", "mr/far-3/s0", "mr/far/s0", "mr/net/s0"
+    ]  # fmt: skip
+    assert not whole.left_out
+    assert cells[1].spec.options["blocks"] == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('model = "far", name', 'model = "farr", name', ":3: no model 'farr'"),
+        ("blocks = 3", "block = 3", ":3: far has no option 'block'"),
+        ('if_installed = "benchmark-far"', "if_installed = 1", ":3: far-3: 'if_installed' must be the name"),
+        ('if_installed = "benchmark-far"', 'if_installed = ""', ":3: far-3: 'if_installed' must be the name"),
+        ("if_installed = ", "if_instaled = ", ":3: unknown key 'if_instaled'; did you mean 'if_installed'"),
+        (', name = "far-3"', "", ":7: 'far' stands for two things on mr"),
+    ],
+)
+def test_absence_hides_no_mistake(registry: Registry, tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = BORROWED.replace(old, new, 1)
+    assert text != BORROWED
+    with pytest.raises(UsageError) as refusal:
+        borrowed(with_far(registry, "loaded", "far"), tmp_path, text)
+    assert said in str(refusal.value)
+
+
+def test_a_grid_of_absent_models_alone_says_what_to_install(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nothing is left of the grid \(far-3: .*pip install benchmark-far"):
+        borrowed(registry, tmp_path, BORROWED.replace('"net", ', "", 1))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "torchmetrics", "lpips", "pandas", "pyarrow", "h5py", "scipy", "matplotlib", "numpy")
+HEAVY = (
+    *("torch", "torchvision", "torchmetrics", "lpips", "monai", "pandas"),
+    *("pyarrow", "h5py", "scipy", "matplotlib", "numpy"),
+)
 
 PROGRAM = """
 import sys
@@ -91,7 +94,7 @@ print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
 
 
 def test_only_showing_a_model_imports_torch() -> None:
-    program = SHOWS.format(heavy=("torch", "torchvision", "torchmetrics", "lpips", "scipy"))
+    program = SHOWS.format(heavy=("torch", "torchvision", "torchmetrics", "lpips", "monai", "scipy"))
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1].split() == ["LOADED"]

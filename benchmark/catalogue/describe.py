@@ -132,7 +132,7 @@ def _of_grid(found: Registry, name: str) -> dict[str, Any]:
 
     grid = load_grid(found, name)
     blocks = [{"tasks": list(tasks), "models": [entry.name for entry in entries]} for tasks, entries, _ in grid.blocks]
-    return {"summary": grid.summary, "blocks": blocks}
+    return {"summary": grid.summary, "blocks": blocks, **({"left_out": dict(grid.left_out)} if grid.left_out else {})}
 
 
 def _of_model(spec: Any, preset: presets.Preset, parameters: Mapping[str, Any], title: str) -> dict[str, Any]:

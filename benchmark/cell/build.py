@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def model_context(facts: DataFacts, spec: CellSpec, device: torch.device, *, training: bool = True) -> ModelContext:
-    """What the model's factory is told."""
+    """What the model's factory is told, the same from the data and from a record of them."""
     recipe = Recipe(**spec.recipe)
     task = TaskInfo(
         name=spec.task,
@@ -28,6 +28,7 @@ def model_context(facts: DataFacts, spec: CellSpec, device: torch.device, *, tra
         target=facts.target,
         image_size=facts.image_size,
         training_slices=facts.training_slices,
+        spacing=facts.recorded_spacing,
     )
     return ModelContext(task, recipe, recipe.budget(facts.training_slices), device, spec.preset, training)
 

@@ -104,11 +104,13 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
             {"id": spec.id, "task": spec.task, "model": spec.name, "seed": spec.seed, "skip": skip}
             for spec, skip in cells
         ]
-        echo_json({"run": str(planned.path), "cells": rows})
+        echo_json({"run": str(planned.path), "cells": rows, "left_out": dict(planned.plan.left_out)})
         return
     table = [
         [spec.id, spec.task, spec.name, f"seed {spec.seed}", f"skipped: {skip}" if skip else ""] for spec, skip in cells
     ]
     for line in columns(table):
         echo(line)
+    for name, reason in planned.plan.left_out.items():
+        echo(f"without {name}: {reason}")
     echo(f"{count(len(cells), 'cell')} -> {planned.path}")

@@ -36,6 +36,8 @@ class TaskInfo:
     target: IntensityMap
     image_size: tuple[int, int]
     training_slices: int
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """(slice, row, column) in mm: the training cases' median."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,6 +64,8 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     builds: tuple[BuildJob, ...]
     published: tuple[Published, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Models of the grid that it does without here, and why."""
 
 
 def make_plan(registry: Registry, grid: Grid, choices: PlanChoices) -> Plan:
@@ -92,7 +94,9 @@ def make_plan(registry: Registry, grid: Grid, choices: PlanChoices) -> Plan:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
-    return Plan(grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published)
+    # what was not asked for is not missed
+    left_out = {} if choices.models else grid.left_out
+    return Plan(grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published, left_out)
 
 
 def _entries_for(grid: Grid, task: str, choices: PlanChoices) -> list[tuple[Entry, str | None]]:
@@ -116,6 +120,8 @@ def _check_names(registry: Registry, grid: Grid, choices: PlanChoices, listed_ta
     for model in entries.values():
         registry.model(model)
     for name in choices.models:
+        if name in grid.left_out:
+            raise UsageError(f"model {name!r} of grid {grid.name!r}: {grid.left_out[name]}")
         if name not in entries:
             registry.model(name)
     for name in choices.data_files:

@@ -11,6 +11,7 @@
     models = [
         "pix2pix",
         { model = "pix2pix", name = "pix2pix-6", options = { blocks = 6 }, recipes = { paper = { batch_size = 4 } } },
+        { model = "their-net", if_installed = "benchmark-theirs" },   # without that distribution left out, and said so
     ]
 
     [[published]]                                 # optional: printed beside the grid's own numbers
@@ -44,6 +45,8 @@ from benchmark.registry.plugins import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _UNFIT = re.compile(r"[^A-Za-z0-9._+-]+")
+_MORE = ("name", "options", "recipes", "if_installed")
+"""What a model's table may have beside ``model``."""
 _SYNTAX = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.S)
 
 Place = tuple[str | int, ...]
@@ -58,6 +61,8 @@ class Entry:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    if_installed: str = ""
+    """The distribution without which the grid does without this model; empty: the model has to be there."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class Grid:
     summary: str
     blocks: tuple[tuple[tuple[str, ...], tuple[Entry, ...], str | None], ...]
     published: tuple[Published, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Models, by display name, that the grid lists and does without here, and why."""
 
 
 class _Wrong(Exception):
@@ -110,9 +117,9 @@ def load_grid(registry: Registry, name: str) -> Grid:
     grid = parse_grid(text, where)
     try:
         _look_up(registry, grid)
+        return _without_absent(registry, grid)
     except _Wrong as wrong:
         raise _located(wrong, text, where) from None
-    return grid
 
 
 def parse_grid(text: str, where: str) -> Grid:
@@ -176,8 +183,11 @@ def _entry(model: Any, *place: str | int) -> Entry:
     if isinstance(model, str):
         return Entry(model, _name(model, *place))
     if not isinstance(model, dict) or not isinstance(model.get("model"), str):
-        raise _Wrong("a model is a name, or a table with 'model' and optionally 'name', 'options', 'recipes'", *place)
-    _only(model, ("model", "name", "options", "recipes"), *place)
+        raise _Wrong(
+            "a model is a name, or a table with 'model' and optionally 'name', 'options', 'recipes', 'if_installed'",
+            *place,
+        )
+    _only(model, ("model", "name", "options", "recipes", "if_installed"), *place)
     name = _name(model.get("name", model["model"]), *place, "name")
     given, recipes = model.get("options", {}), model.get("recipes", {})
     for key, table in (("options", given), ("recipes", recipes)):
@@ -193,7 +203,10 @@ def _entry(model: Any, *place: str | int) -> Entry:
             PRESETS[preset].recipe.changed(recipe)
         except UsageError as error:
             raise _Wrong(f"{name}: {error}", *place, "recipes", preset) from None
-    return Entry(model["model"], name, dict(given), recipes)
+    distribution = model.get("if_installed", "")
+    if not isinstance(distribution, str) or (not distribution and "if_installed" in model):
+        raise _Wrong(f"{name}: 'if_installed' must be the name of a distribution", *place, "if_installed")
+    return Entry(model["model"], name, dict(given), recipes, distribution)
 
 
 def _published(table: Any, *place: str | int) -> Published:
@@ -220,8 +233,31 @@ def _only(table: Mapping[str, Any], allowed: Iterable[str], *place: str | int) -
             raise _Wrong(f"unknown key {key!r}; {advice}", *place, key)
 
 
+def _without_absent(registry: Registry, grid: Grid) -> Grid:
+    """The grid without the models of distributions that are not here, where it says that it can do without."""
+    entries = [entry for _, listed, _ in grid.blocks for entry in listed]
+    left_out = {entry.name: reason for entry in entries if (reason := _absence(registry, entry))}
+    blocks = tuple(
+        (tasks, kept, profile)
+        for tasks, listed, profile in grid.blocks
+        if (kept := tuple(entry for entry in listed if not _absence(registry, entry)))
+    )
+    if not blocks:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise _Wrong(f"nothing is left of the grid ({reasons})", "entries")
+    return dataclasses.replace(grid, blocks=blocks, left_out=left_out)
+
+
+def _absence(registry: Registry, entry: Entry) -> str:
+    """Why the grid does without this model here; empty: it does not.
+
+    Of a distribution that is here a model must be too: a misspelt name is an error, not an absence.
+    """
+    return registry.absence(entry.if_installed) if entry.if_installed else ""
+
+
 def _look_up(registry: Registry, grid: Grid) -> None:
-    """Tasks, models, their options and profiles have to exist; a name means one thing."""
+    """Tasks, models, their options and profiles have to exist, but for absent models; a name means one thing."""
     meant: dict[tuple[str, str], Entry] = {}
     for number, (tasks, entries, profile) in enumerate(grid.blocks):
         place: Place = ("entries", number)
@@ -231,15 +267,17 @@ def _look_up(registry: Registry, grid: Grid) -> None:
             _found(registry, "profile", profile, *place, "profile")
         for index, entry in enumerate(entries):
             at: Place = (*place, "models", index)
+            for task in tasks:
+                if meant.setdefault((task, entry.name), entry) != entry:
+                    raise _Wrong(f"{entry.name!r} stands for two things on {task}: give one another 'name'", *at)
+            if _absence(registry, entry):
+                continue
             spec = _found(registry, "model", entry.model, *at, "model")
             for option, value in entry.options.items():
                 try:
                     options.resolve(spec.name, spec.options, {option: value})
                 except UsageError as error:
                     raise _Wrong(error, *at, "options", option) from None
-            for task in tasks:
-                if meant.setdefault((task, entry.name), entry) != entry:
-                    raise _Wrong(f"{entry.name!r} stands for two things on {task}: give one another 'name'", *at)
 
 
 def _found(registry: Registry, kind: str, name: str, *place: str | int) -> Any:

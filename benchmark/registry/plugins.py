@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -150,6 +151,17 @@ class Registry:
         """The metric profile of this name."""
         return self.find("profile", name)
 
+    def absence(self, distribution: str) -> str:
+        """Why no plugin of this distribution is loaded; empty: one is."""
+        states = {plugin.state for plugin in self.plugins if _same_distribution(plugin.distribution, distribution)}
+        if "loaded" in states:
+            return ""
+        if "failed" in states:
+            return f"{distribution} failed to load [benchmark doctor]"
+        if "disabled" in states:
+            return f"{distribution} is switched off [--no-plugin or {DISABLE_VARIABLE}]"
+        return f"{distribution} is not installed [pip install {distribution}]"
+
     def warnings(self) -> list[str]:
         """One line for each plugin that failed, each thing that one should change, and each clash of names."""
         lines = []
@@ -158,6 +170,12 @@ class Registry:
                 lines.append(f"plugin {plugin.name} ({plugin.title}) not loaded: {plugin.reason} [benchmark doctor]")
             lines += [f"plugin {plugin.name} ({plugin.title}): {note}" for note in plugin.notes]
         return lines + [str(clash) for clash in self.clashes]
+
+
+def _same_distribution(one: str, other: str) -> bool:
+    """Names of distributions as the index compares them."""
+    plain, theirs = (re.sub(r"[-_.]+", "-", name).lower() for name in (one, other))
+    return plain == theirs
 
 
 @cache

@@ -53,6 +53,8 @@ def run_plan(
         folder.create(plan, registry.plugins, said)
         todo, kept = _sort_out(plan, folder, registry, how)
         observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
+        for name, reason in plan.left_out.items():
+            observer.say(f"without {name}: {reason}")
         _check_files(plan, observer)
         if todo:
             _execute(plan, todo, folder, registry, how, executor, observer)

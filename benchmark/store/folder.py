@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,8 @@ class RunFacts:
     environment: Mapping[str, Any]
     published: tuple[Mapping[str, Any], ...]
     cells: tuple[PlannedCell, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Models of the grid that it was run without, and why."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -113,6 +115,7 @@ class RunFacts:
             "plugins": [dict(plugin) for plugin in self.plugins],
             "environment": dict(self.environment),
             "published": [dict(table) for table in self.published],
+            "left_out": dict(self.left_out),
             "cells": [
                 {
                     "id": cell.spec.id,
@@ -148,6 +151,7 @@ class RunFacts:
             environment=fields.table("environment"),
             published=tuple(_published(item) for item in fields.listing("published")),
             cells=tuple(_planned(item) for item in fields.listing("cells")),
+            left_out=fields.words("left_out"),
         )
 
 
@@ -213,6 +217,7 @@ class RunFolder:
             environment=environment(),
             published=tuple(asdict(table) for table in plan.published),
             cells=plan.cells,
+            left_out=plan.left_out,
         )
         try:
             (self.path / "cells").mkdir(parents=True, exist_ok=True)

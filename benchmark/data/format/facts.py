@@ -64,6 +64,11 @@ class DataFacts:
             remarks=info.remarks,
         )
 
+    @property
+    def recorded_spacing(self) -> tuple[float, float, float]:
+        """The spacing as a record holds it: a model built by it is built the same when its weights are read again."""
+        return (round(self.spacing[0], 4), round(self.spacing[1], 4), round(self.spacing[2], 4))
+
     def to_json(self) -> dict[str, Any]:
         """As the record holds them."""
         return {
@@ -84,7 +89,7 @@ class DataFacts:
             },
             "image_size": list(self.image_size),
             "view": self.view,
-            "spacing_mm": [round(value, 4) for value in self.spacing],
+            "spacing_mm": list(self.recorded_spacing),
             "content_sha256": self.content_sha256,
             "training_slices": self.training_slices,
             **({"remarks": list(self.remarks)} if self.remarks else {}),
