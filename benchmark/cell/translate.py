@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmark import atomic
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Translator
+from benchmark.data.format.hdf5 import written
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import PREDICTIONS_SCHEMA, STORED, set_text
 from benchmark.errors import BenchmarkError, TrainingDiverged
@@ -93,8 +94,7 @@ def write_predictions(
     info = dataset.info
 
     def write(temporary: Path) -> None:
-        # this version of HDF5 keeps checksums of its metadata: a damaged file is noticed, not read as zeros
-        with h5py.File(temporary, "w", libver="v110") as file:
+        with written(temporary, path) as file:
             about = {"schema": PREDICTIONS_SCHEMA, "cell": cell, "split": split}
             for name, value in {**about, "unit": info.target.unit, "dataset": info.content_sha256}.items():
                 set_text(file, name, value)

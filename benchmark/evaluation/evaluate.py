@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from benchmark import atomic
+from benchmark.data.format.hdf5 import written
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import LABELS, PREDICTIONS_SCHEMA, STORED, CaseKey, set_text
 from benchmark.errors import BenchmarkError, UsageError
@@ -131,7 +131,7 @@ class _Intake:
     def studies(self, path: Path) -> Iterator[tuple[CaseKey, Study | str]]:
         """Every study of the test split, or why it cannot be scored; written to ``path`` on the way."""
         info = self._dataset.info
-        with h5py.File(path, "w", libver="v110") as file:
+        with written(path, path.parent) as file:
             about = {"schema": PREDICTIONS_SCHEMA, "split": "test", "unit": info.target.unit}
             for attribute, value in {**about, "dataset": info.content_sha256}.items():
                 set_text(file, attribute, value)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from benchmark.data.format.reader import Dataset
 
 
+USUAL_PIXELS = 0.1
+"""Part by which pixel sizes may differ and anatomy still appears at one scale: at import, in training and after."""
+
+
 @dataclass(frozen=True)
 class DataFacts:
     """What a model's training data were: enough to bring another image into the same form.
@@ -32,6 +36,8 @@ class DataFacts:
     view: str
     """To which sides of the patient columns, rows and slices run."""
     spacing: tuple[float, float, float]
+    pixels: tuple[float, float]
+    """Smallest and largest pixel in mm of the same cases: what the model has seen."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataFacts:
@@ -54,6 +60,7 @@ class DataFacts:
             image_size=info.image_size,
             view=view_of(places[0][1]),
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+            pixels=(min(spacing[1] for spacing, _ in places), max(spacing[1] for spacing, _ in places)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +79,7 @@ class DataFacts:
             "image_size": list(self.image_size),
             "view": self.view,
             "spacing_mm": [round(value, 4) for value in self.spacing],
+            "pixels_mm": [round(value, 4) for value in self.pixels],
         }
 
     @classmethod
@@ -86,6 +94,7 @@ class DataFacts:
         }
         height, width = data["image_size"]
         slice_mm, row_mm, column_mm = data["spacing_mm"]
+        smallest, largest = data.get("pixels_mm", (row_mm, row_mm))
         return cls(
             name=data["name"],
             simulated=data["simulated"],
@@ -97,4 +106,5 @@ class DataFacts:
             image_size=(height, width),
             view=data["view"],
             spacing=(slice_mm, row_mm, column_mm),
+            pixels=(smallest, largest),
         )
