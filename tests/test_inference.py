@@ -40,7 +40,9 @@ class Copy:
 def cell(
     *, size: int = 16, axis: str = "axial", pixel: float = 2.0, target: IntensityMap = HU, pointwise: bool = False
 ) -> TrainedCell:
-    facts = DataFacts("x", False, False, "MR", "CT", HU, target, (size, size), VIEWS[axis], (3.0, pixel, pixel))
+    facts = DataFacts(
+        "x", False, False, "MR", "CT", HU, target, (size, size), VIEWS[axis], (3.0, pixel, pixel), (pixel, pixel)
+    )
     record = {"task": "mr-ct", "name": "copy", "seed": 0, "id": "0123456789abcdef"}
     return TrainedCell(record, Copy(pointwise=pointwise), facts, torch.device("cpu"), ())
 
