@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmark.contracts.specs import TaskSpec
 from benchmark.errors import UsageError
@@ -46,7 +46,7 @@ def filled_in(options: Scans) -> Scans:
     """
     offers = plugins.registry().all("task")
     task = offers[options.task].spec if options.task in offers else None
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for side in ("source", "target"):
         modality, unit = getattr(options, f"{side}_modality"), getattr(options, f"{side}_unit")
         expected = _expected(task, side)
