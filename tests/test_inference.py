@@ -184,7 +184,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 def test_a_folder_is_translated_and_what_cannot_be_used_is_named(trained: CommandLine) -> None:
     done = trained("translate", "results/run/toy-shift/toy-affine/s0", "scans", "made")
     assert done.returncode == 1
-    assert "skipped torn.nii.gz" in done.stdout
+    assert "skipped scans/torn.nii.gz" in done.stdout
     assert sorted(path.name for path in (trained.folder / "made").iterdir()) == ["one.nii.gz", "two.nii.gz"]
     made = np.asarray(nib.load(trained.folder / "made" / "one.nii.gz").dataobj)
     assert made.dtype == np.float32
