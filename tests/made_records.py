@@ -15,6 +15,7 @@ DATASET = {
     "image_size": [64, 64],
     "view": "LPS",
     "spacing_mm": [3.0, 2.0, 2.0],
+    "pixels_mm": [2.0, 2.0],
     "content_sha256": "0" * 64,
     "training_slices": 10,
     "name": "data",

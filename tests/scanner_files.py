@@ -85,12 +85,18 @@ def ct_series(folder: Path, seed: int = 0, series: str = "1", **tags: Any) -> li
 
 
 def pet_series(
-    folder: Path, seed: int = 0, series: str = "2", *, dose: float | None = 3.7e8, **tags: Any
+    folder: Path,
+    seed: int = 0,
+    series: str = "2",
+    *,
+    dose: float | None = 3.7e8,
+    injected: str = "100000.00",
+    **tags: Any,
 ) -> list[Path]:
     """PET in Bq/ml, with what SUV needs: 70 kg, injected an hour before the scan, half-life 6,586.2 s."""
     pydicom = pytest.importorskip("pydicom")
     tracer = pydicom.Dataset()
-    tracer.RadiopharmaceuticalStartTime = "100000.00"
+    tracer.RadiopharmaceuticalStartTime = injected
     tracer.RadionuclideHalfLife = 6586.2
     if dose is not None:
         tracer.RadionuclideTotalDose = dose

@@ -282,16 +282,6 @@ WARNINGS: dict[str, tuple[Plant, str, str]] = {
         "target",
         "values in 1 of 14 cases (first test3/s1) span 24 to",
     ),
-    "one PET in Bq/ml": (
-        lambda f: (
-            store(f.attrs, "source", f.attrs["source"].replace(b"a.u.", b"SUV ").replace(b'SUV "', b'SUV" ')),
-            [rewrite(f, "source", lambda a: np.divide(a, 100, out=a), f"cases/{p}/s1") for p in f["cases"]],
-            rewrite(f, "source", lambda a: np.multiply(a, 1e4, out=a)),
-            fit_on_training(f),
-        ),
-        "source",
-        "values in 1 of 14 cases (first test3/s1) span",
-    ),
     "one MR of another scale": (
         lambda f: rewrite(f, "source", lambda a: np.divide(a, 4095, out=a)),
         "source",
@@ -317,6 +307,18 @@ def test_a_warning_is_given_but_refuses_nothing(good: Path, fault: str) -> None:
     require(good)
 
 
+def test_a_wrong_factor_of_suv_in_one_patient_stops_a_run(good: Path) -> None:
+    with h5py.File(good, "a") as f:
+        store(f.attrs, "source", f.attrs["source"].replace(b"a.u.", b"SUV ").replace(b'SUV "', b'SUV" '))
+        for patient in f["cases"]:
+            rewrite(f, "source", lambda a: np.divide(a, 100, out=a), f"cases/{patient}/s1")
+        rewrite(f, "source", lambda a: np.multiply(a, 1e4, out=a))
+        fit_on_training(f)
+    assert any("no uptake is like that" in problem.what for problem in errors(good))
+    with pytest.raises(DatasetError, match="no uptake is like that"):
+        require(good)
+
+
 @pytest.mark.parametrize(
     ("side", "values", "what"),
     [
@@ -324,7 +326,7 @@ def test_a_warning_is_given_but_refuses_nothing(good: Path, fault: str) -> None:
         (Side("CT", "HU", Window(-1000, 150)), (-1000.0, 150.0), "without air or without bone"),
         (Side("CT", "HU", Window(-1000, 4e4)), (-1000.0, 4e4), "outside what CT can hold"),
         (Side("PET", "SUV", Window(0, 5e4)), (0.0, 5e4), "no uptake is like that"),
-        (Side("PET", "SUV", Window(-5, 10)), (-5.0, 10.0), "no uptake is like that"),
+        (Side("PET", "SUV", Window(-5, 10)), (-5.0, 10.0), "an uptake is not negative"),
         (Side("PET", "SUV", Window(0, 200)), (0.0, 200.0), "no uptake is like that"),
     ],
 )
@@ -335,7 +337,8 @@ def test_values_that_do_not_fit_their_unit(tmp_path: Path, side: Side, values: t
         arrays["source"] = low + (high - low) * (image - image.min()) / np.ptp(image)
 
     found = check(write(tmp_path / "d.h5", source=side, change=scale))
-    assert {(problem.severity, problem.where) for problem in found} == {("warning", "source")}
+    severity = "error" if "no uptake" in what else "warning"  # every score would be wrong by the factor
+    assert {(problem.severity, problem.where) for problem in found} == {(severity, "source")}
     assert what in found[0].what
 
 

@@ -44,7 +44,18 @@ def cell(
     *, size: int = 16, axis: str = "axial", pixel: float = 2.0, target: IntensityMap = HU, pointwise: bool = False
 ) -> TrainedCell:
     facts = DataFacts(
-        "x", False, False, "MR", "CT", HU, target, (size, size), VIEWS[axis], (3.0, pixel, pixel), "0" * 64
+        "x",
+        False,
+        False,
+        "MR",
+        "CT",
+        HU,
+        target,
+        (size, size),
+        VIEWS[axis],
+        (3.0, pixel, pixel),
+        (pixel, pixel),
+        "0" * 64,
     )
     record = made({"task": "mr-ct", "model": "copy", "state": "done", "scores": {}})
     return TrainedCell(record, Copy(pointwise=pointwise), facts, torch.device("cpu"), ())
@@ -201,7 +212,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 def test_a_folder_is_translated_and_what_cannot_be_used_is_named(trained: CommandLine) -> None:
     done = trained("translate", "results/run/toy-shift/toy-affine/s0", "scans", "made")
     assert done.returncode == 1
-    assert "skipped torn.nii.gz" in done.stdout
+    assert "skipped scans/torn.nii.gz" in done.stdout
     assert sorted(path.name for path in (trained.folder / "made").iterdir()) == ["one.nii.gz", "two.nii.gz"]
     made = np.asarray(nib.load(trained.folder / "made" / "one.nii.gz").dataobj)
     assert made.dtype == np.float32

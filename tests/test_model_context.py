@@ -34,10 +34,11 @@ SPEC = CellSpec(
 )
 def test_the_spacing_is_that_of_the_record(spacing: tuple[float, float, float]) -> None:
     window = IntensityMap("HU", -1024.0, 2000.0)
-    facts = DataFacts("n", True, False, "MR", "CT", window, window, (64, 48), "LPS", spacing, "0" * 64, 40)
+    facts = DataFacts(
+        "n", True, False, "MR", "CT", window, window, (64, 48), "LPS", spacing, (spacing[1], spacing[2]), "0" * 64, 40
+    )
     before, after = (
-        model_context(known, SPEC, torch.device("cpu")).task
-        for known in (facts, DataFacts.from_json(facts.to_json()))
+        model_context(known, SPEC, torch.device("cpu")).task for known in (facts, DataFacts.from_json(facts.to_json()))
     )
     assert before == after
     assert before.spacing == pytest.approx(spacing, abs=1e-4)

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.contracts.options import coerce
 from benchmark.contracts.specs import ImporterSpec
+from benchmark.errors import UsageError
 
 
 def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, Path]:
@@ -44,6 +45,35 @@ def _description(spec: ImporterSpec) -> str:
     return f"{spec.summary}. {text}" if text and not text.startswith(f"{spec.options.__name__}(") else spec.summary
 
 
+class _Once(argparse.Action):
+    """An option that is given twice is a mistake: the first would be forgotten without a word."""
+
+    def __call__(
+        self,
+        _: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise UsageError(f"{option_string} is given twice; it takes one value")
+        setattr(namespace, self.dest, values)
+
+
+class _Joined(argparse.Action):
+    """An option of several values may be given again, or take them with commas between."""
+
+    def __call__(
+        self,
+        _: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        __: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
+
+
 def _is_path(hint: Any) -> bool:
     return hint is Path or Path in typing.get_args(hint)
 
@@ -55,7 +85,7 @@ def _optional(field: dataclasses.Field[Any]) -> bool:
 def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: Any) -> None:
     text = str(field.metadata.get("help", "")).replace("%", "%%")
     required = not _optional(field)
-    if not required and field.default not in (None, "", dataclasses.MISSING):
+    if not required and field.default not in (None, "", (), dataclasses.MISSING):
         text += f" (default: {str(field.default).replace('%', '%%')})"
     if field.metadata.get("positional"):
         parser.add_argument(field.name, metavar=field.name.upper(), help=text, nargs=None if required else "?")
@@ -67,6 +97,7 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: A
     parser.add_argument(
         flag,
         dest=field.name,
+        action=_Joined if typing.get_origin(hint) is tuple else _Once,
         required=required,
         help=text,
         metavar="VALUE",

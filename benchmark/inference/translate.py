@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.cell.translate import translate_volume
-from benchmark.data.volumes.geometry import Volume, slicing
+from benchmark.data.format.facts import USUAL_PIXELS, DataFacts
+from benchmark.data.volumes.geometry import CaseFault, Slicing, Volume, slicing
 from benchmark.data.volumes.nifti import SUFFIXES, read, write
 from benchmark.errors import UsageError
 from benchmark.inference.trained_cell import TrainedCell
 
-PIXEL_TOLERANCE = 0.1
-"""Relative difference of pixel size from the training data's above which a warning is given."""
+ONE_SIZE = 1e-3
+"""Part by which pixels may differ and be of one size."""
 CLIPPED_SHARE = 0.2
 """Share of voxels outside the source window above which a warning is given."""
 
@@ -46,8 +47,8 @@ def translate(cell: TrainedCell, source: Volume) -> Translation:
             raise UsageError(
                 f"{cell.title} was trained on slices of {height}x{width}; volumes are cut into squares only"
             )
-        cut = slicing(source, facts.view, height)
-        warnings += _other_pixels(cut.spacing[1:], facts.spacing[1:])
+        cut, at_another_scale = _cut(source, facts, height)
+        warnings += at_another_scale
         slices = cut.apply(source.data, float(source.data.min()))
         translated = cut.restore(translate_volume(cell.model, slices, facts.source, facts.target, cell.device))
     return Translation(_stored(translated, facts.target.unit), tuple(warnings))
@@ -101,11 +102,24 @@ def _outside(data: NDArray[np.float32], low: float, high: float, unit: str) -> l
     return []
 
 
-def _other_pixels(pixels: tuple[float, ...], trained: tuple[float, ...]) -> list[str]:
-    if all(abs(now / then - 1) <= PIXEL_TOLERANCE for now, then in zip(pixels, trained, strict=True)):
-        return []
-    return [
-        f"pixels of {pixels[0]:.2f} mm after cutting to the network's size, {trained[0]:.2f} mm in training: "
+def _cut(source: Volume, facts: DataFacts, size: int) -> tuple[Slicing, list[str]]:
+    """Slices at the scale of the training data, and a warning where that cannot be had.
+
+    Where all training pixels were of one size, so are these; else a volume is brought to the network's size as the
+    training volumes were, and its pixels are usual if training had such.
+    """
+    smallest, largest = facts.pixels
+    cut = slicing(source, facts.view, size)
+    if largest <= (1 + ONE_SIZE) * smallest and abs(cut.spacing[1] / smallest - 1) > ONE_SIZE:
+        try:
+            return slicing(source, facts.view, size, pixel_mm=smallest), []
+        except CaseFault:
+            pass  # larger than the network's field of view: at another scale, and told
+    if smallest / (1 + USUAL_PIXELS) <= cut.spacing[1] <= largest * (1 + USUAL_PIXELS):
+        return cut, []
+    trained = f"{smallest:.2f}" if largest <= (1 + ONE_SIZE) * smallest else f"{smallest:.2f} to {largest:.2f}"
+    return cut, [
+        f"pixels of {cut.spacing[1]:.2f} mm after cutting to the network's size, {trained} mm in training: "
         "anatomy appears at another scale; crop or pad the volume to the field of view of the training data"
     ]
 

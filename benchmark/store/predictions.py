@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import atomic
 from benchmark.data.format.chunks import read_array
+from benchmark.data.format.hdf5 import written
 from benchmark.data.format.reader import guarded, open_file
 from benchmark.data.format.schema import LABELS, PREDICTIONS_SCHEMA, STORED, CaseKey, set_text, text
 from benchmark.errors import BenchmarkError, DatasetError
@@ -75,10 +76,7 @@ def write_predictions(
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    import h5py
-
-    # this version of HDF5 keeps checksums of its metadata: a damaged file is noticed, not read as zeros
-    with atomic.writing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+    with atomic.writing(path) as temporary, written(temporary, path) as file:
         about = {"schema": PREDICTIONS_SCHEMA, "cell": cell, "split": split}
         for name, value in {**about, "unit": info.target.unit, "dataset": info.content_sha256}.items():
             set_text(file, name, value)

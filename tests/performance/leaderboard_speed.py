@@ -104,6 +104,7 @@ def write_run(folder: Path, tasks: int, models: int, seeds: int, patients: int) 
 
 DATASET = {
     "name": "data", "simulated": True, "image_size": [64, 64], "view": "LPS", "spacing_mm": [3.0, 2.0, 2.0],
+    "pixels_mm": [2.0, 2.0],
     "source": {"modality": "PET", "unit": "SUV", "window": [0.0, 10.0]}, "training_slices": 100,
     "target": {"modality": "CT", "unit": "HU", "window": [-1000.0, 1000.0]},
 }  # fmt: skip

@@ -6,17 +6,19 @@ An *error* makes scores wrong or unreproducible, or says who a patient is, and `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from benchmark import atomic
-from benchmark.data.checks import identity
+from benchmark.data.checks import identity, persons
 from benchmark.data.checks.case import Gathered, check_case
 from benchmark.data.checks.leakage import SliceIndex, alike
 from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
 from benchmark.data.format import croissant
+from benchmark.data.format.facts import USUAL_PIXELS
 from benchmark.data.format.fitting import fitted_window
 from benchmark.data.format.reader import Dataset, guarded, open_file
 from benchmark.data.format.schema import SPLITS, CaseKey, side_from_json, text
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 # A two-sided exact paired test over n patients cannot give less than 2 / 2**n: 0.06 with 5 patients, 0.002 with 10.
 _FEWEST_TEST_PATIENTS = 6
 _FEW_TEST_PATIENTS = 10
+# So many cases are listed one by one when the same is said of each.
+_LISTED = 2
 
 
 def check(path: Path | str) -> list[Problem]:
@@ -50,7 +54,7 @@ def check(path: Path | str) -> list[Problem]:
     except DatasetError as error:
         if not any(problem.what in str(error) for problem in problems):
             problems.append(_fault(error, "file", path))
-    return sorted(dict.fromkeys(problems), key=lambda problem: problem.severity != "error")
+    return _collected(problems)
 
 
 def require(path: Path | str) -> None:
@@ -89,12 +93,14 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
             yield problem
     yield from _leaks(seen.slices)
     for role, side in seen.statistics.items():
-        for what, advice in side.findings():
-            yield Problem("warning", role, what, advice)
+        for severity, what, advice in side.findings():
+            yield Problem(severity, role, what, advice)
         if sound:
             yield from _caught(role, path, _check_window(file, role, side, keys, seen.split_of))
     for what, advice in seen.pairs.findings():
         yield Problem("warning", "pairs", what, advice)
+    yield from _caught("splits", path, _check_persons(file, keys, seen.split_of))
+    yield from _caught("cases", path, _check_scale(file, keys))
     yield from _caught("file", path, _check_identity(file, keys))
     yield from _caught("file", path, _check_content(file))
     stated = croissant.stated_sha256(path)
@@ -184,6 +190,60 @@ def _check_identity(file: h5py.File, keys: list[CaseKey]) -> Iterator[Problem]:
     for mark in identity.marks(file, keys):
         advice = "leave it out when importing, or give a pseudonym; look at the file with: h5dump -A FILE"
         yield Problem("error" if mark.certain else "warning", mark.where, mark.what, advice)
+
+
+def _check_persons(file: h5py.File, keys: list[CaseKey], split_of: dict[str, str]) -> Iterator[Problem]:
+    """What is called a patient is one person, and nobody is there under two names."""
+    for what, advice in persons.doubts(keys):
+        yield Problem("warning", "splits", what, advice)
+    prints = {key: _content(file, key) for key in keys}
+    for first, second, number in persons.copies(prints):
+        leaks = split_of.get(first.patient) != split_of.get(second.patient)
+        what = (
+            f"the scan is that of {first} ({split_of.get(first.patient)}), or a part of it: {number} of its marks agree"
+        )
+        yield Problem(
+            "error" if leaks else "warning",
+            f"{second} ({split_of.get(second.patient)})",
+            f"leakage: {what}" if leaks else what,
+            "one scan, one patient: leave one of them out when importing (--exclude)",
+        )
+
+
+def _content(file: h5py.File, key: CaseKey) -> list[str]:
+    """The fingerprint of a case's scan, where its importer noted one."""
+    written = json.loads(text(file[f"cases/{key}"].attrs.get("physics", "{}")))
+    content = written.get("content", []) if isinstance(written, dict) else []
+    return [value for value in content if isinstance(value, str)] if isinstance(content, list) else []
+
+
+def _check_scale(file: h5py.File, keys: list[CaseKey]) -> Iterator[Problem]:
+    """Anatomy appears at one scale in all cases."""
+    pixels = {key: float(file[f"cases/{key}"].attrs["spacing"][1]) for key in keys}
+    if not pixels:
+        return
+    low, high = min(pixels, key=lambda key: pixels[key]), max(pixels, key=lambda key: pixels[key])
+    if pixels[high] > (1 + USUAL_PIXELS) * pixels[low] > 0:
+        yield Problem(
+            "warning",
+            "cases",
+            f"pixels measure {pixels[low]:.3g} mm ({low}) to {pixels[high]:.3g} mm ({high}): anatomy appears at "
+            "different scales",
+            "import with --spacing, which gives all patients pixels of one size",
+        )
+
+
+def _collected(problems: list[Problem]) -> list[Problem]:
+    """The same remark about many cases as one, with how many they are."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        places.setdefault((problem.severity, problem.what, problem.advice), []).append(problem.where)
+    kept = []
+    for (severity, what, advice), where in places.items():
+        if severity == "warning" and len(where) > _LISTED:
+            where = [f"{where[0]} and {len(where) - 1} more"]
+        kept += [Problem(cast("Literal['error', 'warning']", severity), place, what, advice) for place in where]
+    return sorted(kept, key=lambda problem: problem.severity != "error")
 
 
 def _leaks(index: SliceIndex) -> Iterator[Problem]:

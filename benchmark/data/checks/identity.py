@@ -62,7 +62,7 @@ def marks(file: h5py.File, keys: list[CaseKey]) -> Iterator[Mark]:
     for key in keys:
         where = str(key)
         for kind, name in (("patient", key.patient), ("study", key.study)):
-            if found := _date(name):
+            if found := date_in(name):
                 yield Mark(where, f"the {kind}'s name holds {found}", certain=False)
         group = file[f"cases/{key}"]
         yield from _of_attributes(where, group.attrs)
@@ -107,14 +107,14 @@ def _of_value(where: str, name: str, value: Any) -> Iterator[Mark]:
     elif isinstance(value, str) and not any(_PUBLISHED.fullmatch(part.lower()) for part in name.split(".")):
         if _CARET_NAME.search(value):
             yield Mark(where, f"{name} holds a name as DICOM writes it", certain=True)
-        if found := _date(value):
+        if found := date_in(value):
             yield Mark(where, f"{name} holds {found}", certain=False)
         if _UID.search(value):
             yield Mark(where, f"{name} holds a DICOM UID, by which the scan can be found", certain=False)
 
 
-def _date(words: str) -> str:
-    """What in a text looks like a date, without the day."""
+def date_in(words: str) -> str:
+    """What in a text looks like a date, in words and without the day; empty where nothing does."""
     found = _DATE.search(words)
     year = found and re.search(_YEAR, found.group())
     return f"what looks like a date in {year.group()}" if year else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.schema import CaseKey, Side
@@ -21,6 +21,9 @@ _HU_BODY = (-950.0, 700.0)
 # An uptake is not negative, save for noise of the reconstruction; above 1000 it is most likely Bq/ml. It averages 1
 # over the body by definition, and some 5 over a brain.
 _SUV_LOWEST, _SUV_HIGHEST, _SUV_BODY = -1.0, 1000.0, 30.0
+# A whole image without a voxel of a twentieth of the average is not one of a person to whom that dose was given.
+_SUV_NOTHING = 0.05
+Severity = Literal["error", "warning"]
 _MOST_CLIPPED = 0.02
 _OTHER_SCALE = 50.0
 
@@ -59,18 +62,14 @@ class SideStatistics:
         self.voxels += region.size
         self.clipped += int(np.count_nonzero((region < self.window.low) | (region > self.window.high)))
 
-    def findings(self) -> Iterator[tuple[str, str]]:
-        """What looks wrong, and what to do about it."""
+    def findings(self) -> Iterator[tuple[Severity, str, str]]:
+        """How bad it is, what looks wrong, and what to do about it."""
         if not self.voxels:
             return
         if self.side.unit == "HU":
             yield from self._values_in_hu()
         if self.side.unit == "SUV":
-            yield from self._where(
-                lambda case: case.low < _SUV_LOWEST or case.high > _SUV_HIGHEST or case.middle > _SUV_BODY,
-                "no uptake is like that",
-                "convert Bq/ml to SUV by weight and injected activity",
-            )
+            yield from self._values_in_suv()
         spreads = [case.spread for case in self.cases if case.spread > 0]
         usual = median(spreads) if spreads else 0.0
         yield from self._where(
@@ -81,12 +80,27 @@ class SideStatistics:
         share = self.clipped / self.voxels
         if share > _MOST_CLIPPED:
             yield (
+                "warning",
                 f"the window {self.window.low:g}..{self.window.high:g} {self.window.unit} clips "
                 f"{100 * share:.1f} % of the region's voxels",
                 "models cannot give values outside it: widen the window when importing",
             )
 
-    def _values_in_hu(self) -> Iterator[tuple[str, str]]:
+    def _values_in_suv(self) -> Iterator[tuple[Severity, str, str]]:
+        """A wrong factor is an error: every score in SUV would be wrong by it."""
+        yield from self._where(
+            lambda case: case.high > _SUV_HIGHEST or case.middle > _SUV_BODY or case.high < _SUV_NOTHING,
+            "no uptake is like that",
+            "convert Bq/ml to SUV by weight and injected activity",
+            "error",
+        )
+        yield from self._where(
+            lambda case: case.low < _SUV_LOWEST,
+            "and an uptake is not negative",
+            "look at the contact sheet: was something subtracted?",
+        )
+
+    def _values_in_hu(self) -> Iterator[tuple[Severity, str, str]]:
         yield from self._where(
             lambda case: case.low > _HU_AIR or case.high < _HU_BONE,
             "without air or without bone",
@@ -103,11 +117,13 @@ class SideStatistics:
             "look at the contact sheet: is the region the body, and are the values HU?",
         )
 
-    def _where(self, wrong: Callable[[CaseValues], bool], what: str, advice: str) -> Iterator[tuple[str, str]]:
+    def _where(
+        self, wrong: Callable[[CaseValues], bool], what: str, advice: str, severity: Severity = "warning"
+    ) -> Iterator[tuple[Severity, str, str]]:
         """One finding for all cases of which something is true."""
         found = [case for case in self.cases if wrong(case)]
         if found:
             low, high = min(case.low for case in found), max(case.high for case in found)
             which = "" if len(found) == len(self.cases) else f" in {len(found)} of {len(self.cases)} cases"
             first = "" if len(found) == len(self.cases) else f" (first {found[0].key})"
-            yield f"values{which}{first} span {low:.6g} to {high:.6g} {self.side.unit}, {what}", advice
+            yield severity, f"values{which}{first} span {low:.6g} to {high:.6g} {self.side.unit}, {what}", advice

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from benchmark.data.format.reader import Dataset
 
 
+USUAL_PIXELS = 0.1
+"""Part by which pixel sizes may differ and anatomy still appears at one scale: at import, in training and after."""
+
+
 @dataclass(frozen=True)
 class DataFacts:
     """What a model's data were: enough to bring another image into the same form.
@@ -32,6 +36,8 @@ class DataFacts:
     view: str
     """To which sides of the patient columns, rows and slices run."""
     spacing: tuple[float, float, float]
+    pixels: tuple[float, float]
+    """Smallest and largest pixel in mm of the same cases: what the model has seen."""
     content_sha256: str
     """Hash of the data set's content."""
     training_slices: int = 0
@@ -62,6 +68,7 @@ class DataFacts:
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
             content_sha256=info.content_sha256,
             remarks=info.remarks,
+            pixels=(min(spacing[1] for spacing, _ in places), max(spacing[1] for spacing, _ in places)),
         )
 
     @property
@@ -93,6 +100,7 @@ class DataFacts:
             "content_sha256": self.content_sha256,
             "training_slices": self.training_slices,
             **({"remarks": list(self.remarks)} if self.remarks else {}),
+            "pixels_mm": [round(value, 4) for value in self.pixels],
         }
 
     @classmethod
@@ -113,6 +121,7 @@ class DataFacts:
         }
         height, width = data["image_size"]
         slice_mm, row_mm, column_mm = data["spacing_mm"]
+        smallest, largest = data["pixels_mm"]
         return cls(
             name=data["name"],
             simulated=data["simulated"],
@@ -127,4 +136,5 @@ class DataFacts:
             content_sha256=data["content_sha256"],
             training_slices=data["training_slices"],
             remarks=tuple(data.get("remarks", ())),
+            pixels=(smallest, largest),
         )

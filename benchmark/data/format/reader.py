@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.chunks import read_array
+from benchmark.data.format.hdf5 import open_read
 from benchmark.data.format.schema import (
     ROLES,
     SCHEMA,
@@ -24,6 +27,7 @@ from benchmark.data.format.schema import (
     side_from_json,
     text,
 )
+from benchmark.data.format.self_contained import require_self_contained, require_stored
 from benchmark.errors import BenchmarkError, DatasetError
 
 if TYPE_CHECKING:
@@ -32,8 +36,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# Deflate shrinks to 1/1032 at most: an array that claims more was damaged, and could fill the memory.
-_DEFLATE_LIMIT = 1032
+_NOT_THE_FILES_FAULT = (
+    errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOLCK, errno.EMFILE,
+    errno.ENFILE, errno.ENOMEM,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -291,16 +297,30 @@ def open_file(path: Path, advice: str = "import or build it again") -> h5py.File
     """Open for reading; ``advice`` is what to do about a file that is no HDF5.
 
     Raises:
-        DatasetError: there is no such file, or it is not HDF5.
+        DatasetError: there is no such file, it cannot be opened, is not HDF5, or points at other files.
     """
-    import h5py
-
     if not path.is_file():
         raise DatasetError(f"{path}: no such file")
     try:
-        return h5py.File(path, "r")
+        file = open_read(path)
     except OSError as error:
+        if error.errno in _NOT_THE_FILES_FAULT:
+            raise DatasetError(
+                f"{path}: cannot be opened ({os.strerror(error.errno)}); the file itself may be whole"
+            ) from None
+        if "already open for write" in str(error):
+            raise DatasetError(
+                f"{path}: locked, since another program has it open for writing; close it there (if it was killed, "
+                f"'h5clear -s {path.name}' takes the lock away)"
+            ) from None
         raise DatasetError(f"{path}: cannot be read as HDF5 ({error}); {advice}") from None
+    try:
+        with guarded(str(path)):
+            require_self_contained(file, str(path))
+    except DatasetError:
+        file.close()
+        raise
+    return file
 
 
 @contextmanager
@@ -329,8 +349,7 @@ def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, i
         data = group[role]
         if data.dtype.kind not in "fiu":
             raise DatasetError(f"{where}: case {key}: {role} holds {data.dtype}, not numbers")
-        if data.nbytes > _DEFLATE_LIMIT * data.id.get_storage_size():
-            raise DatasetError(f"{where}: case {key}: {role} is incomplete; import or build it again")
+        require_stored(data, f"{where}: case {key}: {role}")
     if len(set(shapes.values())) != 1 or len(shapes["mask"]) != 3 or 0 in shapes["mask"]:
         raise DatasetError(f"{where}: case {key}: shapes {shapes}; all must be the same (slices, rows, columns)")
     for name in ("spacing", "affine"):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.data.format import croissant
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.fitting import fitted_window
+from benchmark.data.format.hdf5 import HDF5Writer
 from benchmark.data.format.reader import require_pair
 from benchmark.data.format.schema import (
     SCHEMA,
@@ -57,6 +59,7 @@ class DatasetWriter:
     Raises:
         DatasetError: shapes differ, values are NaN or infinite, a mask is empty, a case comes twice, a spacing or
             affine is no such thing, a patient stands in two splits or in none, a side is missing that must be there.
+        CannotWrite: the disk is full, or the like; nothing is left behind.
     """
 
     def __init__(
@@ -72,8 +75,6 @@ class DatasetWriter:
         mirror_safe: bool = False,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        import h5py
-
         self.path = Path(path)
         self.sides = {"source": source, "target": target}
         self.paired = paired
@@ -83,7 +84,8 @@ class DatasetWriter:
         described = json.dumps(dict(provenance or {}), sort_keys=True, allow_nan=False)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: h5py.File = h5py.File(self._temporary, "w", libver="v110")
+        self._writer = HDF5Writer(self._temporary, self.path)
+        self._file: h5py.File = self._writer.file
         try:
             self._file.attrs.update(simulated=bool(simulated), paired=bool(paired), mirror_safe=bool(mirror_safe))
             for attribute, value in {"schema": SCHEMA, "task": task, "name": name, "provenance": described}.items():
@@ -169,6 +171,8 @@ class DatasetWriter:
             set_text(group, "origins", origins_to_json(origins))
         for role, array in arrays.items():
             _store(group, role, array)
+        self._file.flush()
+        self._writer.require()
         self._cases.append(key)
 
     def set_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
@@ -177,8 +181,7 @@ class DatasetWriter:
 
     def _discard(self) -> None:
         """Close and remove the temporary file, which is gone already when all went well."""
-        if self._file:
-            self._file.close()
+        self._writer.close()
         self._temporary.unlink(missing_ok=True)
 
     def _finish(self) -> None:
@@ -201,11 +204,11 @@ class DatasetWriter:
         for role, side in self.sides.items():
             set_text(self._file, role, side_to_json(side, fitted_window(self._file, role, side, training)))
         set_text(self._file, "content_sha256", content_sha256(self._file))
-        self._file.close()
-        with self._temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
+        self._writer.close()
+        self._writer.require()
         os.replace(self._temporary, self.path)
-        croissant.write(self.path)
+        with suppress(OSError):  # derived: 'benchmark data inspect' writes it anew
+            croissant.write(self.path)
 
     def _check_sides(self, training: set[str]) -> None:
         """Every case outside training is a pair, and training has both sides."""

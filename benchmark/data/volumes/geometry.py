@@ -48,6 +48,8 @@ class Volume:
     affine: NDArray[np.float64]
     origin: Origin | None = None
     """How the scan lay in its file, where it is a whole scan as read."""
+    told: tuple[str, ...] = ()
+    """What its reader had to decide on the way, for the person whose file it is."""
 
     @property
     def spacing(self) -> NDArray[np.float64]:
@@ -97,6 +99,9 @@ def resample(source: Volume, grid: Volume) -> tuple[Volume, NDArray[np.bool_]]:
 
     A grid that lies on the source's own voxels is cropped exactly. Otherwise cubic splines, limited to the
     source's range of values, after a Gaussian against aliasing along axes that become coarser.
+
+    Raises:
+        CaseFault: a voxel of the grid is larger than the source.
     """
     matrix = np.linalg.inv(source.affine) @ grid.affine
     start = np.rint(matrix[:3, 3]).astype(int)
@@ -109,6 +114,11 @@ def resample(source: Volume, grid: Volume) -> tuple[Volume, NDArray[np.bool_]]:
     data = source.data
     steps = np.abs(matrix[:3, :3]).max(1)  # source voxels per step of the grid, along each source axis
     for axis, step in enumerate(steps):
+        if step > max(1, source.data.shape[axis]):
+            raise CaseFault(
+                f"the whole source lies within a voxel of the target: {describe('source', source)}, "
+                f"{describe('target', grid)}"
+            )
         if step > 1:
             data = gaussian_filter1d(data, (step - 1) / 2, axis=axis, mode="nearest")
     moved = np.empty(shape, data.dtype)
@@ -199,14 +209,16 @@ class Slicing:
         return np.transpose(turned, np.argsort(self.order))
 
 
-def slicing(grid: Volume, view: str, size: int, *, own_pixels: bool = False) -> Slicing:
+def slicing(grid: Volume, view: str, size: int, *, own_pixels: bool = False, pixel_mm: float = 0.0) -> Slicing:
     """Slices as ``view`` says (:data:`VIEWS`): padded to a square in mm, then resampled to ``size`` pixels.
 
     Resampling is antialiased. Where the pixels come out as the grid's own, values stay as they are; with
-    ``own_pixels`` they always do, and slices are padded to ``size``.
+    ``own_pixels`` they always do, and slices are padded to ``size``. With ``pixel_mm`` they are resampled to pixels of
+    so many mm, the same for every grid, and padded.
 
     Raises:
-        CaseFault: ``own_pixels``, and the grid's pixels are not square or do not fit.
+        CaseFault: the grid does not fit into ``size`` pixels of the wanted kind, or ``own_pixels`` and they are not
+            square.
     """
     (column, column_sense), (row, row_sense), (along, along_sense) = (SIDES[side] for side in view)
     shape, spacing = grid.data.shape, grid.spacing
@@ -220,6 +232,13 @@ def slicing(grid: Volume, view: str, size: int, *, own_pixels: bool = False) -> 
             )
         if max(shape[row], shape[column]) > size:
             raise CaseFault(f"slices of {shape[row]} x {shape[column]} pixels do not fit into {size} x {size}")
+    elif pixel_mm:
+        pixel = pixel_mm
+        if side > (size + SAME_PIXEL) * pixel:
+            raise CaseFault(
+                f"slices of {side:.4g} mm do not fit into {size} pixels of {pixel:g} mm; "
+                f"they need {int(np.ceil(side / pixel - SAME_PIXEL))}"
+            )
     offsets = [_offset(shape[axis], float(spacing[axis]), size, pixel) for axis in (row, column)]
     # stored (column, row, slice) -> voxel of the grid
     place = np.zeros((4, 4))
@@ -265,22 +284,32 @@ def _placed(size: int, count: int, spacing: float, pixel: float, offset: float) 
 
 
 def _weights(count: int, spacing: float, size: int, pixel: float, offset: float) -> NDArray[np.float32]:
-    """Linear interpolation between samples, widened to the pixel where that is coarser.
-
-    Both are centred, save for the pixels' ``offset``.
-
-    Rows sum to 1 where samples surround the pixel, to less where it reaches beyond them.
-    """
-    beyond = int(np.ceil(size * pixel / spacing)) + 2
-    samples = (np.arange(-beyond, count + beyond) - (count - 1) / 2) * spacing
+    """:func:`reaching_weights` of ``size`` pixels over samples, both centred, save for the pixels' ``offset``."""
     pixels = (np.arange(size) - (size - 1) / 2) * pixel + offset
+    places = np.asarray(pixels / spacing + (count - 1) / 2, np.float64)
     if abs(pixel - spacing) * size < SAME_PIXEL * pixel:
-        pixels = samples[0] + np.rint((pixels - samples[0]) / spacing) * spacing
-    offsets = samples[None, :] - pixels[:, None]
-    weights = np.maximum(1 - np.abs(offsets) / max(spacing, pixel), 0)
+        return reaching_weights(np.rint(places), count, 1.0).astype(np.float32)
+    return reaching_weights(places, count, pixel / spacing).astype(np.float32)
+
+
+def reaching_weights(places: NDArray[np.float64], count: int, step: float) -> NDArray[np.float64]:
+    """Rows of weights over ``count`` samples for pixels at ``places`` (in samples) that are ``step`` samples apart.
+
+    Linear interpolation, widened to the step where that is coarser; a linear ramp stays where it is. Rows sum to 1
+    where samples surround the pixel, to less where it reaches beyond them. Only the samples that a pixel reaches are
+    looked at, so that memory does not grow with what would lie around the samples.
+    """
+    reach = int(np.ceil(max(1.0, step))) + 1
+    places = np.clip(places, -2 - 2 * reach, count + 1 + 2 * reach)  # beyond, nothing is reached
+    near = np.rint(places).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)[None, :]
+    offsets = near - places[:, None]
+    weights = np.maximum(1 - np.abs(offsets) / max(1.0, step), 0)
     weights /= weights.sum(1, keepdims=True)
-    # a linear ramp stays where it is: tilt the weights until their centre of mass is the pixel's centre
+    # tilt the weights until their centre of mass is the pixel's centre
     first, second = ((weights * offsets**order).sum(1, keepdims=True) for order in (1, 2))
     weights *= 1 - first / np.maximum(second, 1e-12) * offsets
     weights /= weights.sum(1, keepdims=True)
-    return weights[:, beyond : beyond + count].astype(np.float32)
+    filled = np.zeros((len(places), count))
+    rows, which = np.nonzero((near >= 0) & (near < count))
+    filled[rows, near[rows, which]] = weights[rows, which]
+    return filled

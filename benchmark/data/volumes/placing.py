@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.volumes.geometry import CaseFault, Volume, resample
+from benchmark.data.volumes.geometry import CaseFault, Volume, reaching_weights, resample
 
 STRAIGHT = 1e-3
 """Grids whose axes are off by less than this many voxels over their length are parallel."""
@@ -80,24 +80,6 @@ def _along(
         taken = np.take(data, np.clip(indices, 0, count - 1), axis=axis)
         outside = np.expand_dims((indices < 0) | (indices >= count), tuple(a for a in range(3) if a != axis))
         return np.where(outside, np.float32(background), taken)
-    weights = _weights(places, count, step)
+    weights = reaching_weights(places, count, step)
     moved = np.tensordot(weights, data - np.float32(background), axes=(1, axis)) + background
     return np.moveaxis(moved, 0, axis).astype(np.float32)
-
-
-def _weights(places: NDArray[np.float64], count: int, step: float) -> NDArray[np.float64]:
-    """Rows of weights over ``count`` voxels: linear interpolation, widened to the step where that is coarser.
-
-    Voxels beyond the ends count as background. A linear ramp stays where it is.
-    """
-    beyond = int(np.ceil(step)) + 2
-    low, high = int(np.floor(places.min())) - beyond, int(np.ceil(places.max())) + beyond
-    voxels = np.arange(min(low, 0), max(high, count - 1) + 1)
-    offsets = voxels[None, :] - places[:, None]
-    weights = np.maximum(1 - np.abs(offsets) / max(1.0, step), 0)
-    weights /= weights.sum(1, keepdims=True)
-    first, second = ((weights * offsets**order).sum(1, keepdims=True) for order in (1, 2))
-    weights *= 1 - first / np.maximum(second, 1e-12) * offsets
-    weights /= weights.sum(1, keepdims=True)
-    start = -int(voxels[0])
-    return weights[:, start : start + count]

@@ -92,10 +92,10 @@ def positions(change: Any) -> Any:
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "right angles"),
         ({"PixelSpacing": lambda i: [2.5, 2.0 + 0.1 * i]}, "pixel spacing"),
         ({"PixelSpacing": [0, 2.0]}, "PixelSpacing"),
-        ({"RescaleSlope": None}, "not in HU"),
+        ({"RescaleSlope": None}, "no RescaleSlope, so no HU"),
         ({"RescaleType": "US"}, "not in HU"),
         ({"NumberOfFrames": 2}, "several frames"),
-        ({"RescaleSlope": float("nan")}, "NaN or infinite"),
+        ({"RescaleSlope": float("nan")}, "RescaleSlope 'nan' is no number"),
         ({"BitsAllocated": 8}, "cannot be read"),
     ],
 )
@@ -137,17 +137,17 @@ class TestSuv:
         assert self.factor(tmp_path, DecayCorrection="ADMIN", SeriesTime=None) == pytest.approx(70_000 / 3.7e8)
 
     def test_injection_before_midnight(self, tmp_path):
-        decayed = 3.7e8 * 2 ** (-(15 * 3600) / 6586.2)
-        late = {"SeriesTime": "010000", "AcquisitionTime": "010000"}  # injected at ten in the morning before
+        decayed = 3.7e8 * 2 ** (-(1.5 * 3600) / 6586.2)
+        late = {"SeriesTime": "003000", "AcquisitionTime": "003000", "injected": "230000"}
         assert self.factor(tmp_path, **late) == pytest.approx(70_000 / decayed, rel=1e-6)
 
     @pytest.mark.parametrize(
         ("tags", "fault"),
         [
             ({"PatientWeight": None}, "no PatientWeight"),
-            ({"PatientWeight": 0}, "no PatientWeight"),
+            ({"PatientWeight": 0}, "PatientWeight 0 kg is not that of a person"),
             ({"dose": None}, "no RadionuclideTotalDose"),
-            ({"dose": 0}, "no RadionuclideTotalDose"),
+            ({"dose": 0}, "RadionuclideTotalDose 0 Bq is not given to people"),
             ({"RadiopharmaceuticalInformationSequence": None}, "no RadionuclideTotalDose"),
             ({"Units": "CNTS"}, "PET in CNTS"),
             ({"Units": None}, "unknown unit"),
@@ -196,7 +196,7 @@ def test_series_are_chosen_by_description_and_doubt_is_reported(tmp_path):
     with pytest.raises(DatasetError, match=r"2 series match the target \(there are: CT CT .*, CT CT"):
         pairs(tmp_path / "in")
     with pytest.raises(DatasetError, match="no series matches the source"):
-        pairs(tmp_path / "in", source="MR", target="CT/soft")
+        pairs(tmp_path / "in", source="MR", target="CT/soft", task="mr-ct")
 
 
 def test_series_of_different_frames_of_reference_are_no_pair_unless_wanted(tmp_path):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from benchmark_medical.importing.records import every
 
+from benchmark import UsageError
 from benchmark.cli import dataclass_arguments
 
 ROOT = Path(__file__).parents[3]
@@ -36,3 +38,19 @@ def test_a_documented_command_is_understood(command):
 
 def test_every_layout_is_documented():
     assert {command.removeprefix(START).split()[0] for command in commands()} >= SPECS.keys()
+
+
+def parsed(*arguments: str) -> Any:
+    needed = ("in", "--task", "mr-ct", "--target", "b", "--out", "o.h5")
+    return dataclass_arguments.parse("benchmark", SPECS["nifti-pairs"], [*needed, *arguments])[0]
+
+
+@pytest.mark.parametrize("twice", ["--source a --source b", "--size 64 --size 128", "--target c"])
+def test_an_option_of_one_value_that_is_given_twice_is_a_mistake(twice):
+    with pytest.raises(UsageError, match="given twice"):
+        parsed(*twice.split())
+
+
+def test_an_option_of_several_values_takes_them_either_way():
+    assert parsed("--exclude", "P1", "--exclude", "P2,P3").exclude == ("P1", "P2", "P3")
+    assert parsed().exclude == ()

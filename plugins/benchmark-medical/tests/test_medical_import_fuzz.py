@@ -122,7 +122,7 @@ def test_manifests_and_lists_of_splits(tmp_path: Path, count: int, monkeypatch: 
     original = "\n".join(["patient,study,source,target,mask,split", *rows, ""]).encode()
 
     def read(damaged: Path) -> None:
-        studies, _ = pairing.find(NiftiPairsOptions(manifest=damaged, task="mr-ct"))
+        studies = pairing.find(NiftiPairsOptions(manifest=damaged, task="mr-ct")).studies
         for study in studies:
             for image in (study.source, study.target, study.mask):
                 if image is not None:

@@ -339,7 +339,7 @@ def test_several_studies_of_a_patient_stay_together(cohort, tmp_path):
         save(
             cohort / "P0" / "2025" / f"{name}.nii.gz", np.asanyarray(nib.load(cohort / "P1" / f"{name}.nii.gz").dataobj)
         )
-    studies, _ = find(options(cohort, source="20*/mr.nii.gz", target="20*/ct.nii.gz"))
+    studies = find(options(cohort, source="20*/mr.nii.gz", target="20*/ct.nii.gz")).studies
     assert [(study.patient, study.study) for study in studies] == [("P0", "2024"), ("P0", "2025")]
 
 
@@ -382,7 +382,7 @@ def test_hostile_patient_names_become_plain(cohort, tmp_path):
     [
         ({"source": ""}, "--source is missing"),
         ({"source": "../mr.nii.gz"}, "without '..'"),
-        ({"source": "{patient}.nii.gz"}, "all file patterns or into none"),
+        ({"source": "{patient}.nii.gz"}, "all file patterns, or none into any"),
         ({"size": 4}, "at least 16"),
         ({"axis": "oblique"}, "axial"),
         ({"split": "0.5:0.5"}, "three shares"),

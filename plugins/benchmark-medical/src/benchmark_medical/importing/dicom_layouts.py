@@ -10,8 +10,9 @@ from pathlib import Path
 
 from benchmark.errors import UsageError
 from benchmark_medical.importing import options as chosen
-from benchmark_medical.importing.dicom_series import UNITS, Series, find_series, patients, read_series
-from benchmark_medical.importing.layouts import as_both_sides, folder_of
+from benchmark_medical.importing.dicom_series import Series, find_series, patients, read_series
+from benchmark_medical.importing.dicom_slices import UNITS
+from benchmark_medical.importing.layouts import as_both_sides, folder_of, tree_of
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -37,7 +38,8 @@ def dicom_pairs(options: chosen.DicomPairsOptions, output: Path, report: Report)
         options = as_both_sides(options)
 
     def find() -> Found:
-        series, skipped = find_series(folder)
+        tree = tree_of(options)
+        series, skipped = find_series(folder, tree.files)
         if not series:
             skipped.append(Skipped(folder.name, "holds no DICOM slices"))
         studies: list[Study] = []
@@ -55,14 +57,14 @@ def dicom_pairs(options: chosen.DicomPairsOptions, output: Path, report: Report)
                     continue
                 image = _image(pair[1])
                 studies.append(Study(name, f"s{number}", image if options.clean else _image(pair[0]), image))
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "dicom-pairs")
 
 
 def ldct_projection(options: chosen.LdctOptions, output: Path, report: Report) -> None:
     """Import low-dose and full-dose images of LDCT-and-Projection-data."""
-    folder = folder_of(options)
+    folder_of(options)
     if options.part and options.part not in ("C", "L", "N"):
         raise UsageError(f"--part {options.part!r}: C, L or N")
     patient = re.compile(rf"[{options.part or 'CLN'}]\d{{3}}\Z")
@@ -70,16 +72,17 @@ def ldct_projection(options: chosen.LdctOptions, output: Path, report: Report) -
     def find() -> Found:
         studies: list[Study] = []
         skipped: list[Skipped] = []
-        for place in sorted(entry for entry in folder.iterdir() if entry.is_dir() and patient.match(entry.name)):
-            series, unread = find_series(place)
-            skipped += [Skipped(f"{place.name}/{entry.what}", entry.why) for entry in unread]
+        tree = tree_of(options)
+        for place in (entry for entry in tree.folders if patient.match(entry.name)):
+            series, unread = find_series(place, [path for path in tree.files if path.is_relative_to(place)])
+            skipped += [Skipped(f"{place.name}/{entry.what}", entry.why, entry.files) for entry in unread]
             # of the projections' own format there may be series too: they hold no slices
             pair = _pair(series, _called("low dose image"), _called("full dose image"), clean=False)
             if isinstance(pair, str):
                 skipped.append(Skipped(place.name, pair))
             else:
                 studies.append(Study(place.name, "s1", _image(pair[0]), _image(pair[1]), aligned=True))
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "ldct-projection")
 
@@ -90,7 +93,7 @@ def _called(text: str) -> Wanted:
 
 
 def _selector(role: str, text: str) -> Wanted:
-    """``PT``, ``PT/regex of the description`` or ``/regex``."""
+    """Of ``PT``, ``PT/regex of the description`` or ``/regex``."""
     modality, _, pattern = text.partition("/")
     try:
         expression = re.compile(pattern, re.IGNORECASE)
@@ -121,7 +124,7 @@ def _frame_fault(source: Series, target: Series, options: chosen.DicomPairsOptio
 
 
 def _image(series: Series) -> Image:
-    return Image(series.name, lambda: read_series(series))
+    return Image(series.name, lambda: read_series(series), tuple(series.files))
 
 
 def _name(patient: str, series: list[Series], keep: bool) -> str:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from benchmark.data.format.schema import MAXIMUM_VOXELS, Origin
+from benchmark.data.format.schema import Origin
 from benchmark.data.volumes import nifti
 from benchmark.data.volumes.geometry import CaseFault, Volume
+from benchmark.data.volumes.limits import require_shape, require_voxel_sizes
 from benchmark.errors import Unavailable
 from benchmark_medical.importing import pictures
-from benchmark_medical.importing.damage import reason
+from benchmark_medical.importing.damage import shown
+from benchmark_medical.importing.itk_child import READER
+from benchmark_medical.importing.text_headers import read_header
 
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK_SUFFIXES)
 SUFFIXES = (*VOLUME_SUFFIXES, *pictures.SUFFIXES)
-DATA_FILE = (b"elementdatafile", b"data file", b"datafile")
-"""Keys by which headers name another file with the values: MetaImage's, and NRRD's two."""
-LONGEST_HEADER = 1 << 20
+VALUES_SUFFIXES = (".raw", ".zraw", ".raw.gz", ".img")
+"""Endings of files with the values of a header that lies beside them."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -41,7 +40,7 @@ def load(path: Path, channel: str = "") -> Volume:
         return _load_itk(path)
     if name.endswith(pictures.SUFFIXES):
         return pictures.load(path, channel)
-    raise CaseFault(f"{path.name}: not one of {', '.join(SUFFIXES)}")
+    raise CaseFault(f"{shown(path)}: not one of {', '.join(SUFFIXES)}")
 
 
 def stem(path: Path) -> str:
@@ -52,96 +51,39 @@ def stem(path: Path) -> str:
     return path.stem
 
 
-def volume(data: np.ndarray, affine: np.ndarray, name: str) -> Volume:
+def beside(path: Path) -> tuple[Path, ...]:
+    """Files with the values of a detached header."""
+    if not path.name.lower().endswith((".mhd", ".nhdr")):
+        return ()
+    return tuple(path.with_name(stem(path) + suffix) for suffix in VALUES_SUFFIXES)
+
+
+def volume(data: np.ndarray, affine: np.ndarray, name: str, told: tuple[str, ...] = ()) -> Volume:
     """Voxels of any orientation as a volume in RAS order.
 
     Raises:
-        CaseFault: not three axes, not finite, or an affine that cannot be inverted.
+        CaseFault: not three axes, not finite, an affine that cannot be inverted, or sizes that no image has.
     """
-    if data.ndim != 3 or min(data.shape) < 1:
+    if data.ndim != 3:
         raise CaseFault(f"{name}: shape {data.shape} is not a volume of three axes")
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseFault(f"{name}: the affine is not invertible: {affine.tolist()}")
+    require_shape(data.shape, name)
+    if not np.isfinite(affine).all():
+        raise CaseFault(f"{name}: the affine is not finite: {affine.tolist()}")
+    require_voxel_sizes(np.linalg.norm(affine[:3, :3], axis=0), name)
+    nifti.require_invertible(affine, name)
     turned = nib.as_closest_canonical(nib.Nifti1Image(data.astype(np.float32), affine))
     values = np.asarray(turned.dataobj, np.float32)
     if bad := values.size - int(np.isfinite(values).sum()):
         raise CaseFault(f"{name}: {bad} of {values.size} voxels are NaN or infinite")
-    return Volume(values, turned.affine, Origin.of(data.shape, affine, data.dtype))
+    return Volume(values, turned.affine, Origin.of(data.shape, affine, data.dtype), told)
 
 
 def _load_itk(path: Path) -> Volume:
-    try:
-        import SimpleITK
-    except ImportError:
-        raise Unavailable(f"{path.name} needs SimpleITK: pip install 'benchmark-medical[importers]'") from None
+    if find_spec("SimpleITK") is None:
+        raise Unavailable(f"{shown(path)} needs SimpleITK: pip install 'benchmark-medical[importers]'")
     if not path.is_file():
-        raise CaseFault(f"{path.name}: no such file")
-    _require_neighbour(path)
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        with _silent():
-            reader.ReadImageInformation()
-        size = reader.GetSize()
-        if float(np.prod(size, dtype=np.float64)) > MAXIMUM_VOXELS:
-            raise CaseFault(f"{path.name}: shape {size} is too large for one volume")
-        if reader.GetNumberOfComponents() != 1 or reader.GetDimension() != 3:
-            raise CaseFault(
-                f"{path.name}: {reader.GetDimension()} axes and {reader.GetNumberOfComponents()} values a voxel; "
-                "a volume has three axes and one value"
-            )
-        with _silent():
-            image = reader.Execute()
-    except RuntimeError as error:
-        raise CaseFault(f"{path.name}: {reason(error)}") from None
-    data = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return volume(data, LPS_TO_RAS @ affine, path.name)
-
-
-def _require_neighbour(path: Path) -> None:
-    """A header may name its values' file only beside itself: nothing from elsewhere is read in a patient's name.
-
-    Any of these files may name another, whatever its ending.
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(LONGEST_HEADER + 1)
-    except OSError as error:
-        raise CaseFault(f"{path.name}: cannot be read ({error.strerror or error})") from None
-    nrrd = header.startswith(b"NRRD")
-    for line in header.split(b"\n"):
-        if nrrd and line in (b"", b"\r"):
-            return
-        name, _, value = line.replace(b":", b"=", 1).partition(b"=")
-        if name.strip().lower() in DATA_FILE:
-            _require_plain(value.decode("latin-1").strip(), path)
-            if name.rstrip() == b"ElementDataFile":  # where its reader stops too: what comes next are values
-                return
-    if len(header) > LONGEST_HEADER:
-        raise CaseFault(f"{path.name}: a header of more than {LONGEST_HEADER} bytes")
-
-
-def _require_plain(value: str, path: Path) -> None:
-    several = "%" in value or value.lower().split()[:1] == ["list"]
-    if value.lower() != "local" and (Path(value).name != value or several):
-        raise CaseFault(f"{path.name}: its values are said to be in {value!r}; only a file beside it is read")
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without what a library's C++ prints past Python."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with ExitStack() as stack:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        stack.callback(os.close, nowhere)
-        for stream in (1, 2):
-            kept = os.dup(stream)
-            stack.callback(os.close, kept)
-            stack.callback(os.dup2, kept, stream)
-            os.dup2(nowhere, stream)
-        yield
+        raise CaseFault(f"{shown(path)}: no such file")
+    header = read_header(path)
+    data, affine = READER.read(path)
+    affine[:3] *= header.millimetres
+    return volume(data, LPS_TO_RAS @ affine, shown(path), header.told)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from benchmark.data.volumes.files import Tree, walk
 from benchmark.errors import UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing import pairing
-from benchmark_medical.importing.formats import VOLUME_SUFFIXES, stem
+from benchmark_medical.importing.formats import SUFFIXES, stem
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -53,7 +54,7 @@ def _synthrad(
     report: Report,
     layout: str,
 ) -> None:
-    folder = folder_of(options)
+    folder_of(options)
     if region and region not in regions:
         raise UsageError(f"--region {region!r}: one of {', '.join(regions)}")
     wanted = [regions[region]] if region else list(regions.values())
@@ -61,35 +62,40 @@ def _synthrad(
     patient = re.compile(rf"\d(?:{'|'.join(wanted)})[A-Z]\d{{3,4}}\Z")
 
     def find() -> Found:
+        tree = tree_of(options)
         studies, skipped = [], []
-        for place in sorted(entry for entry in folder.glob("**/") if patient.match(entry.name)):
+        for place in (entry for entry in tree.folders if patient.match(entry.name)):
             files = {role: place / name for role, name in names.items()}
-            if absent := [path.name for path in files.values() if not path.is_file()]:
-                skipped.append(Skipped(place.name, f"no {' and no '.join(absent)}"))
+            if absent := [path.name for path in files.values() if path not in tree.files]:
+                skipped.append(Skipped(tree.name(place), f"no {' and no '.join(absent)}"))
                 continue
             images = {role: Image.of(path) for role, path in files.items()}
             studies.append(
                 Study(place.name, "s1", images["source"], images["target"], mask=images["mask"], aligned=True)
             )
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
-    if options.source == "cbct" and options.source_modality == "MR":
-        options = replace(options, source_modality="CBCT")
+    options = replace(
+        options,
+        task="cbct-ct" if (options.source, options.task) == ("cbct", "mr-ct") else options.task,
+        source_modality=options.source_modality or options.source.upper(),
+    )
     import_studies(find, options, output, report, layout)
 
 
 def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> None:
     """Import autoPET: SUV and the CT that was resampled onto it."""
-    folder = folder_of(options)
+    folder_of(options)
 
     def find() -> Found:
+        tree = tree_of(options)
         studies, skipped = [], []
         seen: Counter[str] = Counter()
-        for place in sorted({path.parent for path in folder.glob("*/*/SUV.nii.gz")}):
+        for place in sorted({path.parent for path in tree.matching("**/*/*/SUV.nii.gz")}):
             name = f"{place.parent.name}/{place.name}"
             seen[place.parent.name] += 1  # folders of studies are called by their dates
-            if not (place / "CTres.nii.gz").is_file():
-                skipped.append(Skipped(name, "no CTres.nii.gz"))
+            if place / "CTres.nii.gz" not in tree.files:
+                skipped.append(Skipped(name, "no CTres.nii.gz", (place / "SUV.nii.gz",)))
                 continue
             lesions = place / "SEG.nii.gz"
             studies.append(
@@ -98,33 +104,37 @@ def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> Non
                     f"s{seen[place.parent.name]}",
                     Image.of(place / "SUV.nii.gz"),
                     Image.of(place / "CTres.nii.gz"),
-                    labels=Image.of(lesions) if options.lesions and lesions.is_file() else None,
+                    labels=Image.of(lesions) if options.lesions and lesions in tree.files else None,
                     aligned=True,
                 )
             )
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "autopet")
 
 
 def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
     """Import two of the four contrasts of BraTS; time points of a patient stay together."""
-    folder = folder_of(options)
-    names = {"source": f"{options.source}.nii.gz", "target": f"{options.target}.nii.gz", "labels": "seg.nii.gz"}
+    folder_of(options)
+    names = {"source": options.source, "target": options.target, "labels": "seg"}
     case = re.compile(r"(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<study>\d{3})\Z|(?P<old>BraTS\d*_?[A-Za-z0-9_]*\d+)\Z")
 
     def find() -> Found:
+        tree = tree_of(options)
+        # some copies of the sets are not compressed
+        there = {path.with_name(stem(path)): path for path in tree.matching("**/*.nii*")}
         studies, skipped = [], []
-        for place in sorted(entry for entry in folder.glob("**/") if entry != folder):
+        for place in tree.folders:
             match = case.match(place.name)
             if match is None:
                 continue
             join = "_" if match["old"] else "-"
-            files = {role: place / f"{place.name}{join}{name}" for role, name in names.items()}
-            if absent := [path.name for role, path in files.items() if role != "labels" and not path.is_file()]:
-                skipped.append(Skipped(place.name, f"no {' and no '.join(absent)}"))
+            wanted = {role: place / f"{place.name}{join}{name}" for role, name in names.items()}
+            files = {role: there[path] for role, path in wanted.items() if path in there}
+            if absent := [path.name for role, path in wanted.items() if role != "labels" and role not in files]:
+                skipped.append(Skipped(tree.name(place), f"no {' and no '.join(absent)}.nii.gz"))
                 continue
-            tumour = options.tumour and files["labels"].is_file()
+            tumour = options.tumour and "labels" in files
             studies.append(
                 Study(
                     match["old"] or match["patient"],
@@ -136,7 +146,7 @@ def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
                     stripped=True,
                 )
             )
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     named = replace(
         options,
@@ -148,17 +158,18 @@ def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
 
 def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
     """Import two contrasts of IXI, brought onto one grid by the scanner's coordinates."""
-    folder = folder_of(options)
+    folder_of(options)
     report("IXI's contrasts are not registered: only the scanner's coordinates align them; look at the contact sheet")
 
-    def contrast(name: str) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for path in sorted(folder.glob(f"**/IXI*-{name}.nii*")):
-            found.setdefault(stem(path).removesuffix(f"-{name}"), path)
-        return found
+    def contrast(tree: Tree, name: str) -> dict[str, Path]:
+        scans: dict[str, Path] = {}
+        for path in tree.matching(f"**/IXI*-{name}.nii*"):
+            scans.setdefault(stem(path).removesuffix(f"-{name}"), path)
+        return scans
 
     def find() -> Found:
-        sources, targets = contrast(options.source), contrast(options.target)
+        tree = tree_of(options)
+        sources, targets = contrast(tree, options.source), contrast(tree, options.target)
         studies = [
             Study(name.split("-")[0], "s1", Image.of(sources[name]), Image.of(targets[name]))
             for name in sorted(sources.keys() & targets.keys())
@@ -167,7 +178,7 @@ def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
             Skipped(name, f"no {options.target if name in sources else options.source}")
             for name in sorted(sources.keys() ^ targets.keys())
         ]
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     named = replace(
         options,
@@ -185,21 +196,33 @@ def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
     patient = patient_of(options.patient)
 
     def find() -> Found:
+        tree = tree_of(options)
         studies: list[Study] = []
         skipped: list[Skipped] = []
-        tested = (folder / "imagesTs").is_dir()
+        tested = bool(tree.below("imagesTs", ending=SUFFIXES))
         for images, labels, split in (("imagesTr", "labelsTr", "train"), ("imagesTs", "labelsTs", "test")):
-            found: dict[str, dict[str, Path]] = {}
-            for path in _volumes(folder / images):
+            cases: dict[str, dict[str, Path]] = {}
+            for path in tree.below(images, ending=SUFFIXES):
                 case, _, channel = stem(path).rpartition("_")
-                found.setdefault(case, {})[channel] = path
-            structures = {stem(path): path for path in _volumes(folder / labels)}
-            for case, channels in sorted(found.items()):
+                cases.setdefault(case, {})[channel] = path
+            structures = {stem(path): path for path in tree.below(labels, ending=SUFFIXES)}
+            if images == "imagesTs" and cases and not any(options.target in channels for channels in cases.values()):
+                report(
+                    f"imagesTs holds no target (channel {options.target}), so its {len(cases)} cases cannot be scored: "
+                    "they are left out, and the test set is taken from imagesTr (--split, --split-file)"
+                )
+                skipped += [
+                    Skipped(f"imagesTs/{case}", f"no channel {options.target}", tuple(channels.values()))
+                    for case, channels in sorted(cases.items())
+                ]
+                studies = [replace(study, split="") for study in studies]
+                continue
+            for case, channels in sorted(cases.items()):
                 named = patient(case)
                 lacks = [channel for channel in (options.source, options.target) if channel not in channels]
                 if lacks or named is None:
                     why = f"no channel {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
-                    skipped.append(Skipped(f"{images}/{case}", why))
+                    skipped.append(Skipped(f"{images}/{case}", why, tuple(channels.values())))
                     continue
                 wanted = structures.get(case) if options.structures else None
                 studies.append(
@@ -212,7 +235,7 @@ def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
                         aligned=True,
                     )
                 )
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "nnunet")
 
@@ -225,11 +248,12 @@ def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
             raise UsageError(f"{folder}: no {name} there")
     patient = patient_of(options.patient)
 
-    def cases(name: str) -> dict[str, Path]:
-        return {stem(path).removesuffix("_0000"): path for path in _volumes(folder / name)}
-
     def find() -> Found:
-        inputs, targets, masks, labels = map(cases, ("INPUT_IMAGES", "TARGET_IMAGES", "MASKS", "LABELS"))
+        tree = tree_of(options)
+        inputs, targets, masks, labels = (
+            {stem(path).removesuffix("_0000"): path for path in tree.below(name, ending=SUFFIXES)}
+            for name in ("INPUT_IMAGES", "TARGET_IMAGES", "MASKS", "LABELS")
+        )
         studies: list[Study] = []
         skipped: list[Skipped] = []
         for case in sorted(inputs.keys() | targets.keys()):
@@ -242,7 +266,7 @@ def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
                 source, target = Image.of(inputs[case]), Image.of(targets[case])
                 mask, structures = (Image.of(files[case]) if case in files else None for files in (masks, labels))
                 studies.append(Study(*named, source, target, mask=mask, labels=structures, aligned=True))
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "nnsyn")
 
@@ -260,10 +284,9 @@ def folder_of(options: chosen.ScanOptions) -> Path:
     return options.folder
 
 
-def _volumes(folder: Path) -> Iterator[Path]:
-    """The files of a folder that may be volumes, in order; none where there is no folder."""
-    if folder.is_dir():
-        yield from sorted(path for path in folder.iterdir() if path.name.lower().endswith(VOLUME_SUFFIXES))
+def tree_of(options: chosen.ScanOptions) -> Tree:
+    """All files below the folder that was named."""
+    return walk(folder_of(options), outside=options.follow_links)
 
 
 def as_both_sides(options: Scans) -> Scans:

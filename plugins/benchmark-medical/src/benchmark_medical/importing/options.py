@@ -41,22 +41,29 @@ class ScanOptions(SplitOptions):
 
     folder: Path | None = field(default=None, metadata={"help": "folder of the scans", "positional": True})
     task: str = required("task that the data are for, e.g. mr-ct")
-    source_modality: str = option("MR", "as it should be called in tables")
-    target_modality: str = option("CT", "as it should be called in tables")
-    source_unit: str = option("a.u.", "HU, SUV, a.u. or another")
-    target_unit: str = option("HU", "HU, SUV, a.u. or another")
+    source_modality: str = option("", "as it should be called in tables; default: what the layout or the task says")
+    target_modality: str = option("", "the same")
+    source_unit: str = option(
+        "", "HU, SUV, a.u. or another; default: the task's, else what the modality is measured in"
+    )
+    target_unit: str = option("", "the same")
     source_window: str = option(
         "auto", "--source-window=LOW:HIGH in the unit, LOW%:HIGH% of training patients, or auto"
     )
     target_window: str = option("auto", "as for the source; auto: HU -1024:2000, SUV 0:10, else 0.5%:99.5%")
     axis: str = option("axial", "direction of slicing", choices=("axial", "coronal", "sagittal"))
     size: int = option(256, "pixels per side; slices are padded to a square, then resampled")
+    spacing: float = option(
+        0.0, "mm per pixel, the same for all patients; default: whatever makes a slice fill --size pixels"
+    )
     own_pixels: bool = option(
         False, "keep the target's own pixels and pad to --size: values come back from 'data export' to the last bit"
     )
     min_body: float = option(
         0.02, "slices whose region fills less than this share are dropped at the ends, and unused between them"
     )
+    exclude: tuple[str, ...] = option((), "patients to leave out, by name; several with commas between them")
+    follow_links: bool = option(False, "read also what lies behind links that lead out of the folder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +80,11 @@ class NiftiPairsOptions(ScanOptions):
             "labels, split"
         },
     )
-    source: str = option("", "source file: a pattern inside a patient's folder, or a path with {patient}")
+    source: str = option(
+        "",
+        "source file: a pattern inside a patient's folder, or a path such as {date}/{patient}/mr.nii.gz; {patient} and "
+        "{site} say whose it is, other words in braces which study",
+    )
     target: str = option("", "target file, in the same way")
     mask: str = option("", "region file on the target's grid, in the same way; default: made from the images")
     labels: str = option("", "file with structures on the target's grid, in the same way; 0 is none")
@@ -89,8 +100,11 @@ class SynthRad2023Options(ScanOptions):
     folder: Path | None = field(
         default=None, metadata={"help": "Task1 or Task2, or one of its regions", "positional": True}
     )
-    task: str = option("mr-ct", "task that the data are for")
+    task: str = option("mr-ct", "task that the data are for; of CBCT it is called cbct-ct")
     source: str = option("mr", "mr of Task1, or cbct of Task2", choices=("mr", "cbct"))
+    source_modality: str = option("", "as it should be called in tables; default: MR or CBCT")
+    target_modality: str = option("CT", "as it should be called in tables")
+    target_unit: str = option("HU", "as CT has it")
     region: str = option("", "brain or pelvis; default: all that are there")
 
 
@@ -101,9 +115,12 @@ class SynthRad2025Options(ScanOptions):
     folder: Path | None = field(
         default=None, metadata={"help": "Task1 or Task2, or one of its regions", "positional": True}
     )
-    task: str = option("mr-ct", "task that the data are for")
+    task: str = option("mr-ct", "task that the data are for; of CBCT it is called cbct-ct")
     source: str = option("mr", "mr of Task1, or cbct of Task2", choices=("mr", "cbct"))
     target: str = option("ct", "ct, or ct_def: the CT deformed onto the source", choices=("ct", "ct_def"))
+    source_modality: str = option("", "as it should be called in tables; default: MR or CBCT")
+    target_modality: str = option("CT", "as it should be called in tables")
+    target_unit: str = option("HU", "as CT has it")
     region: str = option("", "HN, AB or TH; default: all that are there")
 
 
@@ -114,6 +131,8 @@ class AutoPetOptions(ScanOptions):
     task: str = option("pet-ct", "task that the data are for")
     source_modality: str = option("FDG-PET", "as it should be called in tables")
     source_unit: str = option("SUV", "unit of SUV.nii.gz")
+    target_modality: str = option("CT", "as it should be called in tables")
+    target_unit: str = option("HU", "unit of CTres.nii.gz")
     lesions: bool = option(True, "take SEG.nii.gz along as labels")
 
 
@@ -126,6 +145,7 @@ class BratsOptions(ScanOptions):
     target: str = option("t2w", "the same")
     source_modality: str = option("", "as it should be called in tables; default: its name in BraTS")
     target_modality: str = option("", "the same")
+    source_unit: str = option("a.u.", "the same as of the target")
     target_unit: str = option("a.u.", "BraTS has no unit")
     tumour: bool = option(True, "take the segmentation along as labels")
     mirror_safe: bool = option(True, "left and right may be exchanged in training")
@@ -140,6 +160,7 @@ class IxiOptions(ScanOptions):
     target: str = option("T2", "the same")
     source_modality: str = option("", "as it should be called in tables; default: MR and the name in IXI")
     target_modality: str = option("", "the same")
+    source_unit: str = option("a.u.", "the same as of the target")
     target_unit: str = option("a.u.", "IXI has no unit")
     mirror_safe: bool = option(True, "left and right may be exchanged in training")
 
@@ -171,9 +192,7 @@ class DicomPairsOptions(ScanOptions):
     source: str = option("", "series of the source: MODALITY or MODALITY/REGEX of its description, e.g. PT/AC")
     target: str = required("series of the target, in the same way, e.g. CT")
     source_modality: str = option("", "as it should be called in tables; default: the DICOM modality")
-    target_modality: str = option("", "the same")
     source_unit: str = option("", "default: HU for CT, SUV for PT, else a.u.")
-    target_unit: str = option("", "the same")
     clean: bool = option(
         False, "there is no source: the target becomes both sides, to be degraded by 'benchmark data degrade'"
     )
@@ -197,6 +216,8 @@ class LdctOptions(ScanOptions):
     part: str = option("", "C chest, L liver or N head; default: all that are there")
     source_modality: str = option("low-dose CT", "as it should be called in tables")
     source_unit: str = option("HU", "as CT has it")
+    target_modality: str = option("CT", "as it should be called in tables")
+    target_unit: str = option("HU", "as CT has it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +228,7 @@ class FastMriOptions(ScanOptions):
     task: str = option("mr-motion", "task that the data are for")
     source_modality: str = option("MR", "as it should be called in tables")
     target_modality: str = option("MR", "as it should be called in tables")
+    source_unit: str = option("a.u.", "the same as of the target")
     target_unit: str = option("a.u.", "fastMRI has no unit")
     acquisition: str = option("", "only this contrast, as the files call it, e.g. AXT2; default: all")
     key: str = option("reconstruction_rss", "data set inside the files, (slices, rows, columns)")
@@ -216,10 +238,7 @@ class FastMriOptions(ScanOptions):
 class PictureOptions(ScanOptions):
     """What holds for pictures: PNG (8 and 16 bit), TIFF, JPEG, and NPY arrays."""
 
-    source_modality: str = option("source", "as it should be called in tables")
-    target_modality: str = option("target", "as it should be called in tables")
-    target_unit: str = option("a.u.", "HU, SUV, a.u., mask or another")
-    channel: str = option("", "of colour pictures", choices=("red", "green", "blue", "luma"))
+    channel: str = option("", "of colour pictures", choices=("red", "green", "blue", "luma", "index"))
     min_body: float = option(0.0, "pictures whose region fills less than this share are dropped")
     patient: str = option(
         "", "regular expression whose group is the patient in a picture's name; default: every picture is a patient"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from benchmark.data.format.hdf5 import open_read
 from benchmark.data.format.schema import MAXIMUM_VOXELS
+from benchmark.data.format.self_contained import require_self_contained, require_stored
+from benchmark.data.volumes.files import Tree
 from benchmark.data.volumes.geometry import CaseFault, Volume
 from benchmark.errors import DatasetError, UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing import pictures
-from benchmark_medical.importing.damage import reason
+from benchmark_medical.importing.damage import reason, shown
 from benchmark_medical.importing.formats import SUFFIXES, stem
-from benchmark_medical.importing.layouts import as_both_sides, folder_of, patient_of
+from benchmark_medical.importing.layouts import as_both_sides, folder_of, patient_of, tree_of
+from benchmark_medical.importing.patterns import matches
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -24,7 +28,7 @@ PLACEHOLDER = "{name}"
 
 def image_pairs(options: chosen.ImagePairsOptions, output: Path, report: Report) -> None:
     """Import pairs of pictures that share a part of their names."""
-    folder = folder_of(options)
+    folder_of(options)
     patterns = {"source": options.source, "target": options.target, "mask": options.mask}
     for role, pattern in patterns.items():
         if pattern and (PLACEHOLDER not in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts):
@@ -32,7 +36,8 @@ def image_pairs(options: chosen.ImagePairsOptions, output: Path, report: Report)
     patient = patient_of(options.patient)
 
     def find() -> Found:
-        found = {role: _named(folder, pattern) for role, pattern in patterns.items() if pattern}
+        tree = tree_of(options)
+        found = {role: _named(tree, pattern) for role, pattern in patterns.items() if pattern}
         studies: list[Study] = []
         skipped: list[Skipped] = []
         for name in sorted({name for files in found.values() for name in files}):
@@ -40,13 +45,13 @@ def image_pairs(options: chosen.ImagePairsOptions, output: Path, report: Report)
             named = patient(name)
             if lacks or named is None:
                 why = f"no {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
-                skipped.append(Skipped(name, why))
+                skipped.append(Skipped(name, why, tuple(files[name] for files in found.values() if name in files)))
                 continue
             images = {role: Image.of(files[name], options.channel) for role, files in found.items()}
             studies.append(
                 Study(*named, images["source"], images["target"], mask=images.get("mask"), aligned=True, whole=True)
             )
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "image-pairs")
 
@@ -57,17 +62,18 @@ def pix2pix(options: chosen.Pix2PixOptions, output: Path, report: Report) -> Non
     apart = all((folder / side).is_dir() for side in "AB")
     patient = patient_of(options.patient)
     order = "AB" if options.direction == "AtoB" else "BA"
-    where = [folder / side for side in order] if apart else [folder, folder]
+    where = list(order) if apart else ["", ""]
     splits = {split: split for split in ("train", "val", "test")}
-    if not (where[0] / "test").is_dir() and (where[0] / "val").is_dir():
+    if not (folder / where[0] / "test").is_dir() and (folder / where[0] / "val").is_dir():
         report("there is no folder test: val is the test set")
         splits = {"train": "train", "val": "test"}
 
     def find() -> Found:
+        tree = tree_of(options)
         studies: list[Study] = []
         skipped: list[Skipped] = []
         for named_split, split in splits.items():
-            sources, targets = ({stem(path): path for path in _pictures(place / named_split)} for place in where)
+            sources, targets = (_by_name(tree, *filter(None, (side, named_split))) for side in where)
             for name in sorted(sources.keys() | targets.keys()):
                 named = patient(name, split)
                 if name not in sources or name not in targets or named is None:
@@ -80,7 +86,7 @@ def pix2pix(options: chosen.Pix2PixOptions, output: Path, report: Report) -> Non
                     for path, half in zip((sources[name], targets[name]), halves, strict=True)
                 )
                 studies.append(Study(*named, source, target, split=split, aligned=True, whole=True))
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "pix2pix")
 
@@ -95,21 +101,20 @@ def cyclegan(options: chosen.CycleGanOptions, output: Path, report: Report) -> N
     domains = {"source": options.direction[0], "target": options.direction[-1]}
 
     def find() -> Found:
+        tree = tree_of(options)
         studies: list[Study] = []
         skipped: list[Skipped] = []
         for role, domain in domains.items():
-            for path in _pictures(folder / f"train{domain}"):
-                named = patient(stem(path), f"train{domain}")
+            for name, path in _by_name(tree, f"train{domain}").items():
+                named = patient(name, f"train{domain}")
                 if named is None:
                     why = f"--patient {options.patient!r} does not match"
-                    skipped.append(Skipped(f"train{domain}/{path.name}", why))
+                    skipped.append(Skipped(f"train{domain}/{path.name}", why, (path,)))
                     continue
                 image = Image.of(path, options.channel)
                 source, target = (image, None) if role == "source" else (None, image)
                 studies.append(Study(*named, source, target, split="train", whole=True))
-        sources, targets = (
-            {stem(path): path for path in _pictures(folder / f"test{domain}")} for domain in domains.values()
-        )
+        sources, targets = (_by_name(tree, f"test{domain}") for domain in domains.values())
         for name in sorted(sources.keys() | targets.keys()):
             named = patient(name, "test")
             if name not in sources or name not in targets:
@@ -119,39 +124,42 @@ def cyclegan(options: chosen.CycleGanOptions, output: Path, report: Report) -> N
             else:
                 pair = [Image.of(side[name], options.channel) for side in (sources, targets)]
                 studies.append(Study(*named, pair[0], pair[1], split="test", aligned=True, whole=True))
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "cyclegan", paired=False)
 
 
 def fastmri(options: chosen.FastMriOptions, output: Path, report: Report) -> None:
     """Import fastMRI's reconstructions as clean images; volumes of a patient stay together."""
-    folder = folder_of(options)
+    folder_of(options)
 
     def find() -> Found:
+        tree = tree_of(options)
         studies: list[Study] = []
         skipped: list[Skipped] = []
-        for path in sorted(folder.glob("**/*.h5")):
+        for path in tree.matching("**/*.h5"):
             try:
                 patient, acquisition = _fastmri_facts(path)
             except CaseFault as fault:
-                skipped.append(Skipped(path.name, str(fault)))
+                skipped.append(Skipped(tree.name(path), str(fault), (path,)))
                 continue
             if options.acquisition and acquisition != options.acquisition:
+                skipped.append(Skipped(tree.name(path), f"its acquisition is {acquisition or 'not told'}", (path,)))
                 continue
-            image = Image(path.name, _fastmri_reader(path, options.key))
+            image = Image(path.name, _fastmri_reader(path, options.key), (path,))
             studies.append(Study(patient or path.stem, path.stem, image, image))
-        return studies, skipped
+        return Found(studies, skipped, tree)
 
     import_studies(find, as_both_sides(options), output, report, "fastmri")
 
 
 def _fastmri_facts(path: Path) -> tuple[str, str]:
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with open_read(path) as file:
+            require_self_contained(file, shown(path))
             return str(file.attrs.get("patient_id", "")), str(file.attrs.get("acquisition", ""))
+    except DatasetError as error:
+        raise CaseFault(str(error)) from None
     except Exception as error:  # whatever a damaged file makes the reader raise
         raise CaseFault(reason(error)) from None
 
@@ -161,39 +169,40 @@ def _fastmri_reader(path: Path, key: str) -> Callable[[], Volume]:
         import h5py
 
         try:
-            with h5py.File(path, "r") as file:
+            with open_read(path) as file:
                 stored = file.get(key)
                 if not isinstance(stored, h5py.Dataset):
-                    raise CaseFault(f"{path.name}: no {key} in it")
+                    raise CaseFault(f"{shown(path)}: no {key} in it")
                 if stored.ndim != 3 or stored.size > MAXIMUM_VOXELS:
-                    raise CaseFault(f"{path.name}: {key} of shape {stored.shape} is no stack of slices")
+                    raise CaseFault(f"{shown(path)}: {key} of shape {stored.shape} is no stack of slices")
+                require_stored(stored, shown(path))
                 slices = np.asarray(stored)
         except CaseFault:
             raise
         except Exception as error:  # whatever a damaged file makes the reader raise
-            raise CaseFault(f"{path.name}: {reason(error)}") from None
-        return pictures.of_array(slices, path.name)
+            raise CaseFault(f"{shown(path)}: {reason(error)}") from None
+        return pictures.of_array(slices, shown(path))
 
     return read
 
 
-def _named(folder: Path, pattern: str) -> dict[str, Path]:
+def _named(tree: Tree, pattern: str) -> dict[str, Path]:
     """Files by what stands for ``{name}`` in their path."""
-    parts = [re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in pattern.split(PLACEHOLDER)]
-    expression = re.compile(parts[0] + "(?P<name>[^/]+?)" + "(?P=name)".join(parts[1:]) + r"\Z")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.glob(pattern.replace(PLACEHOLDER, "*"))):
-        if match := expression.match(path.relative_to(folder).as_posix()):
-            if match["name"] in found:
-                both = f"{found[match['name']].name} and {path.name}"
-                raise DatasetError(f"{pattern!r} finds {both} for {match['name']!r}")
-            found[match["name"]] = path
-    return found
+    files: dict[str, Path] = {}
+    for values, path in matches(tree, pattern):
+        if (other := files.setdefault(values["name"], path)) is not path:
+            raise DatasetError(f"{pattern!r} finds {tree.name(other)} and {tree.name(path)} for {values['name']!r}")
+    return files
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
+def _by_name(tree: Tree, *folder: str) -> dict[str, Path]:
+    """Pictures and volumes of a folder and its subfolders, by their path in it without the ending."""
+    files: dict[str, Path] = {}
+    for path in tree.below(*folder, ending=SUFFIXES):
+        name = "-".join([*path.parent.relative_to(tree.root.joinpath(*folder)).parts, stem(path)])
+        if (other := files.setdefault(name, path)) is not path:
+            raise DatasetError(f"{tree.name(other)} and {tree.name(path)} have one name: keep one of them")
+    return files
 
 
 def _half(path: Path, half: str, channel: str) -> Image:
@@ -205,9 +214,10 @@ def _half(path: Path, half: str, channel: str) -> Image:
             return whole
         width = whole.data.shape[0]
         if width % 2:
-            raise CaseFault(f"{path.name}: {width} columns are not two pictures side by side")
+            raise CaseFault(f"{shown(path)}: {width} columns are not two pictures side by side")
         # columns run to the left of the patient: the left half of the picture has the higher indices
         part = whole.data[width // 2 :] if half == "left" else whole.data[: width // 2]
-        return pictures.of_array(part[::-1, ::-1].transpose(2, 1, 0)[0], path.name)
+        half_of = pictures.of_array(part[::-1, ::-1].transpose(2, 1, 0)[0], shown(path))
+        return replace(half_of, told=whole.told)
 
-    return Image(path.name, read)
+    return Image(path.name, read, (path,))

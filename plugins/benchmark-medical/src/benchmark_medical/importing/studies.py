@@ -7,23 +7,26 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.data.format.schema import IDENTIFIER
+from benchmark.data.volumes.files import Tree
 from benchmark.data.volumes.geometry import Volume
-from benchmark_medical.importing.formats import load
+from benchmark_medical.importing.formats import beside, load
 
 
 @dataclass(frozen=True)
 class Image:
-    """A volume that has not been read yet: ``name`` for messages, and what reads it."""
+    """A volume that has not been read yet: ``name`` for the data set, what reads it, and the files that it lies in."""
 
     name: str
     read: Callable[[], Volume]
+    files: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, path: Path, channel: str = "") -> Image:
         """The image in a single file; ``channel`` says what of a colour picture."""
-        return cls(path.name, lambda: load(path, channel))
+        return cls(path.name, lambda: load(path, channel), (path, *beside(path)))
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,31 @@ class Study:
     whole: bool = False
     """There is no body to look for: the region is the whole image, unless there is a mask."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that it is read from."""
+        images = (self.source, self.target, self.mask, self.labels)
+        return tuple(path for image in images if image is not None for path in image.files)
+
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that could not be used, and why."""
+    """Something that could not be used, and why; ``files`` are those that this accounts for."""
 
     what: str
     why: str
+    files: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         return f"skipped {self.what}: {self.why}"
 
 
-Found = tuple[list[Study], list[Skipped]]
+class Found(NamedTuple):
+    """What a layout found, what it left out, and all files that there were."""
+
+    studies: list[Study]
+    skipped: list[Skipped]
+    tree: Tree | None = None
 
 
 def plain_name(name: str) -> str:
@@ -72,14 +87,14 @@ def plain_name(name: str) -> str:
     return f"{readable}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-def renamed(studies: list[Study]) -> Found:
+def renamed(studies: list[Study]) -> tuple[list[Study], list[Skipped]]:
     """Studies in order, under names that may stand in a data set file; of doubles the first."""
     kept: dict[tuple[str, str], Study] = {}
     skipped = []
     for study in studies:
         key = (plain_name(study.patient), plain_name(study.study))
         if key in kept:
-            skipped.append(Skipped(f"{key[0]}/{key[1]}", "listed twice"))
+            skipped.append(Skipped(f"{key[0]}/{key[1]}", "listed twice", study.files))
             continue
         kept[key] = replace(study, patient=key[0], study=key[1])
     return [kept[key] for key in sorted(kept)], skipped

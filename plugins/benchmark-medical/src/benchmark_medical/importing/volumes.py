@@ -1,42 +1,34 @@
 """The core of the importers of volumes: studies, however they were found, into one ``mi2i/1`` file.
 
-One study is in memory at a time. A study that cannot be used is reported and left out.
+One study is in memory at a time. A study that cannot be used is reported and left out, whatever is wrong with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmark.contracts.intensity import Window
-from benchmark.data.format.schema import Side
+from benchmark.data.checks.persons import copies, doubts
+from benchmark.data.format.facts import USUAL_PIXELS
+from benchmark.data.format.hdf5 import CannotWrite
+from benchmark.data.format.schema import CaseKey, Side
 from benchmark.data.format.writer import DatasetWriter
-from benchmark.data.volumes.geometry import (
-    SIDES,
-    VIEWS,
-    CaseFault,
-    Slicing,
-    Volume,
-    common_box,
-    crop,
-    describe,
-    resample,
-    same_grid,
-    slicing,
-)
-from benchmark.errors import DatasetError, UsageError
+from benchmark.data.volumes.files import OUTSIDE, Tree, count_by_ending
+from benchmark.data.volumes.geometry import VIEWS
+from benchmark.data.volumes.limits import VOXEL_SIZES
+from benchmark.errors import BenchmarkError, DatasetError, Unavailable, UsageError
+from benchmark_medical.importing.damage import reason
+from benchmark_medical.importing.expectations import filled_in
+from benchmark_medical.importing.notes import Notes, count, kept_quiet
 from benchmark_medical.importing.options import ScanOptions
-from benchmark_medical.importing.region import body_mask, filled
 from benchmark_medical.importing.splits import make_splits, require_splits
-from benchmark_medical.importing.studies import Found, Image, Skipped, Study, renamed
+from benchmark_medical.importing.studies import Found, Skipped, Study, plain_name, renamed
+from benchmark_medical.importing.study_arrays import Prepared, prepare
+from benchmark_medical.importing.windows import window
 
 Report = Callable[[str], None]
-AUTO_WINDOWS = {"HU": Window(-1024, 2000), "SUV": Window(0, 10), "mask": Window(0, 1)}
 MINIMUM_SIZE = 16
 
 
@@ -54,23 +46,26 @@ def import_studies(
     ``paired=False``: sources and targets of the training patients do not belong together.
 
     Raises:
-        UsageError: options that make no sense.
+        UsageError: options that make no sense, or sides that are not what the task translates.
         DatasetError: no study is left, or the splits cannot be made. Nothing is written then.
+        CannotWrite: the disk is full, or the like. Nothing is left behind.
     """
-    if options.size < MINIMUM_SIZE:
-        raise UsageError(f"--size {options.size}: at least {MINIMUM_SIZE} pixels")
-    if options.axis not in VIEWS:
-        raise UsageError(f"--axis {options.axis!r}: use one of {', '.join(VIEWS)}")
+    _require_usable(options)
+    options = filled_in(options)
     source = Side(options.source_modality, options.source_unit, window(options.source_window, options.source_unit))
     target = Side(options.target_modality, options.target_unit, window(options.target_window, options.target_unit))
     require_splits(options)
-    found, skipped = find()
+    found, skipped, tree = find()
     studies, doubled = renamed(found)
-    skipped += doubled
+    studies, excluded = _without(studies, options.exclude)
+    skipped = [*skipped, *doubled, *excluded]
     for entry in skipped:
         report(str(entry))
+    _tell_passed_over(tree, report)
+    notes = Notes()
     patients: dict[str, str] = {}
-    imported = 0
+    content: dict[CaseKey, tuple[str, ...]] = {}
+    pixels: dict[str, float] = {}
     with DatasetWriter(
         output,
         task=options.task,
@@ -90,205 +85,125 @@ def import_studies(
                     "a patient belongs to one split: say which in a --split-file"
                 )
             try:
-                case, note = _prepare(study, options)
-                writer.add_case(study.patient, study.study, **case)
-            except (CaseFault, DatasetError) as fault:
-                skipped.append(Skipped(name, str(fault)))
+                with kept_quiet(lambda said, name=name: notes.add(said, name)):  # type: ignore[misc]
+                    ready = _prepared(study, options)
+                writer.add_case(study.patient, study.study, **ready.case)
+            except (Unavailable, UsageError, CannotWrite):
+                raise
+            except BenchmarkError as fault:
+                skipped.append(Skipped(name, str(fault), study.files))
                 report(str(skipped[-1]))
                 continue
             patients[study.patient] = study.split
-            imported += 1
-            report(f"{name}: {note}")
+            content[CaseKey(study.patient, study.study)] = ready.content
+            pixels[name] = float(ready.case["spacing"][1])
+            for text in ready.told:
+                notes.add(text, name)
+            report(f"{name}: {ready.note}")
         if not patients:
             if not skipped:
                 raise DatasetError(f"nothing of this layout was found; see: benchmark data import {generator} --help")
             raise DatasetError(f"no study could be imported ({len(skipped)} skipped); first: {skipped[0]}")
         given = patients if all(patients.values()) else {}
         writer.set_splits(make_splits(options, list(patients), given, report))
-    what = f"{_count(imported, 'study', 'studies')} of {_count(len(patients), 'patient', 'patients')}"
+    _tell_unused(tree, studies, skipped, report)
+    for line in notes.lines():
+        report(line)
+    for text in _doubts(content, pixels):
+        report(f"warning: {text}")
+    what = f"{count(len(content), 'study', 'studies')} of {count(len(patients), 'patient')}"
     report(f"{what} imported, {len(skipped)} skipped")
 
 
-def window(text: str, unit: str) -> Window:
-    """An intensity window from ``LOW:HIGH``, ``LOW%:HIGH%`` or ``auto``.
+def _require_usable(options: ScanOptions) -> None:
+    if options.size < MINIMUM_SIZE:
+        raise UsageError(f"--size {options.size}: at least {MINIMUM_SIZE} pixels")
+    if options.axis not in VIEWS:
+        raise UsageError(f"--axis {options.axis!r}: use one of {', '.join(VIEWS)}")
+    if options.spacing and not VOXEL_SIZES[0] <= options.spacing <= VOXEL_SIZES[1]:
+        raise UsageError(f"--spacing {options.spacing:g}: millimetres per pixel, such as 1")
+    if options.spacing and options.own_pixels:
+        raise UsageError("give either --spacing or --own-pixels")
+
+
+def _without(studies: list[Study], exclude: tuple[str, ...]) -> tuple[list[Study], list[Skipped]]:
+    """Studies of other patients than those that were named.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: there is no such patient.
     """
-    if text == "auto":
-        return AUTO_WINDOWS.get(unit, Window(0.5, 99.5, "percentile"))
-    ends = text.split(":")
-    percent = [end.strip().endswith("%") for end in ends]
+    unwanted = {plain_name(name.strip()) for name in exclude}
+    if unknown := sorted(unwanted - {study.patient for study in studies}):
+        some = ", ".join(dict.fromkeys(study.patient for study in studies[:5]))
+        raise UsageError(f"--exclude {unknown[0]}: there is no such patient; there are {some}, ...")
+    kept = [study for study in studies if study.patient not in unwanted]
+    left = [
+        Skipped(f"{study.patient}/{study.study}", "excluded", study.files)
+        for study in studies
+        if study.patient in unwanted
+    ]
+    return kept, left
+
+
+def _prepared(study: Study, options: ScanOptions) -> Prepared:
+    """The study in the form of a case; whatever a broken one makes a library raise costs this study only."""
     try:
-        if len(ends) != 2 or percent[0] != percent[1]:
-            raise ValueError("give two numbers, or two percentages")
-        low, high = (float(end.strip().removesuffix("%")) for end in ends)
-        if not np.isfinite([low, high]).all():
-            raise ValueError("not finite")
-        return Window(low, high, "percentile" if percent[0] else "fixed")
-    except ValueError as error:
-        raise UsageError(f"window {text!r}: write LOW:HIGH, LOW%:HIGH% or auto ({error})") from None
+        return prepare(study, options)
+    except BenchmarkError:
+        raise
+    except MemoryError:
+        raise DatasetError("takes more memory than there is") from None
+    except Exception as error:
+        raise DatasetError(reason(error)) from None
 
 
-def _prepare(study: Study, options: ScanOptions) -> tuple[dict[str, Any], str]:
-    """The arguments of ``add_case`` for one study, and a line about it."""
-    scans = _read(study)
-    grid = scans.get("target") or scans["source"]
-    if study.aligned and len(scans) == 2:
-        _require_grid("source", scans["source"], grid)
-    region = _region(study, scans, grid, options)
-    box = common_box(scans.get("source", grid), grid)
-    fixed = crop(grid, box)
-    cut = slicing(fixed, VIEWS[options.axis], options.size, own_pixels=options.own_pixels)
-    images, inside = {}, region[box]
-    for role, scan in scans.items():
-        moved, covered = resample(scan, fixed)
-        inside = inside & covered
-        unit = options.source_unit if role == "source" else options.target_unit
-        images[role] = _stored(cut.apply(moved.data, float(moved.data.min())), unit)
-    inside = cut.apply(inside, 0.0) > 0.5
-    enough, varied = _useful(images, inside, options.min_body)
-    useful = np.flatnonzero(enough & varied)
-    if not useful.size:
-        empty, constant = _counts(enough, varied)
-        files = ", ".join(dict.fromkeys(image.name for image in _images(study).values()))
-        raise CaseFault(f"{files}: no slice is left, {empty} without enough body, {constant} constant")
-    # one affine and spacing hold for a whole study: nothing may be taken out between the ends
-    kept = slice(int(useful[0]), int(useful[-1]) + 1)
-    inside[~(enough & varied)] = False
-    affine = cut.affine.copy()
-    affine[:3, 3] += affine[:3, 2] * kept.start
-    arrays: dict[str, NDArray[np.generic]] = {**images, "mask": inside}
-    if study.labels is not None:
-        structures = study.labels.read()
-        _require_grid("labels", structures, grid)
-        arrays["labels"] = _sliced_labels(structures.data[box], cut, study.labels.name)
-    case = {
-        **{role: array[kept] for role, array in arrays.items()},
-        "spacing": cut.spacing,
-        "affine": affine,
-        "origins": {role: scan.origin for role, scan in scans.items() if scan.origin},
-        "physics": {
-            **{f"{role}_file": image.name for role, image in _images(study).items()},
-            "slices": list(range(kept.start, kept.stop)),
-            "body": _origin(study),
-        },
-    }
-    return case, _note(enough, varied, kept)
+def _tell_passed_over(tree: Tree | None, report: Report) -> None:
+    """What below the folder was not looked at, and why."""
+    if tree is None:
+        return
+    if tree.hidden:
+        report(f"passed over: {count(tree.hidden, 'hidden file or folder', 'hidden files or folders')}")
+    reasons = dict.fromkeys(entry.why for entry in tree.passed)
+    for why in reasons:
+        names = [entry.what for entry in tree.passed if entry.why == why]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        hint = " (--follow-links reads them too)" if why == OUTSIDE else ""
+        report(f"passed over: {names[0]}{more}: {why}{hint}")
 
 
-def _images(study: Study) -> dict[str, Image]:
-    return {role: image for role, image in (("source", study.source), ("target", study.target)) if image is not None}
+def _tell_unused(tree: Tree | None, studies: list[Study], skipped: list[Skipped], report: Report) -> None:
+    """Files that belong to no study, counted by their kind."""
+    if tree is None:
+        return
+    accounted = {path for study in studies for path in study.files} | {path for one in skipped for path in one.files}
+    if unused := tree.unused(accounted):
+        report(f"not used: {count(len(unused), 'file')} ({count_by_ending(unused)}), first {tree.name(unused[0])}")
 
 
-def _read(study: Study) -> dict[str, Volume]:
-    """The sides of a study, a clean image once."""
-    found: dict[Image, Volume] = {}
-    for image in _images(study).values():
-        if image not in found:
-            found[image] = image.read()
-    return {role: found[image] for role, image in _images(study).items()}
-
-
-def _origin(study: Study) -> str:
-    """Where the region comes from."""
-    if study.mask:
-        return "given"
-    if study.whole:
-        return "the whole image"
-    return "where the target is not 0" if study.stripped else "made from the images"
-
-
-def _require_grid(what: str, volume: Volume, grid: Volume) -> None:
-    if not same_grid(volume, grid):
-        raise CaseFault(f"{what} and target differ in grid: {describe(what, volume)}, {describe('target', grid)}")
-
-
-def _region(study: Study, scans: Mapping[str, Volume], grid: Volume, options: ScanOptions) -> NDArray[np.bool_]:
-    """Where scores will be computed, on the study's grid."""
-    if study.mask is not None:
-        mask = study.mask.read()
-        _require_grid("mask", mask, grid)
-        return mask.data > 0
-    if study.whole:
-        return np.ones(grid.data.shape, bool)
-    along = SIDES[VIEWS[options.axis][2]][0]
-    if study.stripped:
-        return filled(grid.data != 0, along)
-    units = {"source": options.source_unit, "target": options.target_unit}
-    role = _shows_body(units) if len(scans) == 2 else next(iter(scans))
-    region = body_mask(scans[role].data, units[role], along)
-    if scans[role] is grid:
-        return region
-    on_grid, _ = resample(Volume(region.astype(np.float32), scans[role].affine), grid)
-    return on_grid.data > 0.5
-
-
-def _shows_body(units: Mapping[str, str]) -> str:
-    """The image that shows the body best: CT if there is one, else MR rather than PET, else the target."""
-    if units["target"] != "HU" and (units["source"] == "HU" or (units["target"] == "SUV" and units["source"] != "SUV")):
-        return "source"
-    return "target"
-
-
-def _sliced_labels(data: NDArray[np.float32], cut: Slicing, name: str) -> NDArray[np.uint8]:
-    """Structures as slices: of each pixel the one that fills most of it, 0 included."""
-    values = [int(value) for value in np.unique(data)]
-    if any(value < 0 or value > 255 for value in values) or (data % 1).any():
-        raise CaseFault(f"{name}: labels are whole numbers from 0 to 255, not {data.min():g} to {data.max():g}")
-    shares = np.stack([cut.apply(data == value, float(value == 0)) for value in values])
-    labels: NDArray[np.uint8] = np.array(values, np.uint8)[shares.argmax(0)]
-    return labels
-
-
-def _note(enough: NDArray[np.bool_], varied: NDArray[np.bool_], kept: slice) -> str:
-    """How many slices a study has, and which kinds were dropped or left without a region."""
-    between = _counts(enough[kept], varied[kept])
-    empty, constant = (total - some for total, some in zip(_counts(enough, varied), between, strict=True))
-    note = _count(kept.stop - kept.start, "slice", "slices")
-    if empty or constant:
-        note += f"; dropped at the ends: {empty} with too little body, {constant} constant"
-    if any(between):
-        note += f"; kept between them without a region: {between[0]} with too little body, {between[1]} constant"
-    return note
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
-
-
-def _counts(enough: NDArray[np.bool_], varied: NDArray[np.bool_]) -> tuple[int, int]:
-    """How many slices have too little body, and how many of the others are constant."""
-    return int((~enough).sum()), int((enough & ~varied).sum())
-
-
-def _stored(slices: NDArray[np.float32], unit: str) -> NDArray[np.generic]:
-    """Whole HU as int16, masks as the share of the pixel that they fill, all else as it is."""
-    if unit == "HU":
-        return np.clip(np.rint(slices), -32768, 32767).astype(np.int16)
-    if unit == "mask" and (largest := float(slices.max())) > 0:
-        shares: NDArray[np.float32] = np.clip(slices / largest, 0, 1)
-        return shares
-    return slices
-
-
-def _useful(
-    images: Mapping[str, NDArray[np.generic]], inside: NDArray[np.bool_], least: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which slices have enough body, and in which of these both images vary there."""
-    enough = inside.mean((1, 2)) >= max(least, 1.0 / inside[0].size)
-    varied = enough.copy()
-    for index in np.flatnonzero(enough):
-        varied[index] = all(np.ptp(image[index][inside[index]]) > 0 for image in images.values())
-    return enough, varied
+def _doubts(content: dict[CaseKey, tuple[str, ...]], pixels: dict[str, float]) -> list[str]:
+    """What a person should look at now that all studies are known."""
+    said = [f"{what}; {advice}" for what, advice in doubts(list(content))]
+    for first, second, _ in copies(content):
+        said.append(f"{first} and {second} show the same image, or a part of it: two names of one patient? (--exclude)")
+    smallest, largest = min(pixels, key=lambda name: pixels[name]), max(pixels, key=lambda name: pixels[name])
+    if pixels[largest] > (1 + USUAL_PIXELS) * pixels[smallest]:
+        said.append(
+            f"pixels measure {pixels[smallest]:.3g} mm ({smallest}) to {pixels[largest]:.3g} mm ({largest}), so that "
+            f"anatomy appears at different scales: --spacing {sorted(pixels.values())[len(pixels) // 2]:.3g} gives all "
+            "patients pixels of one size"
+        )
+    return said
 
 
 def _provenance(options: ScanOptions, generator: str) -> dict[str, Any]:
     """How the file was made, without the paths of the machine that made it."""
     told = ("licence", "citation")
-    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in told}
+    people = ("exclude",)
+    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in told + people}
     return {
         "generator": f"benchmark-medical {generator}",
-        "options": {name: value for name, value in values.items() if not isinstance(value, Path) and value != ""},
+        "options": {
+            name: value for name, value in values.items() if not isinstance(value, Path) and value not in ("", ())
+        },
         **{name: getattr(options, name) for name in told if getattr(options, name)},
     }
