@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.report.gather import CellFacts, Images, slice_scores
+from benchmark.report.gather import CellFacts, Images, Material, slice_scores
 from benchmark.report.pixels import Scale, embedded, pack, pack_mask
 
 if TYPE_CHECKING:
@@ -56,6 +56,18 @@ class Portion:
     key: CaseKey
     slices: tuple[int, ...]
     finer: int
+
+
+def galleries(material: Material, budget: int) -> list[Gallery]:
+    """The cases of all tables in at most about ``budget`` characters, of which each table has an equal share."""
+    made: list[Gallery] = []
+    tables = material.board.tables
+    for number, table in enumerate(tables):
+        share = max(0, budget) // (len(tables) - number)
+        if (shown := gallery(number, table, material.of(table), share)) is not None:
+            made.append(shown)
+            budget -= shown.size
+    return made
 
 
 def gallery(number: int, table: Table, cells: Mapping[str, Sequence[CellFacts]], budget: int) -> Gallery | None:
