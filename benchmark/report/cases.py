@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmark.data.reader import Case
-    from benchmark.data.schema import CaseKey
+    from benchmark.data.format.reader import Case
+    from benchmark.data.format.schema import CaseKey
     from benchmark.leaderboard import Table
 
 MOST_MODELS = 16

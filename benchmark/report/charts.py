@@ -47,7 +47,7 @@ def charts(table: Table, cells: Mapping[str, Sequence[CellFacts]]) -> list[Chart
     return [chart for chart in made if chart is not None]
 
 
-def _spec(values: list[Spec], height: int | Spec, **parts: Any) -> Spec:
+def _spec(values: list[Spec], height: int, **parts: Any) -> Spec:
     return {
         "$schema": SCHEMA,
         "width": "container",
@@ -103,7 +103,7 @@ def _brackets(table: Table) -> Chart | None:
             "domain": ["not separated from the best", "behind the best"],
             "range": ["var(--good)", "var(--muted)"],
         },
-        "legend": {"title": None, "orient": "top"},
+        "legend": {"title": None, "orient": "top", "symbolOpacity": 1},
     }
     tooltip = [
         {"field": "model", "title": "model"},
@@ -141,7 +141,7 @@ def _brackets(table: Table) -> Chart | None:
         "Ranks and what they leave open",
         "Point: rank. Thin line: ranks that resamples of patients and seeds or the paired tests leave open; thick: "
         f"those of resamples alone.{stability}{_some(ranked)}",
-        _spec(values, {"step": ROW_HEIGHT}, layer=layers),
+        _spec(values, ROW_HEIGHT * len(rows), layer=layers),
     )
 
 
@@ -188,7 +188,7 @@ def _patients(table: Table, cells: Mapping[str, Sequence[CellFacts]]) -> Chart |
             {"field": "value", "title": "value", "type": "quantitative"},
         ]
         only = [chosen, {"filter": "isValid(datum.value)"}]
-        lit = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0.28}
+        lit = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0.6}
         colour = {"condition": {"param": "hover", "empty": False, "value": "var(--accent)"}, "value": "var(--muted)"}
         encoding = {"x": x, "y": {**y, "field": "value", "axis": _axis("")}, "detail": {"field": "patient"}}
         layers += [
@@ -268,7 +268,7 @@ def _matrix(table: Table) -> Chart | None:
         "Every pair of models",
         f"Paired Wilcoxon test over the metrics that rank, Holm over {len(table.comparisons)} pairs, {100 * ALPHA:g} %. "
         "Tiers and brackets ask resamples of patients and seeds to agree as well.",
-        _spec(values, {"step": ROW_HEIGHT}, mark={"type": "rect", "stroke": "var(--bg)"}, encoding=encoding),
+        _spec(values, ROW_HEIGHT * len(rows), mark={"type": "rect", "stroke": "var(--bg)"}, encoding=encoding),
     )
 
 
@@ -291,9 +291,10 @@ def _costs(table: Table) -> Chart | None:
             if row.scores and row.scores[column.name].known and (cost := getattr(row, attribute))
         ]
         front = set(_front([(cost, quality if column.higher_is_better else -quality) for _, cost, quality in points]))
+        sides = _sides([(cost, quality) for _, cost, quality in points])
         values += [
             {
-                "kind": kind, "model": row.name, "cost": _short(cost), "quality": _short(quality),
+                "side": sides[place], "kind": kind, "model": row.name, "cost": _short(cost), "quality": _short(quality),
                 "front": "no other is both cheaper and better" if place in front else "another is both",
             }
             for place, (row, cost, quality) in enumerate(points)
@@ -306,7 +307,7 @@ def _costs(table: Table) -> Chart | None:
     names = ["no other is both cheaper and better", "another is both"]
     colour = {
         "field": "front", "type": "nominal", "scale": {"domain": names, "range": ["var(--good)", "var(--muted)"]},
-        "legend": {"title": None, "orient": "top"},
+        "legend": {"title": None, "orient": "top", "symbolOpacity": 1},
     }  # fmt: skip
     layers = [
         {"transform": [{"filter": f"datum.front === '{names[0]}'"}],
@@ -315,8 +316,7 @@ def _costs(table: Table) -> Chart | None:
         {"mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
          "encoding": {"x": x, "y": y, "color": colour, "tooltip": [
              {"field": "model"}, {"field": "cost", "type": "quantitative"}, {"field": "quality", "title": _label(column), "type": "quantitative"}]}},
-        {"mark": {"type": "text", "align": "left", "dx": 7, "color": "var(--ink)", "fontSize": 11, "limit": 120},
-         "encoding": {"x": x, "y": y, "text": {"field": "model"}}},
+        *_names(x, y),
     ]  # fmt: skip
     choice = {"name": "kind", "value": present[0], "bind": {"input": "select", "name": "cost ", "options": present}}
     return Chart(
@@ -361,9 +361,10 @@ def _downstream(table: Table) -> Chart | None:
         turn = 1.0 if measure.higher_is_better in (column.higher_is_better, None) else -1.0
         tau = "" if math.isnan(agreement.tau) else f" (tau {turn * agreement.tau:+.2f}, {agreement.n} models)"
         kinds.append(f"{_label(measure)}{tau}")
+        sides = _sides([(means[name], value) for name, value in useful.items()])
         values += [
-            {"kind": kinds[-1], "model": name, "use": _short(value), "quality": _short(means[name])}
-            for name, value in useful.items()
+            {"side": side, "kind": kinds[-1], "model": name, "use": _short(value), "quality": _short(means[name])}
+            for side, (name, value) in zip(sides, useful.items(), strict=True)
         ]
     if not values:
         return None
@@ -373,8 +374,7 @@ def _downstream(table: Table) -> Chart | None:
         {"mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": "var(--c1)"},
          "encoding": {"x": x, "y": y, "tooltip": [
              {"field": "model"}, {"field": "quality", "title": _label(column), "type": "quantitative"}, {"field": "use", "title": "downstream", "type": "quantitative"}]}},
-        {"mark": {"type": "text", "align": "left", "dx": 7, "color": "var(--ink)", "fontSize": 11, "limit": 120},
-         "encoding": {"x": x, "y": y, "text": {"field": "model"}}},
+        *_names(x, y),
     ]  # fmt: skip
     choice = {"name": "kind", "value": kinds[0], "bind": {"input": "select", "name": "measure ", "options": kinds}}
     return Chart(
@@ -382,6 +382,29 @@ def _downstream(table: Table) -> Chart | None:
         "tau: Kendall's, positive where what is better in fidelity is better downstream; means of models.",
         _spec(values, 280, params=[choice], transform=[{"filter": "datum.kind === kind"}], layer=layers),
     )
+
+
+def _sides(points: Sequence[tuple[float, float]]) -> list[str]:
+    """On which side of its point a name stands: by turns from the lowest up, so that few names cover each other."""
+    order = sorted(range(len(points)), key=lambda place: points[place][1])
+    sides = [""] * len(points)
+    for turn, place in enumerate(order):
+        sides[place] = "right" if turn % 2 else "left"
+    return sides
+
+
+def _names(x: Spec, y: Spec) -> list[Spec]:
+    """The models' names beside their points."""
+    return [
+        {
+            "transform": [{"filter": f"datum.side === '{side}'"}],
+            "mark": {
+                "type": "text", "align": align, "dx": dx, "color": "var(--ink)", "fontSize": 11, "limit": 120, "clip": False
+            },
+            "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+        }
+        for side, align, dx in (("right", "left", 7), ("left", "right", -7))
+    ]  # fmt: skip
 
 
 def _label(column: Column) -> str:

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.leaderboard import Leaderboard, Table, build
-from benchmark.plugins import registry
-from benchmark.runs import Cell, Run, load_run
-from benchmark.store import CellFolder, RunFolder
+from benchmark.registry.plugins import registry
+from benchmark.runs.read import Cell, Run, load_run
+from benchmark.store.folder import CellFolder, RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmark.data.reader import Case, DatasetInfo
-    from benchmark.data.schema import CaseKey
+    from benchmark.data.format.reader import Case, DatasetInfo
+    from benchmark.data.format.schema import CaseKey
 
 LAST_LINES = 12
 """Lines of a failed cell's log that are shown."""
@@ -238,7 +238,7 @@ class Images:
         Raises:
             BenchmarkError: the data set is not there any more, or is another one.
         """
-        from benchmark.data.reader import Dataset
+        from benchmark.data.format.reader import Dataset
 
         first = next(iter(cells.values()))
         self._dataset = Dataset(first.data_path)
@@ -277,8 +277,8 @@ class Images:
 
     def translation(self, name: str, case: Case) -> NDArray[np.float32] | None:
         """A row's translation ``(Z, H, W)`` of a study in the target's unit; ``None`` where there is none."""
-        from benchmark.data.chunks import read_array
-        from benchmark.data.reader import guarded, open_file
+        from benchmark.data.format.chunks import read_array
+        from benchmark.data.format.reader import guarded, open_file
 
         with contextlib.ExitStack() as opened:
             path = self._paths[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.errors import UsageError
@@ -12,6 +12,7 @@ from benchmark.presets import preset
 from benchmark.report.gather import Material
 from benchmark.statistics.power import patients_needed, smallest_p
 
+ALPHA = 0.05
 UNEQUAL = 1.5
 """Networks that differ by more in their number of parameters are said to."""
 MOST_NAMES = 6
@@ -119,13 +120,7 @@ def _not_said(material: Material) -> Iterator[str]:
             yield f"Preset {name}: {preset(name).summary}."
         except (UsageError, AttributeError):
             continue
-    for table in tables:
-        pairs = len(table.comparisons)
-        if not pairs:
-            continue
-        patients = max(comparison.patients for comparison in table.comparisons)
-        if smallest_p(patients, pairs) > 0.05:
-            yield f"{_count(patients, 'test patient')} cannot separate any of {pairs} pairs of models; {patients_needed(pairs)} could ({table.task})."  # fmt: skip
+    yield from _too_few_patients(tables)
     few = {len(row.seeds) for table in tables for row in table.rows if row.few_seeds}
     if few:
         yield f"{'One seed' if max(few) == 1 else f'{max(few)} seeds'}: how much chance in training changes the order is not known."  # fmt: skip
@@ -141,7 +136,19 @@ def _not_said(material: Material) -> Iterator[str]:
     yield "Fidelity to a target is not diagnostic value. Nothing here is for clinical use."
 
 
-def _sizes(tables: tuple[Table, ...]) -> set[int]:
+def _too_few_patients(tables: Sequence[Table]) -> Iterator[str]:
+    """Tables whose patients could separate no pair of models whatever the scores were."""
+    needed: dict[tuple[int, int], list[str]] = {}
+    for table in tables:
+        if pairs := len(table.comparisons):
+            patients = max(comparison.patients for comparison in table.comparisons)
+            if smallest_p(patients, pairs) > ALPHA:
+                needed.setdefault((patients, patients_needed(pairs)), []).append(table.task)
+    for (patients, enough), tasks in needed.items():
+        yield f"{_count(patients, 'test patient')} cannot separate any two models after Holm; {enough} could ({_listed(tasks)})."
+
+
+def _sizes(tables: Sequence[Table]) -> set[int]:
     return {row.parameters for table in tables for row in table.rows if row.parameters and not row.baseline}
 
 

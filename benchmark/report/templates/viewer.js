@@ -229,7 +229,7 @@
     }
     const found = errors(key);
     if (found) parts.push(`MAE ${withUnit(Number(found.absolute.toPrecision(3)), unit)}, mean ${found.mean >= 0 ? "+" : "−"}${withUnit(Number(Math.abs(found.mean).toPrecision(3)), unit)}`);
-    return parts.join(" · ");
+    return parts.join("\n");
   }
 
   function build() {
@@ -275,7 +275,7 @@
         context.fillStyle = "#ffd75e";
         context.fillRect(at - 1, 0, 2, height);
         panel.title.replaceChildren(element("b", {}, element("bdi", {}, nameOf(state.a))), " | ", element("b", {}, element("bdi", {}, nameOf(state.b))));
-        panel.readout.textContent = [state.a, state.b].map((name) => caption(name)).filter(Boolean).join("  |  ");
+        panel.readout.textContent = [state.a, state.b].map((name) => caption(name)).map((text) => text.replace("\n", " · ")).filter(Boolean).join("\n");
       } else {
         paint(context, picture(key));
         panel.title.replaceChildren(element("b", {}, element("bdi", {}, nameOf(key))));
@@ -347,7 +347,7 @@
         const truth = valueOf(cut(loaded.get("target"), state.slice)[at.row * columns + at.column], gallery().target);
         const off = name === "source" || name === "target" ? "" : ` (${value - truth >= 0 ? "+" : "−"}${number(Math.abs(value - truth), 3)})`;
         return `${withUnit(value, side.unit)}${off}`;
-      }).join("  |  ");
+      }).join("\n");
     }
   }
 
