@@ -120,6 +120,7 @@
     return table;
   }
 
+  const faded = (colour) => ((255 << 24) | (((colour & 0xff0000) >> 2) & 0xff0000) | (((colour & 0xff00) >> 2) & 0xff00) | ((colour & 0xff) >> 2)) >>> 0;
   const spread = () => state.spread ?? (gallery().target.high - gallery().target.low) / 5;
 
   // --- loading -----------------------------------------------------------------------------------------------
@@ -157,23 +158,16 @@
     const levels = cut(loaded.get(key), state.slice);
     const pixels = new Uint32Array(rows * columns);
     if (state.mode === "difference" && key !== "source" && key !== "target") {
-      const truth = cut(loaded.get("target"), state.slice);
+      const truth = cut(loaded.get("target"), state.slice), inside = cut(loaded.get("region"), state.slice);
       const table = differenceColours(spread());
       const top = levelsOf();
-      for (let at = 0; at < pixels.length; at++) pixels[at] = table[levels[at] - truth[at] + top];
+      for (let at = 0; at < pixels.length; at++) {
+        const colour = table[levels[at] - truth[at] + top];
+        pixels[at] = inside[at] ? colour : faded(colour); // nothing is scored out there
+      }
     } else {
       const table = shades(key === "source" ? "source" : "target");
       for (let at = 0; at < pixels.length; at++) pixels[at] = (255 << 24) | (table[levels[at]] * 0x010101);
-    }
-    if (state.outline) {
-      const inside = cut(loaded.get("region"), state.slice);
-      for (let row = 0, at = 0; row < rows; row++) {
-        for (let column = 0; column < columns; column++, at++) {
-          const edge = inside[at] && (!row || !column || row === rows - 1 || column === columns - 1 ||
-            !inside[at - 1] || !inside[at + 1] || !inside[at - columns] || !inside[at + columns]);
-          if (edge) pixels[at] = 0xff3cb4ff;
-        }
-      }
     }
     const canvas = new OffscreenCanvas(columns, rows);
     canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), columns, rows), 0, 0);
@@ -202,6 +196,25 @@
     context.imageSmoothingEnabled = state.smooth;
     context.drawImage(source, part.left, part.top, part.width, part.height, 0, 0, width, height);
     context.restore();
+  }
+
+  // The edge of the region that is scored, between pixels.
+  function paintOutline(context) {
+    const { rows, columns } = extent(), part = seen();
+    const inside = cut(loaded.get("region"), state.slice);
+    const x = (column) => ((column - part.left) / part.width) * context.canvas.width;
+    const y = (row) => ((row - part.top) / part.height) * context.canvas.height;
+    const at = (row, column) => row >= 0 && column >= 0 && row < rows && column < columns && inside[row * columns + column];
+    context.beginPath();
+    for (let row = 0; row <= rows; row++) {
+      for (let column = 0; column <= columns; column++) {
+        if (Boolean(at(row, column)) !== Boolean(at(row - 1, column))) context.rect(x(column), y(row), x(column + 1) - x(column), 0);
+        if (Boolean(at(row, column)) !== Boolean(at(row, column - 1))) context.rect(x(column), y(row), 0, y(row + 1) - y(row));
+      }
+    }
+    context.strokeStyle = "#ffb43c";
+    context.lineWidth = Math.max(1, context.canvas.width / 240);
+    context.stroke();
   }
 
   // Averages over the region of the slice: what the viewer itself can say of a translation.
@@ -282,6 +295,7 @@
         panel.title.title = nameOf(key);
         panel.readout.textContent = caption(key);
       }
+      if (state.outline) paintOutline(context);
       panel.canvas.setAttribute("role", "img");
       panel.canvas.setAttribute("aria-label", `${key === "curtain" ? `${nameOf(state.a)} beside ${nameOf(state.b)}` : nameOf(key)}, ${current().patient}, ${plane().name} slice ${state.slice + 1}. ${panel.readout.textContent}`);
       for (const mark of panel.sides) mark.textContent = state.zoom > 1 ? "" : texts[mark.dataset.at] || "";
