@@ -26,7 +26,9 @@
     if (!waiting.delete(place)) return drawn.get(place);
     const spec = JSON.parse(document.getElementById(`chart-${place.dataset.chart}`).textContent);
     spec.description = place.getAttribute("aria-label");
-    const made = window.vegaEmbed(place, spec, options).catch((error) => {
+    const made = window.vegaEmbed(place, spec, options).then(() => {
+      place.querySelector("summary")?.setAttribute("aria-label", `Save this plot: ${spec.description}`);
+    }).catch((error) => {
       place.textContent = `This plot cannot be drawn: ${error.message}`;
       console.error(error);
     });
@@ -60,6 +62,6 @@
   }
 
   if (!window.requestIdleCallback) window.requestIdleCallback = (call) => setTimeout(() => call(), 30);
-  window.report.drawAll = () => Promise.all([...document.querySelectorAll("[data-chart]")].filter(visible).map(draw));
+  window.report.drawAll = () => Promise.all([...document.querySelectorAll("[data-chart]")].filter(visible).map(draw)).then((made) => made.length);
   window.addEventListener("load", start);
 })();
