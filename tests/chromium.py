@@ -142,7 +142,7 @@ def browser(folder: Path) -> Iterator[Page]:
     from_browser, to_us = os.pipe()
     options = [
         "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-dev-shm-usage", "--mute-audio",
+        "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-dev-shm-usage",
         "--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}",
         "--remote-debugging-pipe", "about:blank",
     ]  # fmt: skip

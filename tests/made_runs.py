@@ -46,8 +46,9 @@ class MadeRun:
             self.info = dataset.info
             self.targets = {key: dataset.load(key).target for key in self.info.in_split("test")}
         about = {
-            "schema": 1, "grid": "made", "preset": "small", "seeds": [0], "options": {"command": ["run", "--grid", "made"]},
-            "plugins": [], "environment": {"python": "3", "platform": "p", "libraries": {"numpy": "2"}}, "published": [], "cells": [],
+            "schema": 1, "grid": "made", "preset": "small", "seeds": [0], "published": [], "plugins": [], "cells": [],
+            "options": {"command": ["run", "--grid", "made"]},
+            "environment": {"python": "3", "platform": "p", "libraries": {"numpy": "2"}},
         }  # fmt: skip
         (path / "run.json").write_bytes(sealed(about))
 
@@ -60,10 +61,9 @@ class MadeRun:
             task=self.task,
             origin="evaluated",
             spec={"dataset": {"path": str(self.data)}},
-            scores={"psnr": scored([]) | {"patients": psnr, "mean": float(np.mean(list(psnr.values()))), "state": "scored",
-                                          "n_expected": len(psnr), "n_scored": len(psnr)}},
+            scores={"psnr": {**scored(list(psnr.values())), "patients": psnr}},
             **more,
-        )  # fmt: skip
+        )
         if made["state"] == "done":
             made["dataset"] |= {"content_sha256": self.info.content_sha256, "view": "LPS"}
             made["training"] = {"steps": 300, "images_per_s": 12.5}

@@ -6,8 +6,10 @@ kept in the user's cache; it is made anew for other versions.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmark import atomic
@@ -26,18 +28,17 @@ def plotting_library() -> str:
         import vl_convert
     except ImportError as error:
         raise Unavailable(f"plots need vl-convert-python ({error}); pip install vl-convert-python") from None
-    versions = f"{vl_convert.get_vega_version()}-{vl_convert.get_vega_embed_version()}-{vl_convert.__version__}"
-    kept = _cache() / f"vega-{versions}.js"
+    release = version("vl-convert-python")
+    kept = _cache() / f"vega-{vl_convert.get_vega_version()}-{release}.js"
     if (text := _read(kept)) is not None:
         return text
     try:
-        text = str(vl_convert.javascript_bundle())
+        text = str(vl_convert.javascript_bundle(snippet=None))  # type: ignore[arg-type]  # its stub forgets the default
     except Exception as error:
-        raise Unavailable(f"vl-convert {vl_convert.__version__} cannot bundle Vega: {error}") from None
-    try:
+        raise Unavailable(f"vl-convert-python {release} cannot bundle Vega: {error}") from None
+    # a cache that cannot be written costs the next report seconds
+    with contextlib.suppress(OSError):
         atomic.write_text(kept, hashlib.sha256(text.encode()).hexdigest() + text)
-    except OSError:
-        pass  # a cache that cannot be written costs the next report seconds
     return text
 
 

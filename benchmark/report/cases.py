@@ -219,10 +219,8 @@ def _costs(images: Images, key: CaseKey, scales: Mapping[str, Mapping[str, float
     """Bytes a voxel at each depth, from the target and the first translation of a case."""
     case = images.case(key)
     middle = slice(len(case.target) // 3, len(case.target) // 3 + 4)
-    samples = [case.target[middle]]
-    for name in images.names[:3]:
-        if (values := images.translation(name, case)) is not None:
-            samples.append(values[middle])
+    translations = (images.translation(name, case) for name in images.names[:3])
+    samples = [case.target[middle], *(values[middle] for values in translations if values is not None)]
     costs = {}
     for finer in DEPTHS:
         scale = Scale(scales["target"]["low"], scales["target"]["high"], finer)

@@ -133,10 +133,9 @@ def _watched(material: Material, runs: Sequence[Run], labels: Sequence[str]) -> 
     for run, label in zip(runs, labels, strict=True):
         for cell in run:
             record = cell.record if len(runs) == 1 else {**cell.record, "name": f"{cell.name} ({label})"}
-            try:
+            # the leaderboard says of a record that makes no sense that it does not
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
                 material.cells.append(_facts(run.path, record))
-            except (KeyError, TypeError, ValueError, AttributeError):
-                pass  # the leaderboard says of such a record that it makes no sense
             yield record
 
 

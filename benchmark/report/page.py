@@ -1,4 +1,4 @@
-"""One HTML file that holds everything: text, tables, plots, images, the code that draws them, and nothing from elsewhere.
+"""One HTML file that holds all of it: text, tables, plots, images and the code that draws them.
 
 Names of models, patients and files come from strangers. They reach the page through Jinja's escaping or inside JSON
 that no parser takes for markup, control and direction marks made visible; a content security policy that names the
@@ -32,12 +32,13 @@ from benchmark.leaderboard.layout import (
 )
 from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
+from benchmark.report import order_charts, quality_charts
 from benchmark.report.bundle import plotting_library
 from benchmark.report.cases import Gallery
-from benchmark.report.charts import Chart, charts
 from benchmark.report.gather import Material, last_lines
 from benchmark.report.summary import refusals, summary
 from benchmark.report.training import Curves, training
+from benchmark.report.vega import Chart
 
 SCRIPTS = ("tables.js", "plots.js", "decode.js", "viewer.js", "controls.js", "page.js")
 MOST_LOGS = 100
@@ -113,8 +114,15 @@ def _section(number: int, table: Table, material: Material) -> Section:
         *(published_sheet(table, published) for published in table.published),
     ]
     validation, curves = training(table, cells)
-    drawn = charts(table, cells)
-    return Section(f"table-{number}", table, sheet(table), tuple(beside), tuple(drawn), validation, tuple(curves))
+    drawn = (
+        order_charts.brackets(table),
+        order_charts.patients(table, cells),
+        order_charts.matrix(table),
+        quality_charts.costs(table),
+        quality_charts.downstream(table),
+    )
+    plots = tuple(chart for chart in drawn if chart is not None)
+    return Section(f"table-{number}", table, sheet(table), tuple(beside), plots, validation, tuple(curves))
 
 
 def _environment() -> Environment:
@@ -198,5 +206,3 @@ def _plain_about(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "libraries", ", ".join(f"{name} {version}" for name, version in (environment.get("libraries") or {}).items())
     if digest := about.get("sha256"):
         yield "run.json", f"sha256 {digest}"
-
-

@@ -45,11 +45,12 @@ def summary(material: Material) -> Summary:
     tables = material.board.tables
     models = {row.name for table in tables for row in table.rows if not row.baseline}
     what = list(dict.fromkeys(table.title or table.task for table in tables))
-    question = (
-        f"Which of {_count(len(models), 'model')} translates {_listed(what)} best?" if tables else "Nothing was run yet."
-    )
+    question = f"Which of {_count(len(models), 'model')} translates {_listed(what)} best?"
     return Summary(
-        question, tuple(map(_answer, tables)), tuple(_rests_on(material)), tuple(dict.fromkeys(_not_said(material)))
+        question if tables else "Nothing was run yet.",
+        tuple(map(_answer, tables)),
+        tuple(_rests_on(material)),
+        tuple(dict.fromkeys(_not_said(material))),
     )
 
 
@@ -104,7 +105,8 @@ def _rests_on(material: Material) -> Iterator[tuple[str, str]]:
         yield "training steps", str(steps[0]) if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
     sizes = sorted(_sizes(tables))
     if sizes:
-        yield "parameters of generators", _million(sizes[0]) if sizes[0] == sizes[-1] else f"{_million(sizes[0])} to {_million(sizes[-1])}"  # fmt: skip
+        least, most = _million(sizes[0]), _million(sizes[-1])
+        yield "parameters of generators", least if least == most else f"{least} to {most}"
     yield "scored as", ", ".join(dict.fromkeys(table.profile for table in tables)) or "–"
     yield "cells", ", ".join(f"{count} {state}" for state, count in material.states().items()) or "none"
 
@@ -123,10 +125,12 @@ def _not_said(material: Material) -> Iterator[str]:
     yield from _too_few_patients(tables)
     few = {len(row.seeds) for table in tables for row in table.rows if row.few_seeds}
     if few:
-        yield f"{'One seed' if max(few) == 1 else f'{max(few)} seeds'}: how much chance in training changes the order is not known."  # fmt: skip
+        seeds = "One seed" if max(few) == 1 else f"{max(few)} seeds"
+        yield f"{seeds}: how much chance in training changes the order is not known."
     sizes = sorted(_sizes(tables))
     if sizes and sizes[-1] > UNEQUAL * sizes[0]:
-        yield f"Networks differ in size by a factor of up to {sizes[-1] / sizes[0]:.1f}: a gain may be one of capacity, not of method."  # fmt: skip
+        factor = sizes[-1] / sizes[0]
+        yield f"Networks differ in size by a factor of up to {factor:.1f}: a gain may be one of capacity, not of method."
     missing = [cell for cell in material.cells if cell.state in ("failed", "timeout", "planned", "running")]
     if missing:
         yield f"{_count(len(missing), 'cell')} did not finish; their models are judged without them."
@@ -145,7 +149,8 @@ def _too_few_patients(tables: Sequence[Table]) -> Iterator[str]:
             if smallest_p(patients, pairs) > ALPHA:
                 needed.setdefault((patients, patients_needed(pairs)), []).append(table.task)
     for (patients, enough), tasks in needed.items():
-        yield f"{_count(patients, 'test patient')} cannot separate any two models after Holm; {enough} could ({_listed(tasks)})."
+        few = _count(patients, "test patient")
+        yield f"{few} cannot separate any two models after Holm; {enough} could ({_listed(tasks)})."
 
 
 def _sizes(tables: Sequence[Table]) -> set[int]:
@@ -177,8 +182,9 @@ def refusals(material: Material) -> list[str]:
         mine = [table for table in tables if table.task == task and table.dataset]
         for other in mine[1:]:
             first = mine[0]
+            data = f"{first.dataset} {first.content_sha256[:8]} and {other.dataset} {other.content_sha256[:8]}"
             reasons = [
-                f"other data ({first.dataset} {first.content_sha256[:8]} and {other.dataset} {other.content_sha256[:8]})"
+                f"other data ({data})"
                 if first.content_sha256 != other.content_sha256 else "",
                 f"other presets ({first.preset} and {other.preset})" if first.preset != other.preset else "",
                 f"other profiles ({first.profile} and {other.profile})" if first.profile != other.profile else "",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark.leaderboard import Table
-from benchmark.report.charts import Chart, Spec, _spec
 from benchmark.report.gather import CellFacts, training_log
+from benchmark.report.vega import Chart, Spec, classes, mark, number, palette, spec, tooltip
 
 MOST_MODELS = 40
 POINTS = 120
@@ -60,46 +61,36 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     edges = [round(place * len(points) / POINTS) for place in range(POINTS + 1)]
     return [
         (points[high - 1][0], math.fsum(value for _, value in points[low:high]) / (high - low))
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
     ]
 
 
 def _losses(values: list[Spec]) -> Chart:
     terms = list(dict.fromkeys(value["term"] for value in values))
-    spec = _spec(
-        values,
-        210,
-        mark={"type": "line", "strokeWidth": 1.6},
-        encoding={
-            "x": {"field": "step", "type": "quantitative", "axis": {"title": "step"}},
-            "y": {"field": "value", "type": "quantitative", "scale": {"type": "symlog"}, "axis": {"title": "loss"}},
-            "color": {"field": "term", "type": "nominal", "scale": _palette(terms), "legend": {"title": None}},
-            "tooltip": [{"field": "term"}, {"field": "step"}, {"field": "value", "type": "quantitative"}],
-        },
+    encoding = {
+        "x": number("step", "step"),
+        "y": number("value", "loss", kind="symlog"),
+        "color": classes("term", palette(terms), "right"),
+        "tooltip": tooltip(term="term", step="step", value="value"),
+    }
+    return Chart(
+        "Losses",
+        "All terms that were logged, as weighted in training; symmetric logarithmic axis.",
+        spec(values, 210, mark=mark("line", strokeWidth=1.6), encoding=encoding),
     )
-    return Chart("Losses", "All terms that were logged, as weighted in training; symmetric logarithmic axis.", spec)
 
 
 def _validation(values: list[Spec], order: Sequence[str]) -> Chart:
-    names = [name for name in order if any(value["model"] == name for value in values)]
-    spec = _spec(
-        values,
-        240,
-        mark={"type": "line", "strokeWidth": 1.6, "point": {"filled": True, "size": 18}},
-        encoding={
-            "x": {"field": "step", "type": "quantitative", "axis": {"title": "step"}},
-            "y": {
-                "field": "value", "type": "quantitative", "scale": {"zero": False},
-                "axis": {"title": "validation MAE (networks' scale)"},
-            },
-            "color": {
-                "field": "model", "type": "nominal", "sort": names, "scale": _palette(names), "legend": {"title": None}
-            },
-            "tooltip": [{"field": "model"}, {"field": "step"}, {"field": "value", "type": "quantitative"}],
-        },
-    )  # fmt: skip
-    return Chart("Validation error", "Mean absolute error on the validation patients during training.", spec)
-
-
-def _palette(names: Sequence[str]) -> Spec:
-    return {"domain": list(names), "range": [f"var(--c{place % 10})" for place in range(len(names))]}
+    models = [name for name in order if any(value["model"] == name for value in values)]
+    encoding = {
+        "x": number("step", "step"),
+        "y": number("value", "validation MAE on the networks' scale"),
+        "color": classes("model", palette(models), "right"),
+        "tooltip": tooltip(model="model", step="step", value="value"),
+    }
+    points = {"filled": True, "size": 18}
+    return Chart(
+        "Validation error",
+        "Mean absolute error on the validation patients during training.",
+        spec(values, 240, mark=mark("line", strokeWidth=1.6, point=points), encoding=encoding),
+    )
