@@ -303,8 +303,13 @@ def test_the_plotting_library_is_kept_and_made_anew_when_damaged(
     import vl_convert
 
     made = []
+
+    def library(snippet: object = None) -> str:
+        made.append(snippet)
+        return "library"
+
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet: made.append(1) or "library")
+    monkeypatch.setattr(vl_convert, "javascript_bundle", library)
     assert [bundle.plotting_library(), bundle.plotting_library()] == ["library", "library"]
     assert len(made) == 1
     (kept,) = tmp_path.rglob("vega-*.js")

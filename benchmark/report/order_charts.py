@@ -76,7 +76,8 @@ def _bracket(row: Row) -> Spec:
     inner, outer = row.rank_interval or (row.rank, row.rank)
     group = LEADERS if row.tier == LEADING else OTHERS
     return {
-        "model": row.name, "rank": row.rank, "first": first, "last": last, "inner": inner, "outer": outer, "group": group
+        "model": row.name, "rank": row.rank, "group": group, "first": first, "last": last, "inner": inner,
+        "outer": outer,
     }  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def _not_said(material: Material) -> Iterator[str]:
     sizes = sorted(_sizes(tables))
     if sizes and sizes[-1] > UNEQUAL * sizes[0]:
         factor = sizes[-1] / sizes[0]
-        yield f"Networks differ in size by a factor of up to {factor:.1f}: a gain may be one of capacity, not of method."
+        yield f"Networks differ in size by a factor of up to {factor:.1f}: a gain may be capacity, not method."
     missing = [cell for cell in material.cells if cell.state in ("failed", "timeout", "planned", "running")]
     if missing:
         yield f"{_count(len(missing), 'cell')} did not finish; their models are judged without them."

@@ -17,6 +17,7 @@ MOST_ROWS = 40
 """Rows of a table that plots show; the first ones."""
 ROW_HEIGHT = 19
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+NUMBERS = frozenset({"value", "mean", "low", "high", "p", "difference", "cost", "quality", "use"})
 COLOURS = 10
 """The page's ``--c0`` to ``--c9``."""
 
@@ -70,12 +71,10 @@ def palette(values: Sequence[str]) -> dict[str, str]:
 
 def tooltip(**fields: str) -> list[Spec]:
     """What is shown of the thing under the pointer: titles by field; of numbers four digits."""
-    return [{"field": field, "title": title, "format": ".4~g"} if _is_number(field) else {"field": field, "title": title}
-            for field, title in fields.items()]  # fmt: skip
-
-
-def _is_number(field: str) -> bool:
-    return field in ("value", "mean", "low", "high", "p", "difference", "cost", "quality", "use", "step")
+    return [
+        {"field": field, "title": title, **({"format": ".4~g"} if field in NUMBERS else {})}
+        for field, title in fields.items()
+    ]
 
 
 def mark(kind: str, **more: Any) -> Spec:
