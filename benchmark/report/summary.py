@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmark.contracts.presets import preset
 from benchmark.errors import UsageError
 from benchmark.leaderboard.layout import DATA, DEGRADED
 from benchmark.leaderboard.tables import LEADING, Row, Table
-from benchmark.presets import preset
 from benchmark.report.gather import Material
 from benchmark.statistics.power import patients_needed, smallest_p
 
