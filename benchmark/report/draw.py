@@ -1,0 +1,79 @@
+"""What a figure shows: from a run and names to the table, cells and metric that are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.errors import UsageError, unknown_name
+from benchmark.leaderboard.tables import Column, Leaderboard, Table
+from benchmark.report.gather import Material, gather
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmark.report.figures import Look
+
+COLUMNS = 4
+"""Models that are drawn where none are named."""
+
+
+def table_of(board: Leaderboard, task: str) -> Table:
+    """The table of a task, or the only one; of several for a task the one with most models.
+
+    Raises:
+        UsageError: no such table, or which of them is not said.
+    """
+    tasks = list(dict.fromkeys(table.task for table in board.tables))
+    if not tasks:
+        raise UsageError("nothing was run yet")
+    if not task and len(tasks) > 1:
+        raise UsageError(f"say which task: {', '.join(tasks)}")
+    if task and task not in tasks:
+        raise unknown_name("task", task, tasks)
+    mine = [table for table in board.tables if table.task == (task or tasks[0])]
+    return max(mine, key=lambda table: sum(bool(row.scores) for row in table.rows))
+
+
+def column_of(table: Table, metric: str) -> Column:
+    """A metric of a table, by default the primary one.
+
+    Raises:
+        UsageError: the table has no such metric.
+    """
+    columns = {column.name: column for column in table.columns}
+    name = metric or table.primary
+    if name not in columns:
+        raise unknown_name("metric", name, columns)
+    return columns[name]
+
+
+def order_of(run: Path | None, task: str, metric: str) -> Figure:
+    """The order of a task's table as a figure."""
+    from benchmark.report.figures import table_figure
+
+    table = table_of(gather([run]).board, task)
+    return table_figure(table, column_of(table, metric).name)
+
+
+def cases_of(
+    run: Path | None, task: str, models: Sequence[str], patients: Sequence[str], metric: str, look: Look
+) -> Figure:
+    """Cases of a task as a figure; of each model the first seed.
+
+    Raises:
+        UsageError: an unknown name, or a model without predictions.
+    """
+    from benchmark.report.figures import CHOSEN, case_figure
+
+    material: Material = gather([run])
+    table = table_of(material.board, task)
+    cells = {name: found[0] for name, found in material.of(table).items() if found[0].has_predictions}
+    names = models or [row.name for row in table.rows if row.name in cells][:COLUMNS]
+    for name in names:
+        if name not in cells:
+            raise unknown_name("model", name, cells, hint=f"(with predictions of {table.task})")
+    if not names:
+        raise UsageError(f"{table.task}: no model has predictions to draw")
+    return case_figure([cells[name] for name in names], column_of(table, metric), patients or CHOSEN, look)
