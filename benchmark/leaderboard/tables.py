@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchmark.statistics.agreement import Agreement
 from benchmark.statistics.comparisons import Comparison
 from benchmark.statistics.intervals import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEADING = "a"
 """The tier of the best."""
@@ -240,3 +244,22 @@ class Leaderboard:
     overall: Overall | None
     notes: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+
+    def plot(self, task: str = "", metric: str = "") -> Figure:
+        """Ranks with their brackets beside means with 95 % intervals, by matplotlib.
+
+        ``task``: needed where there are several. ``metric``: by default the task's primary one.
+
+        Raises:
+            UsageError: no such task or metric, or nothing was scored.
+        """
+        from benchmark.report.draw import column_of, table_of
+        from benchmark.report.figures import table_figure
+
+        table = table_of(self, task)
+        return table_figure(table, column_of(table, metric).name)
+
+    def _repr_html_(self) -> str:
+        from benchmark.report.notebook import board_html
+
+        return board_html(self)

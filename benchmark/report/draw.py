@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.errors import UsageError, unknown_name
+from benchmark.errors import BenchmarkError, UsageError, unknown_name
+from benchmark.leaderboard import build
 from benchmark.leaderboard.tables import Column, Leaderboard, Table
-from benchmark.report.gather import Material, gather
+from benchmark.registry.plugins import registry
+from benchmark.report.gather import cell_facts, gather
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from benchmark.report.figures import Look
+    from benchmark.runs.read import Cell
 
 COLUMNS = 4
 """Models that are drawn where none are named."""
@@ -57,6 +60,22 @@ def order_of(run: Path | None, task: str, metric: str) -> Figure:
     return table_figure(table, column_of(table, metric).name)
 
 
+def cell_figure(cell: Cell, patients: Sequence[str], metric: str) -> Figure:
+    """Cases of one cell.
+
+    Raises:
+        BenchmarkError: it is not done.
+    """
+    from benchmark.report.figures import CHOSEN, case_figure
+
+    facts = cell_facts(cell)
+    if not facts.has_predictions:
+        raise BenchmarkError(f"{cell.title} is {cell.state} and has no predictions to draw")
+    specs = {name: offer.spec for name, offer in registry().all("metric").items()}
+    (table,) = build([cell.record], specs).tables
+    return case_figure([facts], column_of(table, metric), patients or CHOSEN)
+
+
 def cases_of(
     run: Path | None, task: str, models: Sequence[str], patients: Sequence[str], metric: str, look: Look
 ) -> Figure:
@@ -67,7 +86,7 @@ def cases_of(
     """
     from benchmark.report.figures import CHOSEN, case_figure
 
-    material: Material = gather([run])
+    material = gather([run])
     table = table_of(material.board, task)
     cells = {name: found[0] for name, found in material.of(table).items() if found[0].has_predictions}
     names = models or [row.name for row in table.rows if row.name in cells][:COLUMNS]

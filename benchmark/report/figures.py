@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, UsageError, unknown_name
 from benchmark.leaderboard.tables import LEADING, Column, Table
@@ -34,7 +34,7 @@ SMALL = 6.5
 """Points: the smallest that journals print."""
 BAR_MM = 50.0
 """Length of the bar in the picture."""
-STYLE = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "font.size": 7.5, "axes.linewidth": 0.6}
+STYLE: Any = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "font.size": 7.5, "axes.linewidth": 0.6}
 FORMATS = ("pdf", "svg", "eps", "png")
 MOST_ROWS = 40
 
@@ -79,12 +79,9 @@ def case_figure(
             above, below = axes[2 * row], axes[2 * row + 1]
             source, target = images.info.source_map, case.target[number]
             aspect = case.spacing[1] / case.spacing[2]
-            shades = (
-                (case.source[number], (source.low, source.high) if source.unit != images.info.target.unit else (low, high)),
-                (target, (low, high)),
-            )  # fmt: skip
-            for axis, (image, limits) in zip(above, shades, strict=False):
-                _show(axis, image, limits, aspect, look.inset)
+            own = (low, high) if source.unit == images.info.target.unit else (source.low, source.high)
+            _show(above[0], case.source[number], own, aspect, look.inset)
+            _show(above[1], target, (low, high), aspect, look.inset)
             _bar(above[1], case, target.shape)
             above[0].set_ylabel(printable(str(key)), fontsize=SMALL, parse_math=False)
             for place, cell in enumerate(cells, 2):
@@ -101,6 +98,8 @@ def case_figure(
         for axis, title in zip(axes[0], titles, strict=True):
             axis.set_title(printable(title), fontsize=SMALL + 0.5, pad=3, parse_math=False)
         _colour_bars(figure, axes, (low, high), end, images.info.target.unit)
+        about = f"{images.info.task}, {images.info.name}: {images.info.nature}"
+        figure.suptitle(printable(about), fontsize=SMALL, parse_math=False)
         return figure
 
 
@@ -138,13 +137,14 @@ def _grid(cases: int, columns: int, width: float, images: Images) -> tuple[Figur
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    packed = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)
     rows, size = images.info.image_size, width * MM / columns
     height = size * rows[0] / rows[1]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width * MM, cases * (2 * height + 0.16) + 0.62), layout="constrained")
+        figure = Figure(figsize=(width * MM, cases * (2 * height + 0.16) + 0.62), layout=packed)
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)  # type: ignore[union-attr]
         axes = figure.subplots(2 * cases, columns, squeeze=False)
     for axis in axes.ravel():
         axis.set(xticks=[], yticks=[])
@@ -196,15 +196,13 @@ def _colour_bars(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    for place, (colours, low, high, text) in enumerate(
-        (("gray", *limits, "image"), ("RdBu_r", -end, end, "error"))
-    ):
+    for place, (colours, low, high, text) in enumerate((("gray", *limits, "image"), ("RdBu_r", -end, end, "error"))):
         holder = axes[1][place]
         inside = holder.inset_axes((0.08, 0.62, 0.84, 0.1))
         made = figure.colorbar(ScalarMappable(Normalize(low, high), colours), cax=inside, orientation="horizontal")
         made.set_ticks([low, high] if low >= 0 else [low, 0, high])
         made.ax.tick_params(labelsize=SMALL - 1, length=1.5, pad=1, width=0.4)
-        made.outline.set_linewidth(0.4)  # type: ignore[operator]
+        made.outline.set_linewidth(0.4)
         inside.set_title(printable(f"{text} [{unit}]"), fontsize=SMALL - 0.5, pad=2, parse_math=False)
 
 

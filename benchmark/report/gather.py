@@ -172,6 +172,11 @@ def _facts(run: Path, record: Mapping[str, Any]) -> CellFacts:
     )
 
 
+def cell_facts(cell: Cell) -> CellFacts:
+    """What a figure needs to know of a cell."""
+    return _facts(cell.path.parent.parent, cell.record)
+
+
 def _labels(paths: Sequence[Path]) -> list[str]:
     """Names of runs: the folder's, with as many folders above it as tell them apart."""
     parts = [path.resolve().parts for path in paths]

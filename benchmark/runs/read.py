@@ -19,6 +19,7 @@ from benchmark.store.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from benchmark.data.format.reader import Sides
@@ -164,6 +165,27 @@ class Cell:
 
         return load_cell(f"{self._run}/{self.id}", registry(), device)
 
+    def plot(self, *patients: str, metric: str = "") -> Figure:
+        """Source, target, translation and signed error of patients, by matplotlib; by default of the worst, the median
+        and the best one.
+
+        ``metric``: printed and judged by; by default the profile's primary one.
+
+        Raises:
+            UsageError: no such patient or metric.
+            BenchmarkError: the cell is not done, or its predictions or the data are not there any more.
+        """
+        from benchmark.report.draw import cell_figure
+
+        return cell_figure(self, patients, metric)
+
+    def _repr_html_(self) -> str:
+        from benchmark.report.notebook import table_html
+
+        about = [("cell", self.title), ("state", f"{self.state} {self.reason}".rstrip()), ("id", self.id)]
+        scores = [(name, "" if value is None else f"{value:.5g}") for name, value in self.scores.items()]
+        return table_html(("", ""), [*about, *scores])
+
     @property
     def _dataset(self) -> Path:
         return Path(self.record.spec.dataset.path)
@@ -190,6 +212,12 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {', '.join(f'{count} {state}' for state, count in self.states.items())}>"
+
+    def _repr_html_(self) -> str:
+        from benchmark.report.notebook import table_html
+
+        rows = ((cell.task, cell.name, str(cell.seed), cell.state, cell.reason) for cell in self)
+        return table_html(("task", "model", "seed", "state", "reason"), rows)
 
     def __iter__(self) -> Iterator[Cell]:
         """Every cell, whatever its state; the first record is read when the first cell is wanted."""
