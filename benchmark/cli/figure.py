@@ -26,7 +26,7 @@ def figure(
 ) -> None:
     """Draw a figure for a paper: cases with error maps and scale bars, or the order of a table.
 
-    benchmark figure results/full-small-1seed --task mr-ct --models medgan,pix2pix -o fig.pdf
+    benchmark figure results/full-small-1seed --task mr-ct --models unet-l1,copy-input -o fig.pdf
     benchmark figure results/full-small-1seed --task mr-ct --order -o order.pdf
     """
     from benchmark.cli.text import echo
