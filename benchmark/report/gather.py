@@ -7,10 +7,9 @@ the cells left behind.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,9 @@ from benchmark.errors import BenchmarkError
 from benchmark.leaderboard import Leaderboard, Table, build
 from benchmark.registry.plugins import registry
 from benchmark.runs.read import Cell, Run, load_run
-from benchmark.store.folder import CellFolder, RunFolder
+from benchmark.store.folder import RunFolder
+from benchmark.store.predictions import PredictionsReader
+from benchmark.store.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +114,8 @@ def gather(paths: Sequence[Path | None]) -> Material:
     runs = list({run.path.resolve(): run for run in map(load_run, paths)}.values())
     labels = _labels([run.path for run in runs])
     material = Material(
-        [RunFacts(label, run.path, run.about) for label, run in zip(labels, runs, strict=True)], Leaderboard((), None)
+        [RunFacts(label, run.path, run.about.to_json()) for label, run in zip(labels, runs, strict=True)],
+        Leaderboard((), None),
     )
     specs = {kind: {name: offer.spec for name, offer in registry().all(kind).items()} for kind in ("metric", "task")}
     published = [table for run in material.runs for table in run.about.get("published", ())]
@@ -128,53 +130,51 @@ def gather(paths: Sequence[Path | None]) -> Material:
     return material
 
 
-def _watched(material: Material, runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _watched(material: Material, runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Record]:
     """The records on their way to the leaderboard; their facts stay behind."""
     for run, label in zip(runs, labels, strict=True):
         for cell in run:
-            record = cell.record if len(runs) == 1 else {**cell.record, "name": f"{cell.name} ({label})"}
-            # the leaderboard says of a record that makes no sense that it does not
-            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-                material.cells.append(_facts(run.path, record))
-            yield record
+            record = cell.record
+            name = record.name if len(runs) == 1 else f"{record.name} ({label})"
+            material.cells.append(_facts(run.path, record, name))
+            yield record if len(runs) == 1 else replace(record, spec=replace(record.spec, name=name))
 
 
-def _facts(run: Path, record: Mapping[str, Any]) -> CellFacts:
-    definition = record.get("profile_definition") or {}
-    dataset, training = record.get("dataset") or {}, record.get("training") or {}
+def _facts(run: Path, record: Record, name: str) -> CellFacts:
+    definition, training = record.profile_definition, record.training
     shown = {definition.get("primary"), *(definition.get("ranked_by") or ())}
     return CellFacts(
         run=run,
-        id=str(record["id"]),
-        task=str(record["task"]),
-        name=str(record["name"]),
-        model=str(record["model"]),
-        seed=int(record["seed"]),
-        state=str(record["state"]),
-        reason=str(record.get("reason") or ""),
-        preset=str(record["preset"]),
-        content_sha256=str(dataset.get("content_sha256", "")),
-        data_path=str(((record.get("spec") or {}).get("dataset") or {}).get("path", "")),
-        view=str(dataset.get("view", "")),
-        steps=training.get("steps"),
-        images_per_s=training.get("images_per_s"),
-        findings=tuple((str(f["term"]), str(f["fault"]), str(f.get("detail", ""))) for f in record.get("health", ())),
+        id=record.id,
+        task=record.task,
+        name=name,
+        model=record.spec.model,
+        seed=record.seed,
+        state=record.state,
+        reason=record.reason,
+        preset=record.spec.preset,
+        content_sha256=record.dataset.content_sha256 if record.dataset else "",
+        data_path=record.spec.dataset.path,
+        view=record.dataset.view if record.dataset else "",
+        steps=training.steps if training else None,
+        images_per_s=training.images_per_s if training else None,
+        findings=tuple((finding.term, finding.fault, finding.detail) for finding in record.health),
         patients={
             metric: {
-                patient: float(value)
-                for patient, value in (score.get("patients") or {}).items()
+                patient: value
+                for patient, value in score.patients.items()
                 if value is not None and math.isfinite(value)
             }
-            for metric, score in (record.get("scores") or {}).items()
+            for metric, score in record.scores.items()
             if metric in shown
         },
-        has_predictions="predictions.h5" in (record.get("files") or {}),
+        has_predictions="predictions.h5" in record.files,
     )
 
 
 def cell_facts(cell: Cell) -> CellFacts:
     """What a figure needs to know of a cell."""
-    return _facts(cell.path.parent.parent, cell.record)
+    return _facts(cell.path.parent.parent, cell.record, cell.name)
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
@@ -227,7 +227,7 @@ def slice_scores(cell: CellFacts, metrics: Sequence[str]) -> dict[tuple[str, str
 
 
 def _cell(facts: CellFacts) -> Cell:
-    record = CellFolder(RunFolder(facts.run).cell(facts.id).path).read()
+    record = RunFolder(facts.run).cell(facts.id).read()
     if record is None:
         raise BenchmarkError(f"{facts.title}: its record cannot be read any more")
     return Cell(facts.run, record)
@@ -281,14 +281,8 @@ class Images:
 
     def translation(self, name: str, case: Case) -> NDArray[np.float32] | None:
         """A row's translation ``(Z, H, W)`` of a study in the target's unit; ``None`` where there is none."""
-        from benchmark.data.format.chunks import read_array
-        from benchmark.data.format.reader import guarded, open_file
-
-        with contextlib.ExitStack() as opened:
-            path = self._paths[name]
-            opened.enter_context(guarded(str(path)))
-            file = opened.enter_context(open_file(path))
-            if str(case.key) not in file:
+        with PredictionsReader(self._paths[name]) as reader:
+            if case.key not in reader.keys:
                 return None
-            values = read_array(file[str(case.key)]).astype("float32", copy=False)
+            values = reader.read(case.key)
             return values if values.shape == case.target.shape else None
