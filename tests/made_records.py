@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from benchmark.plan.claim import CellSpec, DataSource
@@ -38,10 +39,11 @@ def spec(**facts: Any) -> CellSpec:
     return CellSpec(**{"name": given["model"], **given})
 
 
-def made(facts: Mapping[str, Any]) -> Record:
-    """A record as it would be read, from some of what ``record.json`` says."""
+def made(facts: Mapping[str, Any], data: DataSource | None = None) -> Record:
+    """A record as it would be read, from some of what ``record.json`` says; ``data`` is where its data lie."""
     named = ("task", "model", "name", "seed", "preset", "precision", "profile")
     claim = spec(**{key: facts[key] for key in named if key in facts}, options={"told apart by": facts.get("id", "")})
+    claim = claim if data is None else replace(claim, dataset=data)
     about = Record(
         spec=claim, kind="fixed" if facts.get("baseline") else "trained", baseline=False, state="planned"
     ).to_json()
@@ -53,6 +55,8 @@ def made(facts: Mapping[str, Any]) -> Record:
             name: {} for name in ("parameters", "provenance", "profile_definition", "downstream", "files")
         }
         empty |= {"health": [], "score_key": "k", "downstream_key": ""}
+        if "training" in facts:
+            about["training"] = {"steps": 1, "resumed_at": 0, "images_per_s": 0.0, **facts["training"]}
         about = {**empty, "peak_memory_mb": None, "device": "cpu", **about}
     return Record.from_json({**about, "schema": RECORD_SCHEMA})
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchmark.statistics.agreement import Agreement
 from benchmark.statistics.comparisons import Comparison
 from benchmark.statistics.intervals import Interval
+
+if TYPE_CHECKING:
+    pass
 
 LEADING = "a"
 """The tier of the best."""
