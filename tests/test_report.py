@@ -94,7 +94,7 @@ def report(*runs: MadeRun, **more: Any) -> Parts:
 
 def test_first_screen_says_question_answer_and_limits(run: MadeRun) -> None:
     said = report(run).said
-    assert "Which of 3 models translates mr-ct best?" in said
+    assert "Which of 3 models translates PET to CT best?" in said
     assert "good is first" in said
     assert "SIMULATED DATA" in said
     assert "The images are simulated" in said

@@ -184,7 +184,7 @@ def _asset(name: str) -> str:
 
 def _command(about: Mapping[str, Any]) -> str:
     """The command that makes a run again."""
-    words = (about.get("options") or {}).get("command") or []
+    words = ((about.get("options") or {}).get("note") or {}).get("command") or []
     return "benchmark " + shlex.join(map(str, words)) if words else ""
 
 
