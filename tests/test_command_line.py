@@ -29,6 +29,7 @@ WITHOUT_JSON = {
     "benchmark data degrade": "writes a file and says which",
     "benchmark data export": "writes files and says where",
     "benchmark data import": "writes a file and says which",
+    "benchmark figure": "writes a file and says which",
     "benchmark plugins new": "writes files and says which",
 }
 """Commands that list nothing."""

@@ -79,7 +79,7 @@ def leaking(request: BuildRequest) -> None:
 
 
 def other_unit(request: BuildRequest) -> None:
-    write(plan(request, target=Side("sharp", "SUV", Window(0.0, 1000.0))))
+    write(plan(request, target=Side("sharp", "mm", Window(0.0, 1000.0))))
 
 
 def other_modality(request: BuildRequest) -> None:
@@ -146,7 +146,7 @@ FAULTS = [
     (idle, {}, "test_writes_a_data_set", "its builder wrote no file"),
     (scribbling, {}, "test_the_data_stand_all_checks", "p001/s1: target is not what was written"),
     (leaking, {}, "test_nothing_is_in_two_splits", "put both patients into one"),
-    (other_unit, {}, "test_units_and_modalities_are_as_declared", "target unit is 'SUV', the record's 'a.u.'"),
+    (other_unit, {}, "test_units_and_modalities_are_as_declared", "target unit is 'mm', the record's 'a.u.'"),
     (other_modality, {}, "test_units_and_modalities_are_as_declared", "source modality is 'noisy'"),
     (sound, {"simulated": False}, "test_units_and_modalities_are_as_declared", "simulated is True"),
     (in_thousands, HU, "test_values_look_like_their_unit", "source: "),

@@ -89,7 +89,7 @@ def names_are_known(command: Command, values: dict[str, Any], own: set[str]) -> 
         assert known("profile", values["profile"]), command
     for observer in names_in(values["observe"]):
         assert known("observer", observer), command
-    for given in values["parameter"] or ():
+    for given in values["parameters"] or ():
         owner, _, setting = given.partition(".")
         option = setting.partition("=")[0]
         if owner in WRITTEN:

@@ -188,7 +188,7 @@ class TestWhatIsLost:
         nifti(folder / "somebody.nii.gz", values, broken.affine)
         done = run(folder)
         assert done.missing == ("test0/s1",)
-        assert done.failed == {"test1/s1": "test1.nii.gz: 3 of 576 voxels are NaN or infinite"}
+        assert done.failed == {"test1/s1": f"{folder.name}/test1.nii.gz: 3 of 576 voxels are NaN or infinite"}
         assert done.unused == ("somebody.nii.gz",)
         score = mae(done)
         assert score["patients"] == {"test0": None, "test1": None, "test2": pytest.approx(10.0)}

@@ -14,7 +14,6 @@ from contextlib import suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -25,7 +24,6 @@ from small_datasets import write
 
 from benchmark import leaderboard as boards
 from benchmark.cell import checkpoints
-from benchmark.cell.translate import store, write_predictions
 from benchmark.contracts.specs import WeightsSpec
 from benchmark.data.checks.file import check
 from benchmark.data.format.reader import Dataset
@@ -39,6 +37,7 @@ from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
 from benchmark.settings.statement import PlanChoices
 from benchmark.store.folder import RunFolder
+from benchmark.store.predictions import write_predictions
 from benchmark.store.seal import sealed
 
 COUNTS = pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
@@ -153,11 +152,9 @@ def test_predictions(tmp_path: Path, count: int) -> None:
     cases = list(data.iterate("test"))
     path = tmp_path / "p.h5"
 
-    def fill(file: h5py.File) -> None:
+    with write_predictions(path, data.info, cell="c") as stored:
         for case in cases:
-            store(file, str(case.key), case.target)
-
-    write_predictions(path, data, fill, cell="c")
+            stored.add(case.key, case.target)
     data.close()
     original = path.read_bytes()
 

@@ -10,6 +10,7 @@ import pytest
 from command_line import CommandLine, make_discoverable
 
 from benchmark.runs import observers as observing
+from benchmark.store.log import LogTail
 
 PLUGIN = """
 import json, os, sys, time
@@ -87,9 +88,9 @@ def told(command: CommandLine) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_everything_is_told_in_order_and_a_second_run_tells_nothing_twice(watched: CommandLine) -> None:
-    assert watched(*SMOKE).returncode in (0, 1)
+    assert watched.alone(*SMOKE).returncode in (0, 1)
     assert not (watched.folder / "told.jsonl").exists()  # installed, but nobody asked
-    ended = watched(*SMOKE, "--name", "watched", "--observe", "book,sparse")
+    ended = watched.alone(*SMOKE, "--name", "watched", "--observe", "book,sparse")
     assert "observer" not in ended.stdout + ended.stderr
     lines = told(watched)
     assert lines[0]["told"] == "run_started"
@@ -108,7 +109,7 @@ def test_everything_is_told_in_order_and_a_second_run_tells_nothing_twice(watche
         assert [line["line"] for line in of_cell[1:-1]] == written
     assert any(line["told"] == "cell_logged" for line in lines)
     done = {f"{each['task']}/{each['name']}/s{each['seed']}" for each in records.values() if each["state"] == "done"}
-    watched(*SMOKE, "--name", "watched", "--observe", "book", "-p", "book.file=again.jsonl")
+    watched.alone(*SMOKE, "--name", "watched", "--observe", "book", "-p", "book.file=again.jsonl")
     first = json.loads((watched.folder / "again.jsonl").read_text().splitlines()[0])
     assert done.isdisjoint(first["cells"])
 
@@ -123,7 +124,7 @@ def test_everything_is_told_in_order_and_a_second_run_tells_nothing_twice(watche
     ],
 )
 def test_a_fault_is_said_once_by_name_and_the_run_goes_on(watched: CommandLine, name: str, said: str) -> None:
-    ended = watched(*SMOKE, "--models", "toy-affine", "--observe", f"{name},book")
+    ended = watched.alone(*SMOKE, "--models", "toy-affine", "--observe", f"{name},book")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.count(f"observer {name} (benchmark-watchers 0.4) is out, the run is not affected: ") == 1
     assert said in ended.stdout
@@ -161,7 +162,7 @@ def test_one_that_hangs_is_given_up(watched: CommandLine, monkeypatch: pytest.Mo
 def test_what_cannot_be_is_said_before_anything_runs(
     watched: CommandLine, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    ended = watched(*SMOKE, *arguments)
+    ended = watched.alone(*SMOKE, *arguments)
     assert ended.returncode == code, ended.stderr
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) <= 2
@@ -169,14 +170,14 @@ def test_what_cannot_be_is_said_before_anything_runs(
 
 
 def test_json_stays_json_when_an_observer_fails(watched: CommandLine) -> None:
-    ended = watched(*SMOKE, "--models", "toy-affine", "--observe", "exits", "--json")
+    ended = watched.alone(*SMOKE, "--models", "toy-affine", "--observe", "exits", "--json")
     events = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [each["text"] for each in events if each["event"] == "message" and "observer exits" in each["text"]]
 
 
 def test_a_log_is_read_by_whole_lines_and_anew_after_it_was_cut(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    log = observing.Log(path)
+    log = LogTail(path)
     assert log.new() == []
     path.write_text('{"step": 1}\n{"st')
     assert log.new() == [{"step": 1}]
