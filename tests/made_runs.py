@@ -64,7 +64,8 @@ class MadeRun:
             {
                 "task": self.task, "model": name, "state": "done", "kind": "evaluated",
                 "profile_definition": {
-                    "id": more.get("profile", "physical/1"), "unit": "HU", "primary": "psnr", "metrics": [{"metric": "mae"}]
+                    "id": more.get("profile", "physical/1"), "unit": "HU", "primary": "psnr",
+                    "metrics": [{"metric": "mae"}],
                 },
                 "parameters": {"generator_a": 1_000_000, "generator_b": 234_000, "discriminator": 9},
                 "timings": {"train_s": 81.2, "inference_ms_per_slice": 3.21}, "peak_memory_mb": 700.4,

@@ -131,13 +131,13 @@ def test_altered_files_of_a_finished_cell(run: Path, count: int, name: str) -> N
     """Nobody opens them: their hash stands in the record, and the cell counts as failed."""
     path = next(run.glob(f"cells/*/{name}"))
     original = path.read_bytes()
-    (record,) = [each for each in RunFolder(run).records() if each["id"] == path.parent.name]
+    (record,) = [each for each in RunFolder(run).records() if each.id == path.parent.name]
 
     def read(damaged: Path) -> None:
-        states = {each["id"]: each for each in RunFolder(run).records(verify=True)}
-        found = states[record["id"]]
+        states = {each.id: each for each in RunFolder(run).records(verify=True)}
+        found = states[record.id]
         if damaged.read_bytes() != original:
-            assert (found["state"], found["reason"]) == ("failed", f"{name} was altered")
+            assert (found.state, found.reason) == ("failed", f"{name} was altered")
 
     try:
         assert outcomes(read, path, lambda seed: mutated(original, seed), count)["read"] == count
