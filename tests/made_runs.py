@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from made_records import made
 from small_datasets import write
 from test_leaderboard import METRICS, scored
 
 from benchmark.data.format.reader import Dataset
 from benchmark.plan.claim import DataSource
+from benchmark.scoring.rows import write_rows
 from benchmark.store.folder import RUN_SCHEMA, CellFolder
 from benchmark.store.predictions import write_predictions
 from benchmark.store.seal import write_sealed
@@ -92,11 +91,22 @@ class MadeRun:
             for key, volume in values.items():
                 stored.add(key, volume)
         rows = [
-            {"metric": "psnr", "patient": key.patient, "study": key.study, "slice": number, "value": psnr[key.patient]}
+            {
+                "task": self.task,
+                "model": "m",
+                "seed": 0,
+                "profile": "physical/1",
+                "metric": "psnr",
+                "patient": key.patient,
+                "study": key.study,
+                "slice": number,
+                "value": psnr[key.patient],
+                "state": "scored",
+            }  # fmt: skip
             for key, volume in values.items()
             for number in range(len(volume))
         ]
-        pq.write_table(pa.Table.from_pylist(rows), folder.file("scores.parquet"))
+        write_rows(folder.file("scores.parquet"), rows)
         lines = [{"step": step, "losses": {"pixel": 1 / step}, "images_per_s": 9.0} for step in range(1, 301)]
         lines += [{"step": 300, "validation_mae": 0.1}]
         folder.file("log.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")

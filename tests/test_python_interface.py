@@ -74,11 +74,14 @@ studies = list(cell.predictions(images=True))
 assert [study.patient for study in studies] == sorted(patients)
 for study in studies:
     assert study.values.dtype == "float32" and study.values.shape == study.images.target.shape
-table = cell.table()
-mine = [v for v, m in zip(table["value"], table["metric"]) if m == "toy-error"]
-assert len(mine) >= 3
+table = cell.frame()
+assert (table["metric"] == "toy-error").sum() >= 3
+assert str(table["slice"].dtype) == "Int32" and str(table["metric"].dtype) == "category"
+assert set(run.scores()["model"]) == {"toy-affine", "toy-copy", "toy-mean"}
+assert dict(zip(run.frame()["model"], run.frame()["state"]))["toy-affine"] == "done"
 assert [line for line in cell.log() if "losses" in line]
 board = run.leaderboard()
+assert set(benchmark.leaderboard.to_frame(board)["model"]) == {"toy-affine", "toy-copy", "toy-mean"}
 assert {row.name for row in board.tables[0].rows} == {"toy-affine", "toy-copy", "toy-mean"}
 assert [problem for _, problem in run.verify()] == ["", "", ""]
 assert run.compare(run).changes

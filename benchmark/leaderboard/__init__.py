@@ -1,10 +1,11 @@
 """Leaderboards: derived from the cells' records alone, and rebuildable at any time.
 
-:func:`build` makes the tables; the other functions write them down. Nothing here needs torch or pandas.
+:func:`build` makes the tables; the other functions write them down. Nothing here needs torch, and
+only :func:`to_frame` pandas.
 """
 
 from benchmark.leaderboard.build import build
-from benchmark.leaderboard.export import to_csv, to_json
+from benchmark.leaderboard.export import to_csv, to_frame, to_json
 from benchmark.leaderboard.latex import to_latex
 from benchmark.leaderboard.markdown import to_markdown
 from benchmark.leaderboard.tables import Leaderboard, Row, Score, Table
@@ -18,6 +19,7 @@ __all__ = [
     "build",
     "print_terminal",
     "to_csv",
+    "to_frame",
     "to_json",
     "to_latex",
     "to_markdown",

@@ -8,9 +8,12 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard.tables import Leaderboard, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 2
 CSV_COLUMNS = (
@@ -30,13 +33,25 @@ def to_csv(board: Leaderboard) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for table in board.tables:
-        for row in table.rows:
-            for values in _records(table, row):
-                writer.writerow({name: plain_field(value) for name, value in values.items()})
+    for values in _rows(board):
+        writer.writerow({name: plain_field(value) for name, value in values.items()})
     for cell in board.unreadable:
         writer.writerow({"state": "unreadable", "reason": plain_field(f"cell {cell.cell}: {cell.reason}")})
     return stream.getvalue()
+
+
+def to_frame(board: Leaderboard) -> pd.DataFrame:
+    """The same as a data frame, without the cells that cannot be read; imports pandas."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(_rows(board)), columns=list(CSV_COLUMNS))
+    return frame.astype(dict.fromkeys(("task", "dataset", "profile", "preset", "model", "metric"), "category"))
+
+
+def _rows(board: Leaderboard) -> Iterator[dict[str, Any]]:
+    for table in board.tables:
+        for row in table.rows:
+            yield from _records(table, row)
 
 
 def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:

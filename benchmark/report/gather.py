@@ -215,13 +215,14 @@ def last_lines(cell: CellFacts) -> str:
 def slice_scores(cell: CellFacts, metrics: Sequence[str]) -> dict[tuple[str, str, str], dict[int, float]]:
     """Values of slices by metric, patient and study; nothing where the file is gone or was altered."""
     try:
-        rows = _cell(cell).table()
+        rows = _cell(cell).frame()
     except (BenchmarkError, OSError):
         return {}
+    rows = rows[rows["metric"].isin(list(metrics)) & rows["slice"].notna() & rows["value"].notna()]
     scores: dict[tuple[str, str, str], dict[int, float]] = {}
-    columns = (rows[name] for name in ("metric", "patient", "study", "slice", "value"))
+    columns = (rows[name].tolist() for name in ("metric", "patient", "study", "slice", "value"))
     for metric, patient, study, number, value in zip(*columns, strict=True):
-        if metric in metrics and number is not None and number >= 0 and value is not None and math.isfinite(value):
+        if math.isfinite(value):
             scores.setdefault((metric, patient, study), {})[int(number)] = float(value)
     return scores
 

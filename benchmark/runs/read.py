@@ -19,6 +19,7 @@ from benchmark.store.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from benchmark.data.format.reader import Sides
@@ -113,17 +114,15 @@ class Cell:
             raise unknown_name("metric", metric, scores, hint=f"({self.title} is {self.state})")
         return dict(scores[metric].patients)
 
-    def table(self) -> dict[str, list[Any]]:
-        """All scores, column by column: one row for each slice or volume and metric, as ``pandas.DataFrame`` takes it.
+    def frame(self) -> pd.DataFrame:
+        """All scores as a long frame: one row for each slice or volume and metric; imports pandas.
 
         Raises:
             BenchmarkError: the cell is not done, or its file was altered.
         """
-        import pyarrow.parquet as pq
+        from benchmark.runs.frames import scores_frame
 
-        path = self._payload("scores.parquet")
-        columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
-        return columns
+        return scores_frame([self._payload("scores.parquet")])
 
     def predictions(self, *, images: bool = False) -> Iterator[Prediction]:
         """The translations of the test split, one study in memory at a time.
@@ -216,6 +215,22 @@ class Run:
     def ok(self) -> bool:
         """Whether every cell is done, or skipped for a reason."""
         return self.states.keys() <= FINE
+
+    def frame(self) -> pd.DataFrame:
+        """One row a cell: task, model, seed, state, costs and the means of its metrics; imports pandas."""
+        from benchmark.runs.frames import cells_frame
+
+        return cells_frame(self._store.stream())
+
+    def scores(self) -> pd.DataFrame:
+        """The scores of all done cells as one long frame: a row for each slice or volume and metric; imports pandas.
+
+        Raises:
+            BenchmarkError: a file was altered.
+        """
+        from benchmark.runs.frames import scores_frame
+
+        return scores_frame(cell._payload("scores.parquet") for cell in self if cell.state == "done")
 
     def cells(self, *, verify: bool = False) -> list[Cell]:
         """All cells; with ``verify`` the files of done ones are hashed, and an altered one makes them ``failed``."""
