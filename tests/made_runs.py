@@ -102,7 +102,7 @@ class MadeRun:
                 "slice": number,
                 "value": psnr[key.patient],
                 "state": "scored",
-            }  # fmt: skip
+            }
             for key, volume in values.items()
             for number in range(len(volume))
         ]
