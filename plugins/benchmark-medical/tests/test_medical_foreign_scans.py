@@ -333,12 +333,14 @@ def test_units_and_places_of_meta_images_and_nrrd(tmp_path, name, header, told):
     ],
 )
 def test_what_a_text_header_claims_is_looked_at_before_a_library_is_called(tmp_path, monkeypatch, name, header, fault):
+    pytest.importorskip("SimpleITK")
     monkeypatch.setattr("benchmark_medical.importing.formats.READER", None)
     with pytest.raises(CaseFault, match=fault):
         load(text_header(tmp_path / name, header))
 
 
 def test_a_neighbour_behind_a_link_is_not_read(tmp_path):
+    pytest.importorskip("SimpleITK")
     (tmp_path / "secret").write_bytes(b"S" * 6000)
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.raw").symlink_to(tmp_path / "secret")

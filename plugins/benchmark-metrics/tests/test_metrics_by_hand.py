@@ -26,10 +26,12 @@ from scipy.spatial.distance import cdist
 from benchmark.contracts.protocols import Images
 
 SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}
+BORROWED = ("lpips", "embedded-distance", "ccc", "scc", "sam", "ergas")
+"""Computed by a network or by torchmetrics, whose precision and refusals are theirs; the harness gives no empty region."""
 IMAGE_METRICS = [
     name
     for name, spec in SPECS.items()
-    if spec.level != "distribution" and not spec.requires and not name.startswith("lpips")
+    if spec.level != "distribution" and not spec.requires and not name.startswith(BORROWED)
 ]
 READS_INSIDE_ONLY = [
     "mae", "mse", "rmse", "bias", "nmse", "nrmse", "psnr", "psnr-pooled", "pcc", "nmi",

@@ -265,6 +265,7 @@ class TestFID(MetricTests):
 def test_records_hold_interval_bias_and_features(tmp_path: Path) -> None:
     """Through the harness, with a profile of both: KID has enough slices, FID has not."""
     from benchmark.contracts.specs import MetricUse, ProfileSpec
+    from benchmark.scoring.judge import Judge, ReadyMetric
     from benchmark.scoring.summarise import summarise
 
     profile = ProfileSpec("sets", 1, (MetricUse("kid"), MetricUse("fid")), primary="kid")
@@ -275,12 +276,12 @@ def test_records_hold_interval_bias_and_features(tmp_path: Path) -> None:
             estimates[name] = estimate(metric, [study(seed, (9, 32, 32), error=150.0) for seed in range(6)])
         except Unavailable as reason:
             estimates[name] = str(reason)
-    provenance = {name: metric.provenance() for name, metric in metrics.items()}
-    levels: dict[str, Any] = dict.fromkeys(metrics, "distribution")
-    found = summarise(
-        profile, levels, dict.fromkeys(metrics, ""), {"p": False, "q": True}, [], estimates, {}, provenance
-    )
-    found = json.loads(json.dumps(found))
+    ready = [
+        ReadyMetric(use, "distribution", "", (), metric, provenance=metric.provenance())
+        for use, metric in zip(profile.metrics, metrics.values(), strict=True)
+    ]
+    kept = summarise(Judge(profile, (0.0, 1.0), "", tuple(ready)), {"p": False, "q": True}, [], estimates)
+    found = json.loads(json.dumps({name: summary.to_json() for name, summary in kept.items()}))
     assert found["kid"]["interval"][0] < found["kid"]["mean"] < found["kid"]["interval"][1]
     assert found["kid"]["bias"] is not None
     assert [found["kid"][name] for name in ("n_expected", "n_scored", "n_failed")] == [2, 1, 1]
