@@ -27,7 +27,7 @@ from benchmark.contracts.protocols import Images
 
 SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}
 BORROWED = ("lpips", "embedded-distance", "ccc", "scc", "sam", "ergas")
-"""Computed by a network or by torchmetrics: precision and refusals are theirs, and the harness gives no empty region."""
+"""Computed by a network or by torchmetrics: precision and refusals are theirs; the harness gives no empty region."""
 IMAGE_METRICS = [
     name
     for name, spec in SPECS.items()
