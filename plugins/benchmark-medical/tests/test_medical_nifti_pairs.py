@@ -474,8 +474,9 @@ def test_real_scans(tmp_path, source, unit):
     for name in ("STS_014", "STS_025", "STS_035"):
         (folder / name).symlink_to(real_data() / name)
     wanted = NiftiPairsOptions(
-        folder=folder, source=f"{source}_image.nii.gz", target="CT_image.nii.gz", task="t", source_unit=unit, size=64
-    )
+        folder=folder, source=f"{source}_image.nii.gz", target="CT_image.nii.gz", task="t", source_unit=unit, size=64,
+        follow_links=True,
+    )  # fmt: skip
     data, lines = run(wanted, tmp_path)
     assert lines[-1] == "3 studies of 3 patients imported, 0 skipped"
     assert data.info.slice_count("train") > 40

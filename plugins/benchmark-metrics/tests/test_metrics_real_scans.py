@@ -39,7 +39,7 @@ def data(sts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     split.write_text("patient,split\nSTS_025,train\nSTS_014,test\nSTS_035,test\n")
     options = pairs.NiftiPairsOptions(
         folder=folder / "in", source="PET_image.nii.gz", target="CT_image.nii.gz", task="pet-ct", source_unit="SUV",
-        size=64, split_file=split,
+        size=64, split_file=split, follow_links=True,
     )  # fmt: skip
     registry().all("importer")["nifti-pairs"].spec.load()(options, folder / "sts.h5", lambda _: None)
     return folder / "sts.h5"

@@ -17,7 +17,8 @@ def required(text: str, **more: Any) -> Any:
     return field(metadata={"help": text, **more})
 
 
-@dataclass(frozen=True, kw_only=True)
+# without comparison and representation, which nobody asks for: making them is half of what importing this costs
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SplitOptions:
     """Which patients train, and which are tested."""
 
@@ -35,7 +36,7 @@ class SplitOptions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ScanOptions(SplitOptions):
     """What holds for volumes, however they lie on disk."""
 
@@ -66,7 +67,7 @@ class ScanOptions(SplitOptions):
     follow_links: bool = option(False, "read also what lies behind links that lead out of the folder")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class NiftiPairsOptions(ScanOptions):
     """Pairs of volumes, in a folder or listed in a manifest."""
 
@@ -93,7 +94,7 @@ class NiftiPairsOptions(ScanOptions):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SynthRad2023Options(ScanOptions):
     """Task1/{brain,pelvis}/ID/{mr,ct,mask}.nii.gz, Task2 with cbct in place of mr."""
 
@@ -108,7 +109,7 @@ class SynthRad2023Options(ScanOptions):
     region: str = option("", "brain or pelvis; default: all that are there")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SynthRad2025Options(ScanOptions):
     """Task1/{HN,AB,TH}/ID/{mr,ct,mask}.mha, Task2 with cbct in place of mr."""
 
@@ -124,7 +125,7 @@ class SynthRad2025Options(ScanOptions):
     region: str = option("", "HN, AB or TH; default: all that are there")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AutoPetOptions(ScanOptions):
     """PATIENT/STUDY/{SUV,CTres,SEG}.nii.gz, as autoPET and FDG-PET-CT-Lesions have it."""
 
@@ -136,7 +137,7 @@ class AutoPetOptions(ScanOptions):
     lesions: bool = option(True, "take SEG.nii.gz along as labels")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BratsOptions(ScanOptions):
     """BraTS: BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz and older names."""
 
@@ -151,7 +152,7 @@ class BratsOptions(ScanOptions):
     mirror_safe: bool = option(True, "left and right may be exchanged in training")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class IxiOptions(ScanOptions):
     """IXI: folders IXI-T1, IXI-T2, IXI-PD with IXI002-Guys-0828-T1.nii.gz."""
 
@@ -165,7 +166,7 @@ class IxiOptions(ScanOptions):
     mirror_safe: bool = option(True, "left and right may be exchanged in training")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class NnunetOptions(ScanOptions):
     """nnU-Net raw: imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs as test set."""
 
@@ -176,7 +177,7 @@ class NnunetOptions(ScanOptions):
     structures: bool = option(True, "take labelsTr and labelsTs along as labels")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class NnsynOptions(ScanOptions):
     """nnsyn: INPUT_IMAGES/, TARGET_IMAGES/, MASKS/ and, if there, LABELS/, with the same case names."""
 
@@ -184,7 +185,7 @@ class NnsynOptions(ScanOptions):
     patient: str = option("", "regular expression whose group is the patient in a case's name; default: the whole name")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DicomPairsOptions(ScanOptions):
     """Pairs of DICOM series of the same patient and study, wherever their files lie below the folder."""
 
@@ -205,7 +206,7 @@ class DicomPairsOptions(ScanOptions):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LdctOptions(ScanOptions):
     """LDCT-and-Projection-data: PATIENT/STUDY/1.000000-Low Dose Images-00959/*.dcm and Full Dose Images."""
 
@@ -220,7 +221,7 @@ class LdctOptions(ScanOptions):
     target_unit: str = option("HU", "as CT has it")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FastMriOptions(ScanOptions):
     """fastMRI: file*.h5 with reconstruction_rss; clean images, which are both sides."""
 
@@ -234,7 +235,7 @@ class FastMriOptions(ScanOptions):
     key: str = option("reconstruction_rss", "data set inside the files, (slices, rows, columns)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PictureOptions(ScanOptions):
     """What holds for pictures: PNG (8 and 16 bit), TIFF, JPEG, and NPY arrays."""
 
@@ -245,7 +246,7 @@ class PictureOptions(ScanOptions):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ImagePairsOptions(PictureOptions):
     """Pairs of pictures or arrays by their names."""
 
@@ -255,7 +256,7 @@ class ImagePairsOptions(PictureOptions):
     mask: str = option("", "region, in the same way; default: the whole picture")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Pix2PixOptions(PictureOptions):
     """pix2pix: {train,val,test}/*.png with A and B side by side, or A/train and B/train with the same names."""
 
@@ -263,7 +264,7 @@ class Pix2PixOptions(PictureOptions):
     direction: str = option("AtoB", "which half is the source", choices=("AtoB", "BtoA"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CycleGanOptions(PictureOptions):
     """CycleGAN: trainA, trainB (not paired), testA, testB (paired by name)."""
 
