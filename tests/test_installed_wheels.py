@@ -73,7 +73,7 @@ def test_a_wheel_holds_every_file_of_its_package(name: str, wheels: dict[str, Di
 def test_a_wheel_says_what_its_project_says(name: str, wheels: dict[str, Distribution]) -> None:
     folder = ROOT if name == "medgan-benchmark" else ROOT / "plugins" / name
     about = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    stated = about.get("version") or re.search(r'"(.+)"', (ROOT / "benchmark" / "_version.py").read_text())[1]
+    stated = about.get("version") or re.search(r'= "(.+)"', (ROOT / "benchmark" / "_version.py").read_text())[1]
     assert wheels[name].version == stated
     required = [item for item in wheels[name].requires or [] if "extra ==" not in item]
     assert len(required) == len(about.get("dependencies", []))
