@@ -78,9 +78,9 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
     """Score predictions and commit them as a cell of the folder ``request.into``.
 
     Raises:
-        UsageError: an unknown task or profile, a profile for another unit, a name and seed that a trained row has,
+        UsageError: an unknown task or profile, a profile for another unit, the name of a model that the run trains,
             predictions of another shape or plainly in another unit, or not one usable prediction.
-        DatasetError: the data set is not there, broken, altered, or for another task.
+        DatasetError: the data set is not there, broken, or for another task.
     """
     folder = RunFolder(request.into)
     path = request.data or _data_of(folder, request.task)
@@ -157,10 +157,10 @@ def _scored(
 
 
 def _require_own_name(folder: RunFolder, request: Request) -> None:
-    """A name and seed that the run has trained stand for that training, unless the user says that this is it.
+    """A name that the run trains stands for that training, unless the user says that this is the same method.
 
     Raises:
-        UsageError: they are taken.
+        UsageError: it is taken.
     """
     if request.same_method or not folder.exists:
         return

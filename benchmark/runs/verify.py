@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data.format.facts import DataFacts
-from benchmark.data.format.reader import Dataset, guarded, open_file
+from benchmark.data.format.reader import Dataset, DatasetInfo, guarded, open_file
 from benchmark.data.format.writer import content_sha256
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
@@ -44,10 +44,10 @@ class Verifier:
         path = Path(record.spec.dataset.path)
         if not path.is_file():
             return f"its data set {path} is not here any more"
-        if fault := self._identity(record) or self._data_fault(path):
+        if fault := self._identity(record):
             return fault
         with Dataset(path) as dataset:
-            return self._facts(record, dataset) or self._numbers(record, dataset)
+            return self._data_fault(dataset.info) or self._facts(record, dataset) or self._numbers(record, dataset)
 
     def _identity(self, record: Record) -> str:
         """Whether the record says of the cell what the plan and the plugins say."""
@@ -64,11 +64,11 @@ class Verifier:
             return f"{fault} in its plugin"
         return ""
 
-    def _data_fault(self, path: Path) -> str:
+    def _data_fault(self, info: DatasetInfo) -> str:
         """Whether the pixels of all splits, sources included, still hash to what the file states."""
-        if path not in self._data_faults:
-            self._data_faults[path] = _rehash(path)
-        return self._data_faults[path]
+        if info.path not in self._data_faults:
+            self._data_faults[info.path] = _rehash(info)
+        return self._data_faults[info.path]
 
     def _facts(self, record: Record, dataset: Dataset) -> str:
         """Whether the record says of the data what the data say."""
@@ -106,12 +106,10 @@ class Verifier:
         )
 
 
-def _rehash(path: Path) -> str:
-    with Dataset(path) as dataset:
-        stated = dataset.info.content_sha256
-    with guarded(str(path)), open_file(path) as file:
-        actual = content_sha256(file, from_pixels=True)
-    return "" if actual == stated else f"the pixels of {path} hash to {actual[:8]}, and the file says {stated[:8]}"
+def _rehash(info: DatasetInfo) -> str:
+    with guarded(str(info.path)), open_file(info.path) as file:
+        actual, stated = content_sha256(file, from_pixels=True), info.content_sha256
+    return "" if actual == stated else f"the pixels of {info.path} hash to {actual[:8]}, and the file says {stated[:8]}"
 
 
 def _difference(where: str, recorded: Any, again: Any) -> str:

@@ -32,7 +32,7 @@ def matching(records: Iterable[Record], cell: str) -> list[Record]:
     return [record for record in records if record.id.startswith(cell) or f"{record.title}/".startswith(named)]
 
 
-def one_cell(run: RunFolder, cell: str, *, verify: bool = False) -> Record:
+def one_cell(run: RunFolder, cell: str) -> Record:
     """The one cell of the plan that a text means.
 
     Raises:
@@ -40,7 +40,7 @@ def one_cell(run: RunFolder, cell: str, *, verify: bool = False) -> Record:
     """
     if not cell:
         raise UsageError(f"{run.path}: which cell? write RUN/CELL, e.g. {EXAMPLE}; 'benchmark status' lists them")
-    records = matching(run.stream(verify=verify), cell)
+    records = matching(run.stream(), cell)
     current = [record for record in records if record.state != "stale"] or records
     if not current:
         raise UsageError(f"no cell {cell!r} in {run.path}; see 'benchmark status {run.path}'")

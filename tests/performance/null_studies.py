@@ -11,7 +11,7 @@ import importlib
 import itertools
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,12 +130,12 @@ def _record(name: str, seed: int, task: int, scores: Mapping[str, Any], *, kind:
     })  # fmt: skip
 
 
-def built(study: Study, rng: np.random.Generator) -> leaderboard.Leaderboard:
-    """One study's leaderboard."""
+def built(drawn: Iterable[Record]) -> leaderboard.Leaderboard:
+    """The leaderboard of one study's records."""
     kept = building.RESAMPLES, building.FEWEST_RESAMPLES
     building.RESAMPLES = building.FEWEST_RESAMPLES = RESAMPLES
     try:
-        return leaderboard.build(records(study, rng), METRICS)
+        return leaderboard.build(drawn, METRICS)
     finally:
         building.RESAMPLES, building.FEWEST_RESAMPLES = kept
 
@@ -159,7 +159,7 @@ def claims(study: Study, studies: int, seed: int = 0) -> Claims:
     rng = np.random.default_rng([seed, studies])
     wrong = np.zeros(4)
     for _ in range(studies):
-        board = built(study, rng)
+        board = built(records(study, rng))
         rows = board.tables[0].rows
         complete = [row for row in rows if row.scores and not row.scores["psnr"].missing]
         overall = board.overall.rows if board.overall else ()
@@ -192,10 +192,7 @@ def power(study: Study, studies: int, seed: int = 1) -> Power:
     last = f"m{study.models - 1:02}"
     for _ in range(studies):
         drawn = list(records(study, rng))
-        kept = building.RESAMPLES, building.FEWEST_RESAMPLES
-        building.RESAMPLES = building.FEWEST_RESAMPLES = RESAMPLES
-        (table,) = leaderboard.build(drawn, METRICS).tables
-        building.RESAMPLES, building.FEWEST_RESAMPLES = kept
+        (table,) = built(drawn).tables
         pair = next(each for each in table.comparisons if {each.first, each.second} == {"m00", last})
         values: dict[str, list[list[float]]] = {}
         for record in drawn:
