@@ -48,6 +48,7 @@ WRITTEN = {"mymodel", "mynet", "mytask", "example", "example-task"}
 
 ELSEWHERE = {
     "pip install -r": "continuous integration installs so",
+    "pip install benchmark-monai": "continuous integration installs it from its folder",
     "pip install tox-uv": "continuous integration installs so",
     "pip install 'medgan-benchmark[onnx]'": "extras are downloaded",
     "pip install 'benchmark-observers[tensorboard]'": "extras are downloaded",

@@ -15,7 +15,15 @@ from benchmark import UsageError
 
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "docs" / "python.md"
-TOY = {"full": "toy", "mr-ct": "toy-shift", "pix2pix": "toy-affine", "copy-input": "toy-copy", "mae": "toy-error"}
+TOY = {
+    "full": "toy",
+    "default": "toy",
+    "mr-ct": "toy-shift",
+    "pix2pix": "toy-affine",
+    "copy-input": "toy-copy",
+    "mae": "toy-error",
+    "ssim": "toy-error",
+}
 """The manual speaks of real models; here they are played by toys."""
 
 
@@ -113,18 +121,31 @@ def test_the_command_continues_what_a_script_began(toy: CommandLine) -> None:
     ("choices", "said"),
     [
         ({"grid": "nowhere.toml"}, "no such file"),
-        ({"preset": "huge"}, "no preset 'huge'"),
         ({"seeds": 0}, "seeds=0"),
         ({"seeds": [-1]}, "seeds="),
         ({"models": "pix2pix"}, r"\['pix2pix'\]"),
         ({"precision": "fp16"}, "fp32 or bf16"),
-        ({"recipe": {"steps": 3}, "steps": 4}, "steps was given before"),
-        ({"recipe": {"stepz": 3}}, "'steps'"),
     ],
 )
 def test_a_request_that_cannot_be_is_refused(choices: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         benchmark.plan_run(**choices)  # type: ignore[arg-type]
+
+
+def test_what_a_grid_cannot_do_is_refused(toy: CommandLine) -> None:
+    refused = {
+        "preset='huge'": "no preset 'huge'",
+        "recipe={'steps': 3}, steps=4": "steps was given before",
+        "recipe={'stepz': 3}": "'steps'",
+    }
+    lines = ["import benchmark"]
+    for choices in refused:
+        lines += ["try:", f"    benchmark.plan_run(grid='toy', {choices})", "except benchmark.UsageError as error:"]
+        lines += ["    print(error)"]
+    ended = script(toy, "\n".join(lines))
+    assert ended.returncode == 0, ended.stderr
+    for said, line in zip(refused.values(), ended.stdout.splitlines(), strict=True):
+        assert said in line
 
 
 def test_a_run_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:

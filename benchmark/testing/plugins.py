@@ -19,6 +19,8 @@ from benchmark.registry.plugins import Plugin, Registry
 from benchmark.testing.components import Memory
 
 IMPORT_SECONDS = 0.05
+IMPORT_SHARE = 0.5
+"""Of what importing the harness's own registry takes: the allowance of a slow or busy machine."""
 ATTEMPTS = 5
 HEAVY = (
     "torch", "torchvision", "torchmetrics", "tensorflow", "jax", "monai", "lpips", "piq", "scipy", "sklearn", "skimage",
@@ -28,12 +30,14 @@ HEAVY = (
 PROGRAM = """
 import json, sys, time
 from importlib.metadata import entry_points
+began = time.process_time()
 from benchmark.registry import plugins
+harness = time.process_time() - began
 points = [p for p in entry_points(group="benchmark.plugins") if p.name == sys.argv[1]]
 before, began = set(sys.modules), time.process_time()
 plugins.load(points[:1])
 seconds = time.process_time() - began
-print(json.dumps([seconds, sorted({name.partition(".")[0] for name in set(sys.modules) - before})]))
+print(json.dumps([seconds, harness, sorted({name.partition(".")[0] for name in set(sys.modules) - before})]))
 """
 
 
@@ -64,7 +68,7 @@ class PluginTests(Memory):
     def test_imports_nothing_heavy(self) -> None:
         """Listing plugins imports no numerical library."""
         self._needs("test_loads")
-        _, modules = self._measured()
+        *_, modules = self._measured()
         if heavy := sorted(set(HEAVY) & set(modules)):
             self._fail(
                 f"importing it imports {', '.join(heavy)}",
@@ -72,12 +76,12 @@ class PluginTests(Memory):
             )
 
     def test_imports_quickly(self) -> None:
-        """Importing it and asking it for its records takes at most 50 ms of CPU time."""
+        """Importing it and asking it for its records takes at most 50 ms of CPU time, or half of what the harness's registry takes."""
         self._needs("test_loads", "test_imports_nothing_heavy")
-        seconds, _ = self._measured()
-        if seconds > IMPORT_SECONDS:
+        seconds, allowed, _ = self._measured()
+        if seconds > allowed:
             self._fail(
-                f"importing it takes {1000 * seconds:.0f} ms of CPU time, allowed are {1000 * IMPORT_SECONDS:.0f}",
+                f"importing it takes {1000 * seconds:.0f} ms of CPU time, allowed are {1000 * allowed:.0f}",
                 "compute and read nothing at import: every command pays for it (python -X importtime)",
             )
 
@@ -168,17 +172,18 @@ class PluginTests(Memory):
             for offer in alone.all(kind).values():
                 yield kind, offer.spec
 
-    def _measured(self) -> tuple[float, list[str]]:
-        """The least CPU time of several fresh interpreters, and what importing the plugin imported."""
+    def _measured(self) -> tuple[float, float, list[str]]:
+        """CPU seconds of importing the plugin (the least of several interpreters), what is allowed, and the modules imported."""
 
-        def measure() -> tuple[float, list[str]]:
+        def measure() -> tuple[float, float, list[str]]:
             found = []
             environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
             for _ in range(ATTEMPTS):
                 command = [sys.executable, "-c", PROGRAM, self.plugin]
                 ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
                 found.append(json.loads(ended.stdout))
-            return min(seconds for seconds, _ in found), found[0][1]
+            own, harness = (min(outcome[at] for outcome in found) for at in (0, 1))
+            return own, max(IMPORT_SECONDS, IMPORT_SHARE * harness), found[0][2]
 
         return self._once("measured", measure)
 

@@ -80,7 +80,7 @@ def test_a_whole_run_is_in_all_three_and_calls_nobody(
     bridged: CommandLine, wandb_runs: Callable[[Path], list[Any]]
 ) -> None:
     (bridged.folder.parent / "site/sitecustomize.py").write_text(WITNESS)
-    ended = bridged(*SMOKE, "--models", "toy-affine,toy-copy,toy-nan", *ALL)
+    ended = bridged.alone(*SMOKE, "--models", "toy-affine,toy-copy,toy-nan", *ALL)
     assert ended.returncode == 1  # toy-nan
     assert "observer" not in ended.stdout + ended.stderr
     assert "mlflow" not in ended.stderr.lower()
