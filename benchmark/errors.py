@@ -45,7 +45,7 @@ class Unavailable(BenchmarkError):
 
 
 class NotApplicable(BenchmarkError):
-    """A downstream measure means nothing here (no labels, say); the reason is shown where the number would be."""
+    """A downstream evaluation means nothing here (no labels, say); the reason is shown where the number would be."""
 
 
 class TrainingDiverged(BenchmarkError):

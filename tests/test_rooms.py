@@ -111,7 +111,7 @@ def test_every_reason_not_to_hash_a_room_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "hashed"), [("model", TRAINING), ("metric", SCORING), ("measure", SCORING), ("task", BUILDING)]
+    ("kind", "hashed"), [("model", TRAINING), ("metric", SCORING), ("downstream", SCORING), ("task", BUILDING)]
 )
 def test_what_plugins_compute_with_is_hashed_too(kind: str, hashed: tuple[str, ...]) -> None:
     """Their own package is hashed whole; so must be what they take from the harness."""

@@ -16,7 +16,7 @@ LISTED = (
     "model",
     "task",
     "metric",
-    "measure",
+    "downstream",
     "profile",
     "grid",
     "preset",
@@ -28,6 +28,14 @@ LISTED = (
 """The kinds that people choose from, in the order in which they are shown."""
 OURS = "(harness)"
 """Where presets and the built-in executor come from."""
+
+
+def plural(kind: str) -> str:
+    """A kind as one asks for all of it: ``models``; of *downstream* evaluations the word is the same."""
+    return kind if kind == "downstream" else f"{kind}s"
+
+
+PLURALS = tuple(plural(kind) for kind in LISTED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def kind_named(text: str) -> str:
     """
     singular = text if text in LISTED else text.removesuffix("s")
     if singular not in LISTED:
-        raise unknown_name("kind", text, [f"{name}s" for name in LISTED])
+        raise unknown_name("kind", text, PLURALS)
     return singular
 
 

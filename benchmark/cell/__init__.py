@@ -1,1 +1,1 @@
-"""One cell: data -> build -> train -> translate -> score -> measure -> commit."""
+"""One cell: data -> build -> train -> translate -> score -> downstream -> commit."""

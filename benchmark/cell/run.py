@@ -1,4 +1,4 @@
-"""One cell in its six steps: build, train, translate, score, measure, commit. The only place that knows their order.
+"""One cell in its six steps: build, train, translate, score, downstream, commit. The only place that knows their order.
 
 Each step gives its part of the record; the last one writes it, which is what makes the cell done.
 """
@@ -61,7 +61,7 @@ def run_cell(
             record = _translate(bench, model, trained)
         with PredictionsReader(job.folder.predictions) as predictions:
             scored = _score(bench, predictions)
-            downstream = _measure(bench, predictions)
+            downstream = _evaluate_downstream(bench, predictions)
         return _commit(bench, record, scored, downstream)
 
 
@@ -207,7 +207,7 @@ def _score(bench: Workbench, predictions: PredictionsReader) -> _Scored:
     return _Scored(judge, scores, time.perf_counter() - began)
 
 
-def _measure(bench: Workbench, predictions: PredictionsReader) -> Downstream:
+def _evaluate_downstream(bench: Workbench, predictions: PredictionsReader) -> Downstream:
     """Downstream evaluations of the stored predictions; images drawn from noise are no translations of anything."""
     if bench.model.output == "samples":
         return Downstream({}, [])

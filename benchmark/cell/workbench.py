@@ -11,13 +11,13 @@ from benchmark.cell.augmentation import Augmentation
 from benchmark.cell.device import choose_device
 from benchmark.cell.job import CellJob
 from benchmark.contracts.presets import Recipe
-from benchmark.contracts.specs import MeasureSpec, ModelSpec, TaskSpec
+from benchmark.contracts.specs import DownstreamSpec, ModelSpec, TaskSpec
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Offer, Registry
-from benchmark.scoring.downstream import measures_for
+from benchmark.scoring.downstream import evaluations_for
 from benchmark.store.folder import CellFolder
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class Workbench:
         return self.job.folder
 
     @cached_property
-    def downstream(self) -> Mapping[str, Offer[MeasureSpec]]:
+    def downstream(self) -> Mapping[str, Offer[DownstreamSpec]]:
         """The downstream evaluations that fit the task."""
-        return measures_for(self.registry, self.task)
+        return evaluations_for(self.registry, self.task)
 
     @cached_property
     def augmentation(self) -> Augmentation:

@@ -112,9 +112,9 @@ def recipe(incomplete: str) -> Suggestions:
 
 def kinds(incomplete: str) -> Suggestions:
     """Completes ``models``, ``tasks``, ..."""
-    from benchmark.catalogue.describe import LISTED
+    from benchmark.catalogue.describe import PLURALS
 
-    return [f"{kind}s" for kind in LISTED if kind.startswith(incomplete) or f"{kind}s".startswith(incomplete)]
+    return [kind for kind in PLURALS if kind.startswith(incomplete)]
 
 
 def kind(incomplete: str) -> Suggestions:

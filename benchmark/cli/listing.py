@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark.catalogue.describe import LISTED
+from benchmark.catalogue.describe import LISTED, PLURALS
 from benchmark.cli import completion
 from benchmark.errors import UsageError
 
-KINDS = f"{', '.join(f'{kind}s' for kind in LISTED[:-1])} or {LISTED[-1]}s"
+KINDS = f"{', '.join(PLURALS[:-1])} or {PLURALS[-1]}"
 
 
 def list_components(

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from benchmark.contracts.specs import (
         CheckSpec,
         DegraderSpec,
+        DownstreamSpec,
         ExecutorSpec,
         GridSpec,
         ImporterSpec,
-        MeasureSpec,
         MetricSpec,
         ModelSpec,
         ObserverSpec,
@@ -96,17 +96,18 @@ def benchmark_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def benchmark_measures() -> Iterable[MeasureSpec]:  # type: ignore[empty-body]
-    """Offer downstream measures: what translations are worth for that which comes after them.
+def benchmark_downstream() -> Iterable[DownstreamSpec]:  # type: ignore[empty-body]
+    """Offer downstream evaluations: what translations are worth for that which comes after them.
 
-    Answer with :class:`benchmark.MeasureSpec` records. ``factory`` is called as ``factory(options, context)`` and gives
-    a :class:`benchmark.contracts.protocols.StudyMeasure` or ``SplitMeasure``, as ``level`` says; where the data lack
-    what it needs it raises :class:`benchmark.NotApplicable`. Values stand in a sheet of their own and rank nothing. ::
+    Answer with :class:`benchmark.DownstreamSpec` records. ``factory`` is called as ``factory(options, context)`` and
+    gives a :class:`benchmark.contracts.protocols.StudyEvaluator` or ``SplitEvaluator``, as ``level`` says; where the
+    data lack what it needs it raises :class:`benchmark.NotApplicable`. Values stand in a sheet of their own and rank
+    nothing. ::
 
         @hookimpl
-        def benchmark_measures():
-            yield MeasureSpec("dose", "benchmark_dose.measure:Dose", target_units=("HU",),
-                              values=(MeasuredValue("gamma", "gamma 2 %/2 mm", unit="%", higher_is_better=True),))
+        def benchmark_downstream():
+            yield DownstreamSpec("dose", "benchmark_dose.gamma:Dose", target_units=("HU",),
+                              values=(DownstreamColumn("gamma", "gamma 2 %/2 mm", unit="%", higher_is_better=True),))
     """
 
 

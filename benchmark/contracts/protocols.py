@@ -290,8 +290,8 @@ class DistributionMetric(Protocol):
 
 
 @dataclass(frozen=True)
-class MeasureContext:
-    """What a downstream measure may know of the data set before it sees a study of it."""
+class DownstreamContext:
+    """What a downstream evaluation may know of the data set before it sees a study of it."""
 
     task: str
     source: IntensityMap
@@ -302,7 +302,7 @@ class MeasureContext:
 
 
 @dataclass(frozen=True)
-class MeasuredStudy:
+class DownstreamStudy:
     """One study of the test split with its translation: arrays ``(Z, H, W)`` in physical units, not to be changed."""
 
     patient: str
@@ -319,29 +319,29 @@ class MeasuredStudy:
     """What the data set says of how the study was made; empty for scans."""
 
 
-class StudyMeasure(Protocol):
-    """A downstream measure of level ``study``. Factory: ``factory(options, context) -> StudyMeasure``.
+class StudyEvaluator(Protocol):
+    """A downstream evaluation of level ``study``. Factory: ``factory(options, context) -> StudyEvaluator``.
 
-    The factory raises :class:`benchmark.NotApplicable` where the data set lacks what the measure needs.
+    The factory raises :class:`benchmark.NotApplicable` where the data set lacks what the evaluation needs.
     """
 
-    def measure(self, study: MeasuredStudy) -> Mapping[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> Mapping[str, float]:
         """The values of a study by name; undefined is NaN.
 
         Raises:
-            NotApplicable: the study lacks what the measure needs; the study is left out, never counted as 0.
+            NotApplicable: the study lacks what the evaluation needs; the study is left out, never counted as 0.
         """
         ...
 
 
-class SplitMeasure(Protocol):
-    """A downstream measure of level ``split``. Factory: ``factory(options, context) -> SplitMeasure``."""
+class SplitEvaluator(Protocol):
+    """A downstream evaluation of level ``split``. Factory: ``factory(options, context) -> SplitEvaluator``."""
 
-    def measure(self, studies: Iterable[MeasuredStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
+    def evaluate(self, studies: Iterable[DownstreamStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
         """The values of studies, by (patient, study) and name; ``studies`` are read one at a time, as often as asked.
 
         Raises:
-            NotApplicable: the split lacks what the measure needs.
+            NotApplicable: the split lacks what the evaluation needs.
         """
         ...
 

@@ -203,8 +203,8 @@ class ProfileSpec:
 
 
 @dataclass(frozen=True)
-class MeasuredValue:
-    """One number of a downstream measure: a column of its sheet."""
+class DownstreamColumn:
+    """One number of a downstream evaluation: a column of its sheet."""
 
     name: str
     label: str
@@ -221,18 +221,18 @@ class MeasuredValue:
 
 
 @dataclass(frozen=True)
-class MeasureSpec(Component):
-    """A downstream measure: what translations are worth for that which comes after them.
+class DownstreamSpec(Component):
+    """A downstream evaluation: what translations are worth for that which comes after them.
 
     It is asked on every data set whose units (and, where named, task) fit, sees the stored predictions after the
-    metrics and gives numbers of patients. They are shown in a sheet of their own and rank nothing. ``level``
-    says whether it looks at one ``study`` at a time (:class:`benchmark.contracts.protocols.StudyMeasure`) or needs the
-    whole test ``split`` (:class:`benchmark.contracts.protocols.SplitMeasure`). ``factory`` is called with the options
-    (``None`` without) and a :class:`benchmark.contracts.protocols.MeasureContext`.
+    metrics and gives numbers of patients. They are shown in a sheet of their own and rank nothing. ``level`` says
+    whether it looks at one ``study`` at a time (:class:`benchmark.contracts.protocols.StudyEvaluator`) or needs the
+    whole test ``split`` (:class:`benchmark.contracts.protocols.SplitEvaluator`). ``factory`` is called with the
+    options (``None`` without) and a :class:`benchmark.contracts.protocols.DownstreamContext`.
     """
 
     _: KW_ONLY
-    values: tuple[MeasuredValue, ...]
+    values: tuple[DownstreamColumn, ...]
     level: Literal["study", "split"] = "study"
     source_units: tuple[str, ...] = ()
     """Units of the source in which it makes sense; empty: any."""

@@ -22,7 +22,7 @@ from benchmark.plan.claim import CellAddress, CellSpec, DataSource, library_vers
 from benchmark.plan.expand import Plan, file_info
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
-from benchmark.scoring.downstream import downstream_key, evaluate_downstream, measures_for
+from benchmark.scoring.downstream import downstream_key, evaluate_downstream, evaluations_for
 from benchmark.scoring.judge import Judge, make_judge, score_key
 from benchmark.scoring.prepare import Study
 from benchmark.scoring.rows import Rows, write_rows
@@ -139,7 +139,7 @@ def _scored(
     if not intake.scored:
         raise UsageError(_nothing(request.predictions, intake))
     with PredictionsReader(stored) as predictions:
-        downstream = evaluate_downstream(measures_for(registry, task), dataset, predictions, address)
+        downstream = evaluate_downstream(evaluations_for(registry, task), dataset, predictions, address)
     record = Record(
         spec=_spec(request, judge.profile.name, preset, dataset, stored),
         kind="evaluated",

@@ -11,7 +11,7 @@ from benchmark.data.format.facts import DataFacts
 from benchmark.leaderboard.capacity import with_ratios
 from benchmark.leaderboard.collect import Group, collect
 from benchmark.leaderboard.contest import seeded
-from benchmark.leaderboard.downstream import measures
+from benchmark.leaderboard.downstream import downstream_of
 from benchmark.leaderboard.marks import mark_best
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
@@ -86,7 +86,7 @@ def _table(
         stability=ranking.stability,
         notes=(),
         stages=stages(found),
-        measures=measures(found, group, resamples),
+        downstream=downstream_of(found, group, resamples),
     )
     score_keys = {cell.score_key for cell in done}
     notes = table_notes(table, mixed_sources=len(score_keys) > 1)

@@ -41,8 +41,8 @@ class Estimated:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredValue:
-    """One value of a downstream measure: its patients' numbers in the order of the group's patients, NaN missing."""
+class DownstreamNumbers:
+    """One value of a downstream evaluation: its patients' numbers in the order of the group's patients, NaN missing."""
 
     column: Column
     values: array[float]
@@ -73,12 +73,12 @@ class Cell:
     failed: dict[str, int] = field(default_factory=dict)
     """Patients without a usable translation, where there are any."""
     stages: dict[str, array[float]] = field(default_factory=dict)
-    measures: dict[str, MeasuredValue] = field(default_factory=dict)
+    downstream: dict[str, DownstreamNumbers] = field(default_factory=dict)
     """By measure and value, joined by '/'."""
-    unmeasured: dict[str, str] = field(default_factory=dict)
-    """Why a downstream measure gave nothing, or left patients out."""
-    about_measures: dict[str, str] = field(default_factory=dict)
-    """What each downstream measure is, in a line."""
+    no_downstream: dict[str, str] = field(default_factory=dict)
+    """Why a downstream evaluation gave nothing, or left patients out."""
+    about_downstream: dict[str, str] = field(default_factory=dict)
+    """What each downstream evaluation is, in a line."""
     parameters: int | None = None
     train_s: float | None = None
     inference_ms: float | None = None
@@ -226,20 +226,20 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
         cell.stages[name] = array("d", (math.nan if value is None else value for value in stage.patients.values()))
     for name, evaluation in record.downstream.items():
         if evaluation.scored:
-            cell.about_measures[name] = evaluation.summary
+            cell.about_downstream[name] = evaluation.summary
             for key, value in evaluation.values.items():
-                cell.measures[f"{name}/{key}"] = _measured(f"{name}/{key}", value, patients)
+                cell.downstream[f"{name}/{key}"] = _measured(f"{name}/{key}", value, patients)
             if evaluation.left_out:
-                cell.unmeasured[name] = "; ".join(evaluation.left_out)
+                cell.no_downstream[name] = "; ".join(evaluation.left_out)
         else:
-            cell.unmeasured[name] = f"{evaluation.state}: {evaluation.reason}"
+            cell.no_downstream[name] = f"{evaluation.state}: {evaluation.reason}"
     return cell
 
 
-def _measured(name: str, value: DownstreamValue, patients: dict[str, int]) -> MeasuredValue:
+def _measured(name: str, value: DownstreamValue, patients: dict[str, int]) -> DownstreamNumbers:
     column = Column(name, value.label, value.unit, value.higher_is_better, value.digits, "downstream")
     ideal = math.nan if value.target is None else value.target
-    return MeasuredValue(column, _values(value.patients, (), patients), ideal)
+    return DownstreamNumbers(column, _values(value.patients, (), patients), ideal)
 
 
 def _estimated(score: MetricSummary, mean: float) -> Estimated:

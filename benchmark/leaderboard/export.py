@@ -102,7 +102,7 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "compute": row.compute,
             "seeded": row.seeded,
         }
-    measures = table.measures
+    measures = table.downstream
     for column in measures.columns if measures and row.name in measures.rows else ():
         score = measures.rows[row.name][column.name]  # type: ignore[union-attr]  # else there are no columns
         yield common | {

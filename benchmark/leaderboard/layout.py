@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from benchmark.leaderboard.tables import (
     LEADING,
     Column,
+    DownstreamSheet,
     Leaderboard,
-    Measures,
     Overall,
     Reproduction,
     Row,
@@ -44,14 +44,14 @@ class Sheet:
 
 
 def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: tables, each with its downstream measures, its stages and what
+    """Every sheet of a leaderboard in reading order: tables, each with its downstream evaluations, its stages and what
     was published beside it, then all tasks, then cells that cannot be read.
     """
     found = []
     for table in board.tables:
         found.append(sheet(table))
-        if table.measures:
-            found.append(measures_sheet(table, table.measures))
+        if table.downstream:
+            found.append(downstream_sheet(table, table.downstream))
         if table.stages:
             found.append(stages_sheet(table, table.stages))
         found += [published_sheet(table, beside) for beside in table.published]
@@ -62,7 +62,7 @@ def pages(board: Leaderboard) -> list[Sheet]:
     return found
 
 
-def measures_sheet(table: Table, measures: Measures) -> Sheet:
+def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
     """What the translations are worth downstream, and what the targets themselves would be."""
     baselines = {row.name for row in table.rows if row.baseline}
     header, units = ["model"], [""]
@@ -81,7 +81,7 @@ def measures_sheet(table: Table, measures: Measures) -> Sheet:
         ]
         cells.append([*shown, _value(measures.ideal.get(column.name), column.digits)])
     return Sheet(
-        heading=f"{table.task}: downstream measures",
+        heading=f"{table.task}: downstream evaluations",
         about=", ".join(_data(table)),
         header=tuple(header) if measures.columns else (),
         units=tuple(units) if measures.columns else (),

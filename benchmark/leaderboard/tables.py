@@ -144,8 +144,8 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Downstream measures: what translations are worth for that which comes after them. Nothing is ranked by them."""
+class DownstreamSheet:
+    """What translations are worth for that which comes after them. Nothing is ranked by it."""
 
     columns: tuple[Column, ...]
     rows: Mapping[str, Mapping[str, Score]]
@@ -197,7 +197,7 @@ class Table:
     stability: Stability | None
     notes: tuple[str, ...]
     stages: Stages | None = None
-    measures: Measures | None = None
+    downstream: DownstreamSheet | None = None
     degraded: bool = False
     """Real images, of which the sources are a simulated degradation; ``simulated`` is true too."""
     published: tuple[Reproduction, ...] = ()

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "model": ("benchmark_models", specs.ModelSpec),
     "task": ("benchmark_tasks", specs.TaskSpec),
     "metric": ("benchmark_metrics", specs.MetricSpec),
-    "measure": ("benchmark_measures", specs.MeasureSpec),
+    "downstream": ("benchmark_downstream", specs.DownstreamSpec),
     "profile": ("benchmark_profiles", specs.ProfileSpec),
     "grid": ("benchmark_grids", specs.GridSpec),
     "importer": ("benchmark_importers", specs.ImporterSpec),

@@ -23,7 +23,7 @@ from markupsafe import Markup
 from benchmark import __version__
 from benchmark.leaderboard.layout import (
     Sheet,
-    measures_sheet,
+    downstream_sheet,
     overall_sheet,
     published_sheet,
     sheet,
@@ -109,7 +109,7 @@ class Page:
 def _section(number: int, table: Table, material: Material) -> Section:
     cells = material.of(table)
     beside = [
-        *([measures_sheet(table, table.measures)] if table.measures else []),
+        *([downstream_sheet(table, table.downstream)] if table.downstream else []),
         *([stages_sheet(table, table.stages)] if table.stages else []),
         *(published_sheet(table, published) for published in table.published),
     ]

@@ -88,7 +88,7 @@ def _front(points: Sequence[tuple[float, float]]) -> Iterator[int]:
 
 def downstream(table: Table) -> Chart | None:
     """Fidelity against downstream use, with the agreement of the two orders."""
-    column, measures = _primary(table), table.measures
+    column, measures = _primary(table), table.downstream
     if column is None or measures is None:
         return None
     means = {
@@ -117,7 +117,7 @@ def downstream(table: Table) -> Chart | None:
         ]
     if not values:
         return None
-    x, y = number("quality", label(column)), number("use", "downstream measure")
+    x, y = number("quality", label(column)), number("use", "downstream evaluation")
     under = tooltip(model="model", quality=label(column), use="downstream")
     points = {"mark": mark("point", size=80, color="var(--c1)"), "encoding": {"x": x, "y": y, "tooltip": under}}
     return Chart(

@@ -226,7 +226,7 @@ def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[s
 
 def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
     """The modules behind the plan's components, for the fork server."""
-    from benchmark.scoring.downstream import measures_for
+    from benchmark.scoring.downstream import evaluations_for
 
     specs: list[CellSpec] = [cell.spec for cell in cells]
     factories = [registry.model(name).spec.factory for name in dict.fromkeys(spec.model for spec in specs)]
@@ -234,5 +234,5 @@ def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
         factories += [registry.metric(use.metric).spec.factory for use in registry.profile(profile).spec.metrics]
     for name, path in {spec.task: spec.dataset.path for spec in specs}.items():
         task = task_of(registry, name, Path(path))
-        factories += [offer.spec.factory for offer in measures_for(registry, task).values()]
+        factories += [offer.spec.factory for offer in evaluations_for(registry, task).values()]
     return list(dict.fromkeys(factory.partition(":")[0] for factory in factories))

@@ -16,7 +16,7 @@ from benchmark.data.format.reader import Dataset, DatasetInfo, guarded, open_fil
 from benchmark.data.format.writer import content_sha256
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
-from benchmark.scoring.downstream import evaluate_downstream, measures_for
+from benchmark.scoring.downstream import evaluate_downstream, evaluations_for
 from benchmark.scoring.judge import make_judge
 from benchmark.scoring.score import score
 from benchmark.store.folder import RunFolder
@@ -87,7 +87,7 @@ class Verifier:
                 name: item.to_json()
                 for name, item in score(judge, dataset, predictions, record.spec.address).summary.items()
             }
-            offers = measures_for(self._registry, task_of(self._registry, record.task, dataset.info))
+            offers = evaluations_for(self._registry, task_of(self._registry, record.task, dataset.info))
             asked = {name: offer for name, offer in offers.items() if name in record.downstream}
             downstream = evaluate_downstream(asked, dataset, predictions, record.spec.address).summary
         for name, metric in record.scores.items():

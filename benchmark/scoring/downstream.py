@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from benchmark import atomic
 from benchmark.contracts import options
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
-from benchmark.contracts.specs import MeasureSpec, TaskSpec
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
+from benchmark.contracts.specs import DownstreamSpec, TaskSpec
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError
@@ -39,9 +39,9 @@ class Downstream:
     rows: Rows
 
 
-def measures_for(registry: Registry, task: TaskSpec) -> dict[str, Offer[MeasureSpec]]:
+def evaluations_for(registry: Registry, task: TaskSpec) -> dict[str, Offer[DownstreamSpec]]:
     """The measures that are asked about translations of a task, by name."""
-    offers: dict[str, Offer[MeasureSpec]] = registry.all("measure")
+    offers: dict[str, Offer[DownstreamSpec]] = registry.all("downstream")
     fits = {
         name: offer for name, offer in offers.items() if offer.spec.fits(task.name, task.source_unit, task.target_unit)
     }
@@ -50,19 +50,19 @@ def measures_for(registry: Registry, task: TaskSpec) -> dict[str, Offer[MeasureS
 
 def downstream_key(registry: Registry, task: TaskSpec) -> str:
     """Hash of what determines the evaluations beside predictions and data: their records, their source, the harness."""
-    offers = measures_for(registry, task)
+    offers = evaluations_for(registry, task)
     if not offers:
         return ""
     return atomic.sha256_of(
         {
-            "measures": {name: [repr(o.spec), source_sha256(o.plugin.module)] for name, o in offers.items()},
+            "downstream": {name: [repr(o.spec), source_sha256(o.plugin.module)] for name, o in offers.items()},
             "harness": harness_sha256(SCORING),
         }
     )
 
 
 def evaluate_downstream(
-    offers: Mapping[str, Offer[MeasureSpec]], dataset: Dataset, predictions: PredictionsReader, cell: CellAddress
+    offers: Mapping[str, Offer[DownstreamSpec]], dataset: Dataset, predictions: PredictionsReader, cell: CellAddress
 ) -> Downstream:
     """Ask every measure about stored predictions.
 
@@ -108,14 +108,14 @@ class _Split:
         self.lost = {key.patient for key in keys if str(key) in predictions.lost}
         self._keys = [key for key in keys if str(key) not in predictions.lost]
 
-    def studies(self, *, ideal: bool) -> Iterator[MeasuredStudy]:
+    def studies(self, *, ideal: bool) -> Iterator[DownstreamStudy]:
         """Studies with their predictions, or ``ideal``: with the target as the prediction."""
         for key in self._keys:
             yield self._study(key, ideal)
 
-    def _study(self, key: CaseKey, ideal: bool) -> MeasuredStudy:
+    def _study(self, key: CaseKey, ideal: bool) -> DownstreamStudy:
         case = self._dataset.load(key)
-        return MeasuredStudy(
+        return DownstreamStudy(
             patient=key.patient,
             study=key.study,
             source=case.source,
@@ -135,46 +135,48 @@ class _Again:
     split: _Split
     ideal: bool
 
-    def __iter__(self) -> Iterator[MeasuredStudy]:
+    def __iter__(self) -> Iterator[DownstreamStudy]:
         return self.split.studies(ideal=self.ideal)
 
 
-def _ask(spec: MeasureSpec, dataset: Dataset, split: _Split) -> tuple[Given, Given]:
+def _ask(spec: DownstreamSpec, dataset: Dataset, split: _Split) -> tuple[Given, Given]:
     """Values for the predictions, and for the targets in their place."""
-    measure = spec.load()(options.build(spec.options, {}), _context(dataset))
+    evaluator = spec.load()(options.build(spec.options, {}), _context(dataset))
     both: list[Given] = []
     for ideal in (False, True):
         if spec.level == "split":
-            answers = measure.measure(_Again(split, ideal))
+            answers = evaluator.evaluate(_Again(split, ideal))
             keys = [(study.patient, study.study) for study in split.studies(ideal=ideal)]
             given: Given = {key: answers.get(key, "not applicable") for key in keys}
         else:
             given = {}
             for study in split.studies(ideal=ideal):
                 try:
-                    given[study.patient, study.study] = measure.measure(study)
+                    given[study.patient, study.study] = evaluator.evaluate(study)
                 except NotApplicable as reason:
                     given[study.patient, study.study] = f"not applicable: {reason}"
         both.append(given)
     names = {value.name for value in spec.values}
     for values in both[0].values():
         if not isinstance(values, str) and set(values) != names:
-            raise PluginError(f"measure {spec.name} gave {sorted(values)}; its record says {sorted(names)}")
+            raise PluginError(
+                f"downstream evaluation {spec.name} gave {sorted(values)}; its record says {sorted(names)}"
+            )
     if both[0] and all(isinstance(values, str) for values in both[0].values()):
         reasons = dict.fromkeys(str(values).removeprefix("not applicable").lstrip(": ") for values in both[0].values())
         raise NotApplicable("; ".join(filter(None, reasons)) or "no study of the test split can be measured")
     return both[0], both[1]
 
 
-def _context(dataset: Dataset) -> MeasureContext:
+def _context(dataset: Dataset) -> DownstreamContext:
     info = dataset.info
     named = info.provenance.get("labels", ())
     pairs = named.items() if isinstance(named, Mapping) else ((name, label) for label, name in enumerate(named))
     labels = {str(name): int(label) for name, label in pairs}
-    return MeasureContext(info.task, info.source_map, info.target_map, info.simulated, labels)
+    return DownstreamContext(info.task, info.source_map, info.target_map, info.simulated, labels)
 
 
-def _summarise(spec: MeasureSpec, given: Given, ideal: Given, lost: set[str]) -> DownstreamSummary:
+def _summarise(spec: DownstreamSpec, given: Given, ideal: Given, lost: set[str]) -> DownstreamSummary:
     """By value: what it is, its patients' means, their mean, and what the target itself would have had."""
     patients = sorted({patient for patient, _ in given} | lost)
     values: dict[str, DownstreamValue] = {}

@@ -76,7 +76,7 @@ class PluginTests(Memory):
             )
 
     def test_imports_quickly(self) -> None:
-        """Importing it and asking it for its records takes at most 50 ms of CPU time, or half of what the harness's registry takes."""
+        """Importing it and asking it for its records takes at most 50 ms of CPU time, or half of the registry's own."""
         self._needs("test_loads", "test_imports_nothing_heavy")
         seconds, allowed, _ = self._measured()
         if seconds > allowed:
@@ -173,7 +173,7 @@ class PluginTests(Memory):
                 yield kind, offer.spec
 
     def _measured(self) -> tuple[float, float, list[str]]:
-        """CPU seconds of importing the plugin (the least of several interpreters), what is allowed, and the modules imported."""
+        """The least CPU seconds of several interpreters to import it, what is allowed, and what was imported."""
 
         def measure() -> tuple[float, float, list[str]]:
             found = []

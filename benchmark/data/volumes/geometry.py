@@ -16,6 +16,7 @@ from scipy.ndimage import affine_transform, gaussian_filter1d
 
 from benchmark.data.format.schema import Origin
 from benchmark.errors import BenchmarkError
+from benchmark.printable import printable
 
 TOLERANCE_MM = 1e-2
 """Grids that differ by less at every corner are the same."""
@@ -37,7 +38,13 @@ SIDES = {"L": (0, -1), "R": (0, 1), "P": (1, -1), "A": (1, 1), "I": (2, -1), "S"
 
 
 class CaseFault(BenchmarkError):
-    """A volume or study that cannot be used; an import goes on without it."""
+    """A volume or study that cannot be used; an import goes on without it.
+
+    What it says may quote a file's header, so it is made harmless for a terminal.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(printable(said))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmark_medical import benchmark_degraders, benchmark_measures, benchmark_tasks
+from benchmark_medical import benchmark_degraders, benchmark_downstream, benchmark_tasks
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +25,7 @@ def test_every_task_has_a_section_and_a_data_card() -> None:
 
 def test_every_measure_and_degrader_is_described() -> None:
     text = (ROOT / "docs" / "tasks.md").read_text()
-    assert {spec.name for spec in benchmark_measures()} <= set(re.findall(r"\*\*([\w-]+)\*\*", text))
+    assert {spec.name for spec in benchmark_downstream()} <= set(re.findall(r"\*\*([\w-]+)\*\*", text))
     card = (ROOT / "datasets" / "degraded.md").read_text()
     for spec in benchmark_degraders():
         assert f"| `{spec.name}` | {spec.task} |" in card

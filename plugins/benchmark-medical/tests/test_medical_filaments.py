@@ -7,22 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmark_medical import benchmark_tasks
+from benchmark_medical.downstream.filaments import TaughtSegmenter
 from benchmark_medical.filaments.photographs import camera, photograph
 from benchmark_medical.filaments.trees import Habit, Segments, draw, grow
-from benchmark_medical.measures.filaments import TaughtSegmenter
 from benchmark_medical.options import FilamentOptions
 from scipy.ndimage import gaussian_filter, label
 
 from benchmark import NotApplicable
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.presets import DataSize
-from benchmark.contracts.protocols import BuildRequest, MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import BuildRequest, DownstreamContext, DownstreamStudy
 from benchmark.data.checks.file import check
 from benchmark.data.format.reader import Dataset
 
 SPEC = next(spec for spec in benchmark_tasks() if spec.name == "filaments")
 SIZE = DataSize(image_size=64, train=2, validation=1, test=4, slices=3)
-CONTEXT = MeasureContext("filaments", IntensityMap("mask", 0, 1), IntensityMap("a.u.", 0, 255), True, {})
+CONTEXT = DownstreamContext("filaments", IntensityMap("mask", 0, 1), IntensityMap("a.u.", 0, 255), True, {})
 
 
 def build(folder, kind="vessels", seed=0, size=SIZE, name="data.h5"):
@@ -105,7 +105,7 @@ def test_the_same_random_numbers_give_the_same_photograph(kind):
 def cases(tmp_path_factory):
     with Dataset(build(tmp_path_factory.mktemp("f1"))) as data:
         return [
-            MeasuredStudy(
+            DownstreamStudy(
                 case.key.patient, case.key.study, case.source, case.target, case.target, case.mask, None,
                 case.spacing, {},
             )
@@ -116,7 +116,7 @@ def cases(tmp_path_factory):
 class TestTaughtSegmenter:
     def f1(self, cases, make):
         studies = [replace(case, prediction=np.asarray(make(case), np.float32)) for case in cases]
-        found = TaughtSegmenter(None, CONTEXT).measure(studies)
+        found = TaughtSegmenter(None, CONTEXT).evaluate(studies)
         assert set(found) == {(case.patient, case.study) for case in cases}
         return float(np.mean([values["f1"] for values in found.values()]))
 
@@ -138,6 +138,6 @@ class TestTaughtSegmenter:
     def test_what_it_needs(self, cases):
         segmenter = TaughtSegmenter(None, CONTEXT)
         with pytest.raises(NotApplicable, match="1 test patient: needs 2"):
-            segmenter.measure(cases[:1])
+            segmenter.evaluate(cases[:1])
         with pytest.raises(NotApplicable, match="no filaments"):
-            segmenter.measure([replace(case, source=np.zeros_like(case.source)) for case in cases])
+            segmenter.evaluate([replace(case, source=np.zeros_like(case.source)) for case in cases])

@@ -7,27 +7,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmark_medical import benchmark_tasks
+from benchmark_medical.downstream.ct_noise import LowContrast, NoisePower, observer_template, power_spectrum
 from benchmark_medical.inserts import MARGIN_PIXELS, choose, even_object, plant, radius_in_pixels
-from benchmark_medical.measures.ct_noise import LowContrast, NoisePower, observer_template, power_spectrum
 from benchmark_medical.options import LdctOptions
 from scipy.ndimage import gaussian_filter
 
 from benchmark import NotApplicable
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.presets import DataSize
-from benchmark.contracts.protocols import BuildRequest, MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import BuildRequest, DownstreamContext, DownstreamStudy
 from benchmark.data.format.reader import Dataset
 
 SPEC = next(spec for spec in benchmark_tasks() if spec.name == "ldct")
 SIZE = DataSize(image_size=64, train=1, validation=0, test=4, slices=10)
-CONTEXT = MeasureContext("ldct", IntensityMap("HU", -1024, 2000), IntensityMap("HU", -1024, 2000), True, {})
+CONTEXT = DownstreamContext("ldct", IntensityMap("HU", -1024, 2000), IntensityMap("HU", -1024, 2000), True, {})
 
 
 def build(path, **options):
     SPEC.load()(BuildRequest("ldct", path, SIZE, 0, LdctOptions(**options), lambda _: None))
     with Dataset(path) as data:
         return [
-            MeasuredStudy(
+            DownstreamStudy(
                 case.key.patient, case.key.study, case.source, case.target, case.target, case.mask, case.labels,
                 case.spacing, data.physics(case.key),
             )
@@ -43,7 +43,7 @@ def studies(tmp_path_factory):
 def even(noise, *, size=48, slices=6, seed=0):
     """Even soft tissue with noise of some standard deviation."""
     image = 40 + np.random.default_rng(seed).normal(0, noise, (slices, size, size))
-    return MeasuredStudy(
+    return DownstreamStudy(
         "p", "s", image, np.full_like(image, 40), image, np.ones(image.shape, bool), None, (3, 5, 5), {}
     )
 
@@ -58,7 +58,7 @@ def test_source_and_target_differ_by_noise_that_quarter_dose_doubles(studies):
     measured = []
     for study in studies:
         try:
-            full, low = (noise.measure(replace(study, prediction=each)) for each in (study.target, study.source))
+            full, low = (noise.evaluate(replace(study, prediction=each)) for each in (study.target, study.source))
             measured.append(low["noise"] / full["noise"])
         except NotApplicable:
             continue
@@ -100,7 +100,7 @@ class TestSignals:
 
 class TestNoisePower:
     def test_white_noise_by_hand(self):
-        found = NoisePower(None, CONTEXT).measure(even(20.0))
+        found = NoisePower(None, CONTEXT).evaluate(even(20.0))
         side, spacing = 8, 0.5
         frequency = np.fft.fftfreq(side, spacing)
         white = np.hypot(frequency[:, None], frequency[None, :])
@@ -119,7 +119,7 @@ class TestNoisePower:
         noise = NoisePower(None, CONTEXT)
         study = even(20.0)
         steps = [
-            noise.measure(replace(study, prediction=gaussian_filter(study.source, (0, sigma, sigma))))
+            noise.evaluate(replace(study, prediction=gaussian_filter(study.source, (0, sigma, sigma))))
             for sigma in (0, 0.7, 1.5)
         ]
         for name in ("noise", "frequency"):
@@ -130,7 +130,7 @@ class TestNoisePower:
         study = even(0.0)
         edges = 300 * (np.indices(study.target.shape)[2] // 4 % 2)
         with pytest.raises(NotApplicable, match="even soft tissue"):
-            NoisePower(None, CONTEXT).measure(replace(study, target=edges))
+            NoisePower(None, CONTEXT).evaluate(replace(study, target=edges))
 
 
 class TestLowContrast:
@@ -140,7 +140,9 @@ class TestLowContrast:
         clean = plant(hu, sites, 2.0, contrast)
         image = clean + np.random.default_rng(4).normal(0, noise, clean.shape)
         physics = {"signals": [s.to_json() for s in sites], "signal_radius_pixels": 2.0, "signal_hu": contrast}
-        return MeasuredStudy("p", "s", image, clean, image, np.ones(image.shape, bool), None, (3.0, 2.0, 2.0), physics)
+        return DownstreamStudy(
+            "p", "s", image, clean, image, np.ones(image.shape, bool), None, (3.0, 2.0, 2.0), physics
+        )
 
     def test_in_white_noise_it_is_the_observer_s_signal_to_noise_ratio(self):
         template = observer_template(2.0)
@@ -148,22 +150,22 @@ class TestLowContrast:
         signal = 30 * np.clip(2.5 - np.hypot(rows, columns), 0, 1)
         expected = (template * signal).sum() / (60 * np.sqrt((template**2).sum()))
         assert template.sum() == pytest.approx(0, abs=1e-9)
-        found = LowContrast(None, CONTEXT).measure(self.planted(60.0))["detectability"]
+        found = LowContrast(None, CONTEXT).evaluate(self.planted(60.0))["detectability"]
         assert found == pytest.approx(expected, rel=0.15)
 
     def test_dark_signals_count_as_bright_ones_do_and_a_constant_image_shows_nothing(self):
         observer = LowContrast(None, CONTEXT)
-        bright, dark = (observer.measure(self.planted(60.0, contrast))["detectability"] for contrast in (30, -30))
+        bright, dark = (observer.evaluate(self.planted(60.0, contrast))["detectability"] for contrast in (30, -30))
         assert dark == pytest.approx(bright, rel=0.2)
         study = self.planted(60.0)
-        assert observer.measure(replace(study, prediction=np.zeros_like(study.target))) == {"detectability": 0.0}
+        assert observer.evaluate(replace(study, prediction=np.zeros_like(study.target))) == {"detectability": 0.0}
 
     def test_dose_and_blur_cost_detectability(self, studies):
         observer = LowContrast(None, CONTEXT)
         enough = [s for s in studies if sum(site[3] for site in s.physics["signals"]) >= 6]
         assert len(enough) > 1
         means = [
-            np.mean([observer.measure(replace(s, prediction=make(s)))["detectability"] for s in enough])
+            np.mean([observer.evaluate(replace(s, prediction=make(s)))["detectability"] for s in enough])
             for make in (
                 lambda s: s.target,
                 lambda s: s.source,
@@ -177,7 +179,7 @@ class TestLowContrast:
         study = self.planted(10.0)
         for physics in ({}, {**study.physics, "signals": []}):
             with pytest.raises(NotApplicable, match="no signals were planted"):
-                LowContrast(None, CONTEXT).measure(replace(study, physics=physics))
+                LowContrast(None, CONTEXT).evaluate(replace(study, physics=physics))
         few = {**study.physics, "signals": study.physics["signals"][:8]}
         with pytest.raises(NotApplicable, match="fewer than 5"):
-            LowContrast(None, CONTEXT).measure(replace(study, physics=few))
+            LowContrast(None, CONTEXT).evaluate(replace(study, physics=few))

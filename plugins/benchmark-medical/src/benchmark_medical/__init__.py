@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark import DegraderSpec, ImporterSpec, MeasureSpec, TaskSpec, hookimpl
+from benchmark import DegraderSpec, DownstreamSpec, ImporterSpec, TaskSpec, hookimpl
+from benchmark_medical.downstream import records as measure_records
 from benchmark_medical.importing import records as importer_records
-from benchmark_medical.measures import records as measure_records
 from benchmark_medical.options import (
     FilamentOptions,
     LdctOptions,
@@ -107,8 +107,8 @@ def benchmark_tasks() -> Iterable[TaskSpec]:
 
 
 @hookimpl
-def benchmark_measures() -> Iterable[MeasureSpec]:
-    """The downstream measures, asked wherever their units fit."""
+def benchmark_downstream() -> Iterable[DownstreamSpec]:
+    """The downstream evaluations, asked wherever their units fit."""
     yield from measure_records.every()
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.volumes.geometry import CaseFault
-from benchmark.printable import printable
 from benchmark_medical.importing import dicom_tags as tags
 from benchmark_medical.importing.dicom_padding import outside_stored_bits, padded
 from benchmark_medical.importing.dicom_suv import suv_factor
@@ -128,6 +127,6 @@ def _require_decoder(header: Dataset) -> None:
         there = False
     if not there:
         raise CaseFault(
-            f"compressed as {printable(syntax.name)}, which no installed library reads: "
+            f"compressed as {syntax.name}, which no installed library reads: "
             "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or decompress the files first"
         )

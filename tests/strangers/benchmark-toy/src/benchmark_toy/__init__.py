@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from benchmark import (
     DegraderSpec,
+    DownstreamColumn,
+    DownstreamSpec,
     GridSpec,
-    MeasuredValue,
-    MeasureSpec,
     MetricSpec,
     MetricUse,
     ModelSpec,
@@ -105,28 +105,28 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
 
 
 @hookimpl
-def benchmark_measures() -> Iterator[MeasureSpec]:
-    yield MeasureSpec(
+def benchmark_downstream() -> Iterator[DownstreamSpec]:
+    yield DownstreamSpec(
         "toy-volume",
-        "benchmark_toy.measures:Volume",
+        "benchmark_toy.downstream:Volume",
         values=(
-            MeasuredValue("size", "bright", unit="ml", higher_is_better=None, digits=2),
-            MeasuredValue("error", "volume error", unit="%", higher_is_better=False, digits=1),
+            DownstreamColumn("size", "bright", unit="ml", higher_is_better=None, digits=2),
+            DownstreamColumn("error", "volume error", unit="%", higher_is_better=False, digits=1),
         ),
         target_units=("a.u.",),
         summary="how much of the image is bright",
     )
-    yield MeasureSpec(
+    yield DownstreamSpec(
         "toy-structures",
-        "benchmark_toy.measures:Structures",
-        values=(MeasuredValue("count", "structures", higher_is_better=True),),
+        "benchmark_toy.downstream:Structures",
+        values=(DownstreamColumn("count", "structures", higher_is_better=True),),
         tasks=("toy-shift",),
         summary="needs label maps, which toys lack",
     )
-    yield MeasureSpec(
+    yield DownstreamSpec(
         "toy-dose",
-        "benchmark_toy.measures:Nowhere",
-        values=(MeasuredValue("gamma", "gamma", higher_is_better=True),),
+        "benchmark_toy.downstream:Nowhere",
+        values=(DownstreamColumn("gamma", "gamma", higher_is_better=True),),
         target_units=("HU",),
     )
 

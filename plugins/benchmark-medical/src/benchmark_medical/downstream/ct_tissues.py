@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 
 AIR_BELOW, BONE_FROM = -400.0, 200.0
 """HU. Lung counts as air; both thresholds are far from soft tissue, so partial volume decides little."""
@@ -16,10 +16,10 @@ AIR_BELOW, BONE_FROM = -400.0, 200.0
 class CtTissues:
     """Mean absolute error in each tissue of the true CT, and how well air and bone are found."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """MAE in HU, Dice 0..1; a tissue that the study has not is undefined (NaN)."""
         found, true = (image[study.mask].astype(np.float64) for image in (study.prediction, study.target))
         air, bone = true < AIR_BELOW, true >= BONE_FROM

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 from scipy.optimize import minimize
 
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.errors import NotApplicable
 
 Array = NDArray[np.float64]
@@ -45,10 +45,10 @@ class _Pixels:
 class TaughtSegmenter:
     """F1 of the segmenter on every study's real photographs."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, studies: Iterable[MeasuredStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
+    def evaluate(self, studies: Iterable[DownstreamStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
         """``f1``, ``precision`` and ``recall`` in 0..1 by study.
 
         Raises:
@@ -68,7 +68,7 @@ class TaughtSegmenter:
         return found
 
 
-def _pixels(study: MeasuredStudy, photograph: NDArray[np.float32]) -> _Pixels:
+def _pixels(study: DownstreamStudy, photograph: NDArray[np.float32]) -> _Pixels:
     inside = study.mask
     features = np.concatenate([_features(image, mask) for image, mask in zip(photograph, inside, strict=True)])
     return _Pixels(features, study.source[inside] >= FILAMENT)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, label
 
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.errors import NotApplicable
-from benchmark_medical.measures.labelled import labels_named, structure
+from benchmark_medical.downstream.labelled import labels_named, structure
 
 Mask = NDArray[np.bool_]
 
@@ -32,10 +32,10 @@ _PLANE[1] = True
 class PetLesions:
     """SUVmean, SUVmax and contrast of each lesion against the target's, averaged over the study's lesions."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         self.labels = labels_named(context.labels, LESIONS, "lesions")
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """Errors are absolute, in percent of the target's value; contrast recovery in percent of its contrast."""
         lesions = structure(study, self.labels, "lesions")
         numbered, count = label(lesions)
@@ -57,7 +57,7 @@ class PetLesions:
         return binary_dilation(lesion, _PLANE, iterations=GAP + RING) & body & ~near
 
     @staticmethod
-    def _lesion(study: MeasuredStudy, lesion: Mask, around: Mask) -> tuple[float, float, float]:
+    def _lesion(study: DownstreamStudy, lesion: Mask, around: Mask) -> tuple[float, float, float]:
         found, true = (image[lesion].astype(np.float64) for image in (study.prediction, study.target))
         recovery = math.nan
         if around.any():
@@ -73,10 +73,10 @@ class PetLesions:
 class PetLiver:
     """Bias and noise in the liver, the reference organ of FDG-PET."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         self.labels = labels_named(context.labels, ("liver",), "the liver")
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """``bias`` of the mean in percent; ``noise``: standard deviation over mean, slice by slice, in percent."""
         liver = binary_erosion(structure(study, self.labels, "a liver"), _PLANE)
         layers = [index for index in range(len(liver)) if np.count_nonzero(liver[index]) >= 9]

@@ -1,4 +1,4 @@
-"""Downstream measures: right where the answer is known by hand, monotone on phantoms, silent without labels."""
+"""Downstream evaluations: right where the answer is known by hand, monotone on phantoms, silent without labels."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmark_medical import benchmark_measures, benchmark_tasks
-from benchmark_medical.measures.attenuation import AttenuationCorrection, corrected
-from benchmark_medical.measures.brain import BrainTissues, Edges
-from benchmark_medical.measures.ct_tissues import CtTissues
-from benchmark_medical.measures.pet_lesions import PetLesions, PetLiver
+from benchmark_medical import benchmark_downstream, benchmark_tasks
+from benchmark_medical.downstream.attenuation import AttenuationCorrection, corrected
+from benchmark_medical.downstream.brain import BrainTissues, Edges
+from benchmark_medical.downstream.ct_tissues import CtTissues
+from benchmark_medical.downstream.pet_lesions import PetLesions, PetLiver
 from benchmark_medical.pet import UNCORRECTED
 from scipy.ndimage import gaussian_filter
 
 from benchmark import NotApplicable
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.presets import DataSize
-from benchmark.contracts.protocols import BuildRequest, MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import BuildRequest, DownstreamContext, DownstreamStudy
 from benchmark.data.format.reader import Dataset
 
 SIZE = DataSize(image_size=64, train=1, validation=0, test=2, slices=6)
@@ -27,12 +27,12 @@ NAMES = {"air": 0, "grey matter": 1, "white matter": 2, "csf": 3, "lesion": 4, "
 
 def context(labels=NAMES):
     unit = IntensityMap("a.u.", 0.0, 1.0)
-    return MeasureContext("task", unit, unit, True, labels)
+    return DownstreamContext("task", unit, unit, True, labels)
 
 
 def study(target, *, source=None, prediction=None, mask=None, labels=None, spacing=(3.0, 2.0, 2.0)):
     target = np.asarray(target, np.float32)
-    return MeasuredStudy(
+    return DownstreamStudy(
         "p1",
         "s1",
         target if source is None else np.asarray(source, np.float32),
@@ -62,9 +62,9 @@ def phantoms(tmp_path_factory):
             with Dataset(path) as data:
                 info = data.info
                 names = {name: label for label, name in enumerate(info.provenance["labels"])}
-                about = MeasureContext(task, info.source_map, info.target_map, True, names)
+                about = DownstreamContext(task, info.source_map, info.target_map, True, names)
                 cases = [
-                    MeasuredStudy(
+                    DownstreamStudy(
                         case.key.patient,
                         case.key.study,
                         case.source,
@@ -90,7 +90,7 @@ def blurred(case, sigma):
 def test_records_name_what_the_measures_give(phantoms):
     tasks = {"attenuation-correction": "pet-ct", "ct-tissues": "mr-ct", "pet-lesions": "pet-denoise"}
     tasks |= {"pet-liver": "pet-denoise", "brain-tissues": "mr-motion", "edges": "mr-motion"}
-    specs = {spec.name: spec for spec in benchmark_measures() if spec.level == "study"}
+    specs = {spec.name: spec for spec in benchmark_downstream() if spec.level == "study"}
     for name, task in tasks.items():
         spec = specs[name]
         assert spec.fits(task, TASKS[task].source_unit, TASKS[task].target_unit)
@@ -99,7 +99,7 @@ def test_records_name_what_the_measures_give(phantoms):
         given = []
         for case in cases:
             try:
-                given.append(measure.measure(case))
+                given.append(measure.evaluate(case))
             except NotApplicable:
                 continue
         assert given
@@ -111,9 +111,9 @@ class TestAttenuationCorrection:
         cases, about = phantoms("pet-ct")
         measure = AttenuationCorrection(None, about)
         for case in cases:
-            assert measure.measure(case) == {"error": 0.0, "bias": 0.0}
-            water = measure.measure(predicting(case, np.zeros_like(case.target)))
-            slight, much = (measure.measure(blurred(case, sigma))["error"] for sigma in (0.7, 1.5))
+            assert measure.evaluate(case) == {"error": 0.0, "bias": 0.0}
+            water = measure.evaluate(predicting(case, np.zeros_like(case.target)))
+            slight, much = (measure.evaluate(blurred(case, sigma))["error"] for sigma in (0.7, 1.5))
             assert water["error"] > 5
             assert water["bias"] < -5
             assert 0 < slight < much < water["error"]
@@ -138,7 +138,7 @@ class TestAttenuationCorrection:
     def test_what_a_model_paints_outside_the_body_is_no_attenuation(self, phantoms):
         (case, *_), about = phantoms("pet-ct")
         painted = np.where(case.mask, case.target, 1500)
-        assert AttenuationCorrection(None, about).measure(predicting(case, painted))["error"] == 0
+        assert AttenuationCorrection(None, about).evaluate(predicting(case, painted))["error"] == 0
 
     def test_images_need_not_be_square_and_pixels_must(self, phantoms):
         (case, *_), about = phantoms("pet-ct")
@@ -150,24 +150,24 @@ class TestAttenuationCorrection:
             prediction=np.zeros_like(case.target[part]),
             mask=case.mask[part],
         )
-        assert AttenuationCorrection(None, about).measure(cut)["error"] > 5
+        assert AttenuationCorrection(None, about).evaluate(cut)["error"] > 5
         with pytest.raises(NotApplicable, match="4 x 2 mm are not square"):
-            AttenuationCorrection(None, about).measure(replace(case, spacing=(3.0, 4.0, 2.0)))
+            AttenuationCorrection(None, about).evaluate(replace(case, spacing=(3.0, 4.0, 2.0)))
         with pytest.raises(NotApplicable, match="no uptake"):
-            AttenuationCorrection(None, about).measure(replace(case, source=np.zeros_like(case.source)))
+            AttenuationCorrection(None, about).evaluate(replace(case, source=np.zeros_like(case.source)))
 
 
 class TestCtTissues:
     def test_errors_are_sorted_by_the_tissue_of_the_true_image(self):
         target = np.array([[[-1000.0, 40.0, 60.0, 900.0]]])
-        found = CtTissues(None, context()).measure(study(target, prediction=target + np.array([700, -10, 30, -800])))
+        found = CtTissues(None, context()).evaluate(study(target, prediction=target + np.array([700, -10, 30, -800])))
         assert found["mae-air"] == 700
         assert found["mae-soft"] == 20
         assert found["mae-bone"] == 800
         assert found["dice-air"] == found["dice-bone"] == 0
 
     def test_a_tissue_that_is_not_there_is_undefined(self):
-        found = CtTissues(None, context()).measure(study(np.full((1, 2, 2), 40.0)))
+        found = CtTissues(None, context()).evaluate(study(np.full((1, 2, 2), 40.0)))
         assert found["mae-soft"] == 0
         assert all(np.isnan(found[name]) for name in ("mae-air", "mae-bone", "dice-air", "dice-bone"))
 
@@ -175,8 +175,8 @@ class TestCtTissues:
         (case, *_), about = phantoms("mr-ct")
         measure = CtTissues(None, about)
         painted = predicting(case, np.where(case.mask, case.target, 3000))
-        assert measure.measure(painted) == measure.measure(case)
-        assert measure.measure(case)["dice-bone"] == 1
+        assert measure.evaluate(painted) == measure.evaluate(case)
+        assert measure.evaluate(case)["dice-bone"] == 1
 
 
 class TestPet:
@@ -192,7 +192,7 @@ class TestPet:
         case = self.lesion()
         lesion = case.labels == 4
         halved = np.where(lesion, 2 + (case.target - 2) / 2, case.target)
-        found = PetLesions(None, context()).measure(predicting(case, halved))
+        found = PetLesions(None, context()).evaluate(predicting(case, halved))
         mean = (15 * 8 + 10) / 16
         assert found["suv-mean-error"] == pytest.approx(100 * (mean - 2) / 2 / mean)
         assert found["suv-max-error"] == pytest.approx(100 * 4 / 10)
@@ -202,7 +202,7 @@ class TestPet:
         case = self.lesion()
         prediction = case.target.copy()
         prediction[1, 9, 9:15] = 100  # touches the lesion: spill-out, not background
-        found = PetLesions(None, context()).measure(predicting(case, prediction))
+        found = PetLesions(None, context()).evaluate(predicting(case, prediction))
         assert found["contrast-recovery"] == pytest.approx(100)
 
     def test_liver_bias_and_noise_by_hand(self):
@@ -211,7 +211,7 @@ class TestPet:
         inner[:, 17:22, 3:8] = True
         rows, columns = np.mgrid[:24, :24]
         chequered = np.where(inner, 3 + 0.3 * (-1.0) ** (rows + columns), case.target)
-        found = PetLiver(None, context()).measure(predicting(case, chequered))
+        found = PetLiver(None, context()).evaluate(predicting(case, chequered))
         values = chequered[0][inner[0]]
         assert found["bias"] == pytest.approx(100 * (values.mean() / 2 - 1), rel=1e-4)
         assert found["noise"] == pytest.approx(100 * values.std(ddof=1) / values.mean(), rel=1e-4)
@@ -221,9 +221,9 @@ class TestPet:
         lesions, liver = PetLesions(None, about), PetLiver(None, about)
         recovered, noise = [], []
         for sigma in (0.0, 0.7, 1.5):
-            rows = [lesions.measure(blurred(case, sigma)) for case in cases]
+            rows = [lesions.evaluate(blurred(case, sigma)) for case in cases]
             recovered.append(np.mean([row["contrast-recovery"] for row in rows]))
-            noise.append(liver.measure(blurred(cases[0], sigma))["noise"])
+            noise.append(liver.evaluate(blurred(cases[0], sigma))["noise"])
         assert recovered[0] == pytest.approx(100)
         assert recovered[0] > recovered[1] > recovered[2]
         assert noise[0] > noise[1] > noise[2]
@@ -235,8 +235,8 @@ class TestBrain:
         tissues, edges = BrainTissues(None, about), Edges(None, about)
         for case in cases:
             clean, blur, moved = (case, blurred(case, 1.5), predicting(case, case.source))
-            dice = [tissues.measure(each)["dice-mean"] for each in (clean, blur, moved)]
-            sharp = [edges.measure(each)["sharpness"] for each in (clean, blur, moved)]
+            dice = [tissues.evaluate(each)["dice-mean"] for each in (clean, blur, moved)]
+            sharp = [edges.evaluate(each)["sharpness"] for each in (clean, blur, moved)]
             assert dice[0] > 0.6
             assert dice[0] > max(dice[1:]) + 0.05
             assert sharp[0] == pytest.approx(1)
@@ -247,7 +247,7 @@ class TestBrain:
         rng = np.random.default_rng(0)
         signal = np.choose(labels, [0, 100, 150, 30]) * rng.normal(1, 0.02, labels.shape)
         field = np.exp(0.2 * np.linspace(-1, 1, 24))[None, :, None]
-        found = BrainTissues(None, context()).measure(study(signal * field, labels=labels, spacing=(3, 3, 3)))
+        found = BrainTissues(None, context()).evaluate(study(signal * field, labels=labels, spacing=(3, 3, 3)))
         assert found["dice-mean"] > 0.95
 
     def test_edges_elsewhere_do_not_count_and_noise_does_not_sharpen(self, phantoms):
@@ -255,10 +255,10 @@ class TestBrain:
         edges = Edges(None, about)
         rng = np.random.default_rng(0)
         noisy = case.target + rng.normal(0, 0.05 * case.target.max(), case.target.shape)
-        assert edges.measure(predicting(case, noisy))["sharpness"] == pytest.approx(1, abs=0.1)
-        assert abs(edges.measure(predicting(case, np.roll(case.target, 32, axis=1)))["sharpness"]) < 0.2
+        assert edges.evaluate(predicting(case, noisy))["sharpness"] == pytest.approx(1, abs=0.1)
+        assert abs(edges.evaluate(predicting(case, np.roll(case.target, 32, axis=1)))["sharpness"]) < 0.2
         with pytest.raises(NotApplicable, match="without an edge"):
-            edges.measure(study(np.ones((2, 8, 8))))
+            edges.evaluate(study(np.ones((2, 8, 8))))
 
 
 @pytest.mark.parametrize("measure", [PetLesions, PetLiver, BrainTissues])
@@ -269,15 +269,15 @@ def test_without_labels_a_measure_is_not_applicable(measure):
     with pytest.raises(NotApplicable, match="has no label for"):
         measure(None, context({"air": 0, "spleen": 1}))
     with pytest.raises(NotApplicable, match="without"):
-        measure(None, context()).measure(study(image))
+        measure(None, context()).evaluate(study(image))
     with pytest.raises(NotApplicable, match="without"):
-        measure(None, context()).measure(study(image, labels=np.zeros(image.shape, np.uint8)))
+        measure(None, context()).evaluate(study(image, labels=np.zeros(image.shape, np.uint8)))
 
 
 def test_a_source_without_attenuation_correction_cannot_stand_for_the_activity():
     images = np.ones((1, 8, 8), np.float32)
     physics = {"attenuation_correction": UNCORRECTED}
     mask = np.ones(images.shape, bool)
-    study = MeasuredStudy("p", "s", images, images, images, mask, None, (3.0, 3.0, 3.0), physics)
+    study = DownstreamStudy("p", "s", images, images, images, mask, None, (3.0, 3.0, 3.0), physics)
     with pytest.raises(NotApplicable, match="not corrected for attenuation"):
-        AttenuationCorrection(None, None).measure(study)
+        AttenuationCorrection(None, None).evaluate(study)

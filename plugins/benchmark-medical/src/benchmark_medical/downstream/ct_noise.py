@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
 
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.errors import NotApplicable
 from benchmark_medical.inserts import MARGIN_PIXELS, disc
 
@@ -31,10 +31,10 @@ FEWEST_SITES = 5
 class NoisePower:
     """Noise and mean frequency of its power spectrum in even patches."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """``noise``: standard deviation in HU; ``frequency``: mean of the noise power spectrum, in 1/cm.
 
         Raises:
@@ -55,7 +55,7 @@ class NoisePower:
         }
 
 
-def even_patches(study: MeasuredStudy) -> Iterator[tuple[int, slice, slice]]:
+def even_patches(study: DownstreamStudy) -> Iterator[tuple[int, slice, slice]]:
     """Squares of the target (8 pixels a side, 16 in large images) that are even soft tissue inside the region.
 
     They overlap by three quarters: coarse images hold few.
@@ -89,10 +89,10 @@ def power_spectrum(patches: NDArray[np.generic]) -> Array:
 class LowContrast:
     """Detectability of planted low-contrast discs."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """``detectability``: d', the distance of the observer's answers with and without signal in their spread.
 
         Raises:

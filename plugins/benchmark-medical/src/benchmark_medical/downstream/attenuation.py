@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.errors import NotApplicable
 from benchmark_medical.ct import fbp
 from benchmark_medical.pet import FWHM, UNCORRECTED, attenuation_511
@@ -30,10 +30,10 @@ RESOLUTION_MM = 5.0
 class AttenuationCorrection:
     """Error and bias of the corrected PET inside the body, in percent of the uptake there."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """``error``: sum of absolute differences over sum of uptake; ``bias``: the same with signs.
 
         Raises:

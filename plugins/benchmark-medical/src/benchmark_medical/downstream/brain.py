@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.errors import NotApplicable
-from benchmark_medical.measures.ct_tissues import dice
-from benchmark_medical.measures.labelled import labels_named
+from benchmark_medical.downstream.ct_tissues import dice
+from benchmark_medical.downstream.labelled import labels_named
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -32,13 +32,13 @@ EDGE_SHARE = 0.1
 class BrainTissues:
     """Dice of grey matter, white matter and CSF, and their mean."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         self.labels = {
             name: labels_named(context.labels, words, f"{name} matter" if name != "csf" else "CSF")
             for name, words in TISSUES.items()
         }
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """Dice in 0..1 over the voxels that the truth gives to one of the three.
 
         Raises:
@@ -93,10 +93,10 @@ def _log_density(samples: Array, points: Array) -> Array:
 class Edges:
     """Are the target's edges as steep in the translation? Slopes along the target's own gradient."""
 
-    def __init__(self, _: None, context: MeasureContext) -> None:
+    def __init__(self, _: None, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         """``sharpness``: 1 for the target, 0 without its edges; edges in other places add nothing."""
         wanted, found = (_gradient(image, study.spacing) for image in (study.target, study.prediction))
         size = np.sqrt((wanted**2).sum(0))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.contracts.protocols import MeasuredStudy
+from benchmark.contracts.protocols import DownstreamStudy
 from benchmark.errors import NotApplicable
 
 
@@ -25,7 +25,7 @@ def labels_named(labels: Mapping[str, int], words: Sequence[str], what: str) -> 
     return found
 
 
-def structure(study: MeasuredStudy, labels: Sequence[int], what: str) -> NDArray[np.bool_]:
+def structure(study: DownstreamStudy, labels: Sequence[int], what: str) -> NDArray[np.bool_]:
     """Where a study has one of the labels, inside its region.
 
     Raises:

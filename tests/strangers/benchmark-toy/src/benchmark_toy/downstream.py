@@ -1,20 +1,20 @@
-"""A downstream measure that always applies, and one that never does."""
+"""A downstream evaluation that always applies, and one that never does."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from benchmark import NotApplicable
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 
 
 class Volume:
     """How much of the prediction is brighter than the target's median, in ml, and its error."""
 
-    def __init__(self, options: None, context: MeasureContext) -> None:
+    def __init__(self, options: None, context: DownstreamContext) -> None:
         self.context = context
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         threshold = np.median(study.target[study.mask])
         voxel = float(np.prod(study.spacing)) / 1000
         found, true = (
@@ -26,10 +26,10 @@ class Volume:
 class Structures:
     """Counts labelled structures."""
 
-    def __init__(self, options: None, context: MeasureContext) -> None:
+    def __init__(self, options: None, context: DownstreamContext) -> None:
         if not context.labels:
             raise NotApplicable("the data set has no labels")
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         assert study.labels is not None
         return {"count": len(np.unique(study.labels)) - 1}

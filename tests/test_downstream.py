@@ -1,4 +1,4 @@
-"""Downstream measures: asked where they fit, kept with their reasons, shown, redone when stale, verified."""
+"""Downstream evaluations: asked where they fit, kept with their reasons, shown, redone when stale, verified."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from command_line import CommandLine
 from made_records import made
 from small_datasets import write
 
-from benchmark import MeasuredValue, MeasureSpec, NotApplicable, TaskSpec
-from benchmark.contracts.protocols import MeasureContext, MeasuredStudy
+from benchmark import DownstreamColumn, DownstreamSpec, NotApplicable, TaskSpec
+from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError
 from benchmark.leaderboard import build, to_csv, to_json, to_markdown, to_text
 from benchmark.plan.claim import CellAddress
-from benchmark.scoring.downstream import downstream_key, evaluate_downstream, measures_for
+from benchmark.scoring.downstream import downstream_key, evaluate_downstream, evaluations_for
 from benchmark.store.predictions import PredictionsReader, write_predictions
 from benchmark.store.record import Record
 
@@ -33,18 +33,18 @@ TASK = TaskSpec(
 )
 ADDRESS = CellAddress("mr-ct", "model", 0)
 VALUES = (
-    MeasuredValue("mean", "mean HU", unit="HU", higher_is_better=None, digits=1),
-    MeasuredValue("error", "error", unit="HU", higher_is_better=False),
+    DownstreamColumn("mean", "mean HU", unit="HU", higher_is_better=None, digits=1),
+    DownstreamColumn("error", "error", unit="HU", higher_is_better=False),
 )
 
 
 class MeanError:
     """Mean of the prediction, its error against the target's."""
 
-    def __init__(self, options: Any, context: MeasureContext) -> None:
+    def __init__(self, options: Any, context: DownstreamContext) -> None:
         self.context = context
 
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         if study.patient == "test1":
             raise NotApplicable("test1 is shy")
         found, true = (float(image[study.mask].mean()) for image in (study.prediction, study.target))
@@ -54,10 +54,10 @@ class MeanError:
 class OverSplit:
     """Looks at the split twice."""
 
-    def __init__(self, options: Any, context: MeasureContext) -> None:
+    def __init__(self, options: Any, context: DownstreamContext) -> None:
         pass
 
-    def measure(self, studies: Iterable[MeasuredStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
+    def evaluate(self, studies: Iterable[DownstreamStudy]) -> Mapping[tuple[str, str], Mapping[str, float]]:
         mean = float(np.mean([study.prediction.mean() for study in studies]))
         return {
             (s.patient, s.study): {"mean": mean, "error": abs(s.prediction - s.target).mean()}
@@ -66,35 +66,35 @@ class OverSplit:
         }
 
 
-def refuses(options: Any, context: MeasureContext) -> Any:
+def refuses(options: Any, context: DownstreamContext) -> Any:
     raise NotApplicable(f"no label called lesion among {sorted(context.labels)}")
 
 
 class Breaks(MeanError):
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         return {"mean": 1 / 0}
 
 
 class WrongNames(MeanError):
-    def measure(self, study: MeasuredStudy) -> dict[str, float]:
+    def evaluate(self, study: DownstreamStudy) -> dict[str, float]:
         return {"mena": 1.0}
 
 
-def spec(name: str, factory: str, **more: Any) -> MeasureSpec:
-    return MeasureSpec(name, f"test_measures:{factory}", values=VALUES, summary=f"what {name} is", **more)
+def spec(name: str, factory: str, **more: Any) -> DownstreamSpec:
+    return DownstreamSpec(name, f"test_downstream:{factory}", values=VALUES, summary=f"what {name} is", **more)
 
 
 class Registry:
-    """Offers measures, and the task."""
+    """Offers evaluations, and the task."""
 
-    def __init__(self, *specs: MeasureSpec) -> None:
-        plugin = SimpleNamespace(module="test_measures")
+    def __init__(self, *specs: DownstreamSpec) -> None:
+        plugin = SimpleNamespace(module="test_downstream")
         self.offers = {each.name: SimpleNamespace(spec=each, plugin=plugin) for each in specs}
 
     clashes = ()
 
     def all(self, kind: str) -> dict[str, Any]:
-        return self.offers if kind == "measure" else {TASK.name: SimpleNamespace(spec=TASK)}
+        return self.offers if kind == "downstream" else {TASK.name: SimpleNamespace(spec=TASK)}
 
     def task(self, name: str) -> Any:
         return SimpleNamespace(spec=TASK)
@@ -118,9 +118,9 @@ def predictions(dataset: Dataset, tmp_path: Path) -> Path:
     return path
 
 
-def ask(dataset: Dataset, predictions: Path, *specs: MeasureSpec) -> Any:
+def ask(dataset: Dataset, predictions: Path, *specs: DownstreamSpec) -> Any:
     with PredictionsReader(predictions) as stored:
-        offers = measures_for(Registry(*specs), TASK)  # type: ignore[arg-type]
+        offers = evaluations_for(Registry(*specs), TASK)  # type: ignore[arg-type]
         answer = evaluate_downstream(offers, dataset, stored, ADDRESS)
     return SimpleNamespace(summary={name: kept.to_json() for name, kept in answer.summary.items()}, rows=answer.rows)
 
@@ -184,7 +184,7 @@ def test_only_measures_whose_units_and_task_fit_are_asked_and_their_key_follows_
         spec("other", "MeanError", tasks=("pet-ct",)),
     ]
     registry: Any = Registry(*specs)
-    assert list(measures_for(registry, TASK)) == ["any", "hu", "mine"]
+    assert list(evaluations_for(registry, TASK)) == ["any", "hu", "mine"]
     changed: Any = Registry(spec("any", "MeanError", level="split"), *specs[1:])
     fewer: Any = Registry(*specs[1:])
     unconcerned: Any = Registry(*specs[:2], specs[3])
@@ -199,7 +199,7 @@ def test_only_measures_whose_units_and_task_fit_are_asked_and_their_key_follows_
 @pytest.mark.parametrize("names", [(), ("twice", "twice")])
 def test_a_record_needs_values_with_names_of_their_own(names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="values, each with a name of its own"):
-        MeasureSpec("m", "a:b", values=tuple(MeasuredValue(name, name, higher_is_better=True) for name in names))
+        DownstreamSpec("m", "a:b", values=tuple(DownstreamColumn(name, name, higher_is_better=True) for name in names))
 
 
 def record(name: str, downstream: dict[str, Any]) -> Record:
@@ -228,7 +228,7 @@ def test_measures_stand_in_a_sheet_of_their_own_in_every_format() -> None:
     )
     text, markdown = to_text(board), to_markdown(board)
     for shown in (text, markdown):
-        assert "mr-ct: downstream measures" in shown
+        assert "mr-ct: downstream evaluations" in shown
         assert "Dice ↑" in shown
         assert "(target itself)" in shown
         assert "97.5" in shown
@@ -239,7 +239,7 @@ def test_measures_stand_in_a_sheet_of_their_own_in_every_format() -> None:
     rows = list(csv.DictReader(to_csv(board).splitlines()))
     (net,) = (row for row in rows if row["metric"] == "bone/dice" and row["model"] == "net")
     assert (net["level"], net["mean"], net["ranks"], net["patients"]) == ("downstream", "50.0", "false", "2")
-    measures = json.loads(to_json(board))["tables"][0]["measures"]
+    measures = json.loads(to_json(board))["tables"][0]["downstream"]
     assert measures["ideal"] == {"bone/dice": 97.5}
     assert measures["rows"]["net"]["bone/dice"]["interval"]["mean"] == 50.0
 
@@ -253,7 +253,7 @@ def test_a_sheet_without_any_value_says_why() -> None:
 
 def test_a_table_without_measures_has_no_such_sheet() -> None:
     board = build([record("net", {})], {})
-    assert board.tables[0].measures is None
+    assert board.tables[0].downstream is None
     assert "downstream" not in to_text(board)
 
 
@@ -263,7 +263,7 @@ def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: Comm
     command = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-copy", "--name", "x")
     ended = toy(*command)
     assert ended.returncode == 0, ended.stderr
-    assert "toy-shift: downstream measures" in ended.stdout
+    assert "toy-shift: downstream evaluations" in ended.stdout
     assert "toy-structures: not applicable: the data set has no labels" in ended.stdout
     found = toy.records(run)["toy-copy"]
     assert set(found["downstream"]) == {"toy-volume", "toy-structures"}
@@ -291,7 +291,7 @@ def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: Comm
 
 
 def test_measures_are_listed_and_shown(toy: CommandLine) -> None:
-    assert "toy-volume" in toy("list", "measures").stdout
-    shown = json.loads(toy("show", "measure", "toy-volume", "--json").stdout)
+    assert "toy-volume" in toy("list", "downstream").stdout
+    shown = json.loads(toy("show", "downstream", "toy-volume", "--json").stdout)
     assert [each["name"] for each in shown["values"]] == ["size", "error"]
     assert shown["target_units"] == ["a.u."]

@@ -1,1 +1,0 @@
-"""Downstream measures: what a synthetic or restored image is worth for that which a clinic does with it next."""
