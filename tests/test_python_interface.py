@@ -58,6 +58,7 @@ def test_every_block_of_the_manual_runs(toy: CommandLine) -> None:
 
 
 SCRIPT = """
+import os
 import sys
 import benchmark
 
@@ -66,7 +67,9 @@ heavy = [name for name in ("torch", "numpy", "h5py", "pandas", "scipy", "rich") 
 assert not heavy, heavy
 assert len(planned.cells) == 3 and not planned.path.exists()
 kinds = []
-run = planned.start(jobs=1, observer=benchmark.Observer(event=lambda event: kinds.append(event.kind)))
+os.environ.pop("BENCHMARK_OFFLINE", None)
+run = planned.start(jobs=1, offline=True, observer=benchmark.Observer(event=lambda event: kinds.append(event.kind)))
+assert os.environ["BENCHMARK_OFFLINE"] == "1"
 assert "torch" not in sys.modules
 assert (kinds.count("started"), kinds.count("finished")) == (3, 3), kinds
 assert run.ok and run.states == {"done": 3}

@@ -109,6 +109,10 @@ def carry_out(planned: PlannedRun, how: HowToRun, executor: ChosenExecutor, obse
         from benchmark.cell.device import choose_device
 
         choose_device(how.device)
+    if how.offline:
+        from benchmark.pretrained import weights
+
+        weights.forbid_network()
     folder, names, options = RunFolder(planned.path), tuple(how.observe), how.observer_options or {}
     with observing.observed(planned.plan, folder, planned.registry, names, options, observer) as told:
         said = {**planned.choices.said(), **how.said()}

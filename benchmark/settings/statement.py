@@ -232,6 +232,12 @@ class HowToRun(Statement):
         python='options of observers, ``{"mlflow": {"experiment": "mine"}}``; on a command line '
         "-p OBSERVER.OPTION=VALUE.",
     )
+    offline: bool = setting(
+        False,
+        "Fetch nothing, also where a metric's weights are missing; $BENCHMARK_OFFLINE=1 says it for every command.",
+        python="fetch nothing, in this process from here on, also where a metric's weights are missing.",
+        panel=HOW,
+    )
     note: Mapping[str, Any] | None = setting(
         None,
         "",
