@@ -12,6 +12,7 @@ from benchmark.leaderboard.capacity import with_ratios
 from benchmark.leaderboard.collect import Group, collect
 from benchmark.leaderboard.contest import seeded
 from benchmark.leaderboard.downstream import downstream_of
+from benchmark.leaderboard.fidelity import with_uses
 from benchmark.leaderboard.marks import mark_best
 from benchmark.leaderboard.notes import table_notes
 from benchmark.leaderboard.overall import over_tables
@@ -88,6 +89,7 @@ def _table(
         stages=stages(found),
         downstream=downstream_of(found, group, resamples),
     )
+    table = with_uses(table, found, group)
     score_keys = {cell.score_key for cell in done}
     notes = table_notes(table, mixed_sources=len(score_keys) > 1)
     return replace(table, notes=notes, columns=_with_values(table)), ranking

@@ -59,4 +59,4 @@ def _notes(done: Sequence[Cell], columns: dict[str, Column]) -> Iterator[str]:
         whose = "" if len(names) == len(done) else f" of {', '.join(dict.fromkeys(names))}"
         yield f"{name}{whose}: {reason}"
     if columns:
-        yield "Not part of the ranking. (target itself): what the same measure finds in the true images."
+        yield "Not part of the ranking. (target itself): what the same evaluation finds in the true images."

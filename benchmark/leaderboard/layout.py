@@ -67,7 +67,8 @@ def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
     baselines = {row.name for row in table.rows if row.baseline}
     header, units = ["model"], [""]
     names = [name + (" †" if name in baselines else "") for name in measures.rows]
-    cells = [[*names, "(target itself)"] if measures.columns else []]
+    below = ["(target itself)", *(["(tau: models)", "(tau: patients)"] if measures.uses else [])]
+    cells = [[*names, *below] if measures.columns else []]
     for column in measures.columns:
         header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
         units.append(column.unit)
@@ -79,7 +80,9 @@ def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
             else text
             for text, score in zip(texts, scores, strict=True)
         ]
-        cells.append([*shown, _value(measures.ideal.get(column.name), column.digits)])
+        use = measures.uses.get(column.name)
+        taus = [_value(use.models.tau if use else None, 2), _value(use.patients if use else None, 2)]
+        cells.append([*shown, _value(measures.ideal.get(column.name), column.digits), *(taus if measures.uses else [])])
     return Sheet(
         heading=f"{table.task}: downstream evaluations",
         about=", ".join(_data(table)),

@@ -144,6 +144,18 @@ class Stages:
 
 
 @dataclass(frozen=True)
+class Use:
+    """How the order of a table agrees with one downstream value (:mod:`benchmark.leaderboard.fidelity`)."""
+
+    models: Agreement
+    """Of the ranks with the models' means."""
+    patients: float
+    """Kendall's tau of the primary metric with the value over the models of one patient, averaged over patients."""
+    disagreement: str
+    """What to say where the first of the order is plainly of little use; mostly nothing."""
+
+
+@dataclass(frozen=True)
 class DownstreamSheet:
     """What translations are worth for that which comes after them. Nothing is ranked by it."""
 
@@ -153,6 +165,8 @@ class DownstreamSheet:
     ideal: Mapping[str, float]
     """What the target itself has, by column."""
     notes: tuple[str, ...]
+    uses: Mapping[str, Use] = field(default_factory=dict)
+    """By column that has a better and a worse, in tables of three models or more."""
 
 
 @dataclass(frozen=True)
