@@ -107,7 +107,7 @@ def checkpoint(toy: CommandLine, name: str) -> bytes:
 def test_interrupted_or_killed_the_same_command_finishes_the_run(toy: CommandLine, how: signal.Signals) -> None:
     process = toy.start(*slow(toy, "broken"))
     folder = toy.folder / "results/broken"
-    wait_for(lambda: any(len(path.read_text().splitlines()) > 4 for path in folder.glob("cells/*/log.jsonl")))
+    wait_for(lambda: any(len(path.read_text().splitlines()) > 4 for path in folder.glob("*/*/log.jsonl")))
     wait_for(lambda: toy.records("results/broken").get("toy-affine", {}).get("state") == "done")
     if how is signal.SIGKILL:
         os.kill(process.pid, how)  # the supervisor alone: its workers must notice

@@ -233,6 +233,8 @@ def _commit(bench: Workbench, record: Record, scored: _Scored, downstream: Downs
         downstream=downstream.summary,
         peak_memory_mb=memory,
         timings=Timings(**timings),
+        attempt=bench.job.attempt,
+        token=bench.job.token,
         files=bench.folder.hashes(),
     )
     bench.folder.write(record)

@@ -78,6 +78,8 @@ class Board:
             row.progress, row.trained = event.progress, now
         elif event.kind == "retry":
             row.state, row.reason = "retrying", event.reason
+        elif event.kind == "elsewhere":
+            row.state, row.reason = "elsewhere", event.reason
         else:
             row.state, row.reason = event.state, event.reason
             row.seconds = now - row.started if row.started else 0.0
@@ -98,7 +100,7 @@ class Board:
         expected = [
             self.pace.expected(row.model, row.cost)
             for row in sorted(self.rows.values(), key=lambda row: -row.cost)
-            if row.state in ("planned", "retrying")
+            if row.state in ("planned", "retrying", "elsewhere")
         ]
         known, ahead = ([each for each in some if each is not None] for some in (running, expected))
         if len(known) < len(running) or len(ahead) < len(expected) or not (known or ahead):
@@ -155,7 +157,7 @@ def _running(board: Board) -> str:
 
 def _line(board: Board, event: Event) -> str:
     row = board.rows[event.title]
-    ended = len(board.rows) - board.count("planned", "running", "retrying")
+    ended = len(board.rows) - board.count("planned", "running", "retrying", "elsewhere")
     what = event.state if event.kind == "finished" else "retrying"
     took = f" {row.seconds:.0f} s" if row.seconds else ""
     left = board.seconds_left()
@@ -174,7 +176,7 @@ def _table(board: Board) -> RenderableType:
     for heading in ("cell", "state", "step", "loss", "images/s", "left"):
         table.add_column(heading, justify="left" if heading in ("cell", "state", "loss") else "right")
     for title, row in board.rows.items():
-        if row.state in ("running", "failed", "timeout", "retrying"):
+        if row.state in ("running", "failed", "timeout", "retrying", "elsewhere"):
             table.add_row(*(Text(safe(cell)) for cell in _cells(board, title, row)))
     left = board.seconds_left()
     counts = f"{board.count('done')} done, {board.count('running')} running, {board.count('planned')} to come"

@@ -14,17 +14,18 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from types import ModuleType
 from typing import Any
 
-from benchmark.cell.job import STOP, Message
+from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.executors.worker import work
+from benchmark.store.stops import next_attempt
 
-ATTEMPTS = 2
+ELSEWHERE = ("elsewhere", "another run has it")
 GRACE_SECONDS = 20.0
 """How long a worker may take to write its checkpoint after it was asked to stop."""
 
@@ -34,11 +35,12 @@ class _Attempt:
     """An assignment waiting or running."""
 
     assignment: Assignment
-    number: int = 0
+    number: int = 1
+    """Of attempts that did not get further."""
     process: Any = None
     pipe: Connection | None = None
     started: float = 0.0
-    ending: Any = None
+    ending: Message | None = None
     """The worker's last message."""
 
 
@@ -47,12 +49,14 @@ class LocalExecutor:
     """Runs jobs in worker processes.
 
     ``slots``: how many at once. ``timeout``: seconds a job may take, ``None`` for no limit. ``preload``:
-    modules that the fork server imports so that workers need not.
+    modules that the fork server imports so that workers need not. ``attempts``: how often a job that stopped by itself
+    is begun without getting further.
     """
 
     slots: int
     timeout: float | None = None
     preload: Sequence[str] = ()
+    attempts: int = 2
     _context: BaseContext | None = field(default=None, repr=False)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:
@@ -67,19 +71,23 @@ class LocalExecutor:
             while waiting or running:
                 while waiting and len(running) < self.slots:
                     attempt = waiting.popleft()
+                    if attempt.assignment.taken():
+                        outcome[attempt.assignment.title] = ELSEWHERE
+                        notify(Event("finished", attempt.assignment.title, *ELSEWHERE))
+                        continue
                     self._start(attempt)
                     running.append(attempt)
                     notify(Event("started", attempt.assignment.title))
                 for attempt in list(self._ended(running, notify)):
                     running.remove(attempt)
-                    title, (state, reason) = attempt.assignment.title, self._judge(attempt)
-                    if state == "died" and attempt.number < ATTEMPTS:
-                        notify(Event("retry", title, state, reason))
-                        waiting.appendleft(attempt)
+                    title, ended = attempt.assignment.title, self._judge(attempt)
+                    following = next_attempt(ended.stop, attempt.number, self.attempts, further=ended.further)
+                    if following is not None:
+                        notify(Event("retry", title, ended.kind, ended.reason, stop=ended.stop))
+                        waiting.appendleft(_again(attempt, following))
                         continue
-                    state = "failed" if state == "died" else state
-                    outcome[title] = (state, reason)
-                    notify(Event("finished", title, state, reason))
+                    outcome[title] = (ended.kind, ended.reason)
+                    notify(Event("finished", title, ended.kind, ended.reason, None, ended.stop, attempt.number))
         except BaseException:
             self._stop(running)
             raise
@@ -88,8 +96,6 @@ class LocalExecutor:
     def _start(self, attempt: _Attempt) -> None:
         context = self._get_context()
         ours, theirs = context.Pipe(duplex=True)
-        attempt.number += 1
-        attempt.ending = None
         # not a daemon, which may have no children: a model may want data-loading processes of its own
         attempt.process = context.Process(target=work, args=(attempt.assignment.job, theirs))  # type: ignore[attr-defined]
         with _interrupts_held(), _without_main():
@@ -145,12 +151,14 @@ class LocalExecutor:
             attempt.pipe.close()
             attempt.pipe = None
 
-    def _judge(self, attempt: _Attempt) -> tuple[str, str]:
+    def _judge(self, attempt: _Attempt) -> Message:
+        """The worker's last word; for one that died without it, what is seen from outside."""
         if attempt.ending is not None:
-            return attempt.ending.kind, attempt.ending.reason
+            return attempt.ending
         code = attempt.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-        return "died", f"its process {how}, {attempt.number} of {ATTEMPTS} attempts (out of memory?)"
+        reason = f"its process {how}, {attempt.number} of {self.attempts} attempts (out of memory?)"
+        return Message("failed", reason, stop="lost sight of")
 
     def _stop(self, running: Sequence[_Attempt]) -> None:
         """Ask all workers to stop, wait, and end those that do not."""
@@ -172,7 +180,17 @@ class LocalExecutor:
 
 def build(_: None, surroundings: Surroundings) -> LocalExecutor:
     """The factory of ``local``."""
-    return LocalExecutor(surroundings.slots or available_cores(), surroundings.timeout, surroundings.preload)
+    return LocalExecutor(
+        surroundings.slots or available_cores(), surroundings.timeout, surroundings.preload, surroundings.attempts
+    )
+
+
+def _again(attempt: _Attempt, number: int) -> _Attempt:
+    """The next attempt at the same assignment."""
+    assignment = attempt.assignment
+    if isinstance(assignment.job, CellJob):
+        assignment = replace(assignment, job=assignment.job.again(number))
+    return _Attempt(assignment, number)
 
 
 def available_cores() -> int:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from benchmark import executors
-from benchmark.cell.job import CellJob
 from benchmark.errors import BenchmarkError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
+from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
-from benchmark.store.record import Record, State
+from benchmark.store.record import Record
 
 
 @dataclass(frozen=True)
@@ -43,42 +42,28 @@ def run_plan(
 ) -> None:
     """Bring a run folder to the state that the plan asks for. Cells that are done are not touched.
 
+    Other runs may be at work on the same plan in the same folder, also on other hosts: each takes what is free.
     ``said``: every setting of the run, for ``run.json``.
 
     Raises:
-        BenchmarkError: the folder cannot be written, or another process is working on it.
+        BenchmarkError: the folder cannot be written, or another process is working on another plan in it.
         KeyboardInterrupt: stopped by the user; what was running continues from its checkpoint next time.
     """
-    with _locked(folder):
-        folder.create(plan, registry.plugins, said)
-        todo, kept = _sort_out(plan, folder, registry, how)
-        observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
-        for name, reason in plan.left_out.items():
-            observer.say(f"without {name}: {reason}")
-        _check_files(plan, observer)
-        if todo:
-            _execute(plan, todo, folder, registry, how, executor, observer)
-
-
-@contextlib.contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
+    sharing = Sharing(folder, how, observer.say)
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.lock_path, timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise BenchmarkError(
-            f"another 'benchmark run' is working on {folder.path}; wait for it, or choose another folder "
-            "with --results or --name"
-        ) from None
+        sharing.begin(plan.cells)
     except OSError as error:
         raise BenchmarkError(
             f"cannot write the run folder {folder.path}: {error.strerror or error}; choose another with --results"
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    folder.create(plan, registry.plugins, said)
+    todo, kept = _sort_out(plan, folder, registry, how, sharing)
+    observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
+    for name, reason in plan.left_out.items():
+        observer.say(f"without {name}: {reason}")
+    _check_files(plan, observer)
+    if todo:
+        _execute(plan, todo, folder, registry, how, executor, observer, sharing)
 
 
 def _check_files(plan: Plan, observer: Observer) -> None:
@@ -93,12 +78,13 @@ def _check_files(plan: Plan, observer: Observer) -> None:
 
 
 def _sort_out(
-    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun
+    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun, sharing: Sharing
 ) -> tuple[list[PlannedCell], list[tuple[PlannedCell, str]]]:
     """Cells that must run, and those that stay as they are with their state."""
     todo, kept = [], []
     for cell in plan.cells:
         record = folder.cell(cell.spec.id).read()
+        sharing.note(cell, record.token if record else 0)
         if cell.skip:
             folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
@@ -132,61 +118,71 @@ def _execute(
     how: HowToRun,
     chosen: ChosenExecutor,
     observer: Observer,
+    sharing: Sharing,
 ) -> None:
-    surroundings = Surroundings(how.jobs, how.timeout, _preload(todo, registry), folder.path, observer.say)
+    surroundings = Surroundings(
+        how.jobs, how.timeout, _preload(todo, registry), folder.path, observer.say, attempts=how.attempts
+    )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
-    assigned: dict[str, tuple[Assignment, PlannedCell]] = {}
+    left: list[PlannedCell] = []
     for cell in sorted(todo, key=lambda cell: -cell.cost):
         if cell.spec.task in broken:
             reason = f"its data could not be built: {broken[cell.spec.task]}"
-            _record(folder, cell, "failed", reason)
+            sharing.record(cell, "failed", reason)
             observer.event(Event("finished", cell.spec.title, "failed", reason))
-            continue
-        assigned[cell.spec.title] = (Assignment(cell.spec.title, _job(cell, folder, how)), cell)
+        else:
+            left.append(cell)
+    while left:
+        ready, held = sharing.free(left)
+        assigned = {
+            cell.spec.title: (
+                Assignment(
+                    cell.spec.title,
+                    job_of(cell, folder, how, seen=sharing.seen(cell), over=over),
+                    partial(sharing.taken, cell, over),
+                ),
+                cell,
+            )
+            for cell, over in ready
+        }
+        held += _round(assigned, executor, chosen.name, observer, sharing)
+        left = sharing.wait(held, observer.event)
 
+
+def _round(
+    assigned: Mapping[str, tuple[Assignment, PlannedCell]],
+    executor: Executor,
+    name: str,
+    observer: Observer,
+    sharing: Sharing,
+) -> list[PlannedCell]:
+    """Let the executor do what is free; returns the cells that turned out to be somebody else's."""
     open_ = dict.fromkeys(assigned)
+    elsewhere: list[PlannedCell] = []
 
     def notify(event: Event) -> None:
         if event.title not in open_:
             return
         if event.kind == "finished":
             del open_[event.title]
-            _settle(folder, assigned[event.title][1], event)
+            cell = assigned[event.title][1]
+            if event.state == "elsewhere":
+                elsewhere.append(cell)
+                observer.event(replace(event, kind="elsewhere"))
+                return
+            sharing.settle(cell, event)
         observer.event(event)
 
     try:
-        with _executors_faults(chosen.name):
+        with _executors_faults(name):
             executor.run([assignment for assignment, _ in assigned.values()], notify)
         for title in list(open_):
-            notify(Event("finished", title, "failed", f"executor {chosen.name} did not say how it ended"))
+            notify(Event("finished", title, "failed", f"executor {name} did not say how it ended"))
     except KeyboardInterrupt:
-        for _, cell in assigned.values():
-            record = folder.cell(cell.spec.id).read()
-            if record and record.state == "running":
-                _record(folder, cell, "planned", "interrupted; continues from its checkpoint")
+        sharing.leave(cell for _, cell in assigned.values())
         raise
-
-
-def _job(cell: PlannedCell, folder: RunFolder, how: HowToRun) -> CellJob:
-    cell_folder = folder.cell(cell.spec.id)
-    record = cell_folder.read()
-    scored_only = bool(record and record.done and not cell_folder.damage(record))
-    return CellJob(cell.spec, cell_folder, cell.baseline, how.device, scored_only, how.cuda_graphs, cell.kind)
-
-
-def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:
-    """Make sure that what the worker said, or could not say any more, stands in the record."""
-    record = folder.cell(cell.spec.id).read()
-    if record is None or record.state == "running" or event.state == "timeout":
-        state = cast("State", event.state) if event.state != "done" else "failed"
-        _record(folder, cell, state, event.reason or "left no record")
-
-
-def _record(folder: RunFolder, cell: PlannedCell, state: State, reason: str) -> None:
-    """Write a bare record; on a full disk there is nothing more to do than to say so at the end."""
-    with contextlib.suppress(OSError):
-        folder.cell(cell.spec.id).write(planned_record(cell).ended(state, reason))
+    return elsewhere
 
 
 @contextlib.contextmanager

@@ -20,6 +20,9 @@ from benchmark.settings.setting import HOW, TRAINING, WHAT, WHERE, Statement, as
 Precision = Literal["fp32", "bf16"]
 Device = Literal["auto", "cpu", "cuda"]
 
+LOST_SECONDS = 120.0
+"""A holder elsewhere that gave no sign of life for so long is taken for dead, unless it was told otherwise."""
+
 
 @dataclass(frozen=True)
 class PlanChoices(Statement):
@@ -208,6 +211,21 @@ class HowToRun(Statement):
         metavar="SECONDS",
         minimum=0.001,
     )
+    attempts: int = setting(
+        2,
+        "How often a cell that stopped by no wish of yours is begun without getting further.",
+        panel=HOW,
+        metavar="N",
+        minimum=1,
+    )
+    lost_seconds: float = setting(
+        LOST_SECONDS,
+        "A cell's worker elsewhere is taken for dead after so long without a sign of life.",
+        python="after so many seconds without a sign of life a cell's worker on another machine is taken for dead.",
+        panel=HOW,
+        metavar="SECONDS",
+        minimum=1.0,
+    )
     executor: str = setting(
         "local",
         "How cells are run; 'benchmark list executors'.",
@@ -250,6 +268,10 @@ class HowToRun(Statement):
             raise UsageError("cuda_graphs needs device cuda (--cuda-graphs: say --device cuda too)")
         if self.jobs < 0:
             raise UsageError(f"jobs={self.jobs}: give a number of cells at once, or 0 for as many as there are cores")
+        if self.attempts < 1:
+            raise UsageError(f"attempts={self.attempts}: give a number from 1 on")
+        if not self.lost_seconds >= 1:
+            raise UsageError(f"lost_seconds={self.lost_seconds}: give seconds, 1 or more")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout={self.timeout}: give seconds above 0")
 

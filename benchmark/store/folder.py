@@ -20,6 +20,7 @@ from benchmark.plan.claim import CellSpec, environment
 from benchmark.plan.expand import Plan, PlannedCell
 from benchmark.printable import printable
 from benchmark.registry.plugins import Plugin
+from benchmark.store.lease import Leases, Standing
 from benchmark.store.log import TrainingLog
 from benchmark.store.record import KINDS, Record
 from benchmark.store.seal import Unsealed, read_sealed, write_sealed
@@ -36,6 +37,11 @@ class CellFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def run(self) -> Path:
+        """The run's folder, of a cell that is kept where a run keeps them."""
+        return self.path.parent.parent
 
     def file(self, name: str) -> Path:
         """A file of the cell."""
@@ -186,11 +192,6 @@ class RunFolder:
         self.path = path
 
     @property
-    def lock_path(self) -> Path:
-        """The file that the process working on this run holds locked."""
-        return self.path / ".lock"
-
-    @property
     def exists(self) -> bool:
         """Whether there is a run."""
         return (self.path / "run.json").is_file()
@@ -198,6 +199,16 @@ class RunFolder:
     def cell(self, cell_id: str) -> CellFolder:
         """The folder of a cell."""
         return CellFolder(self.path / "cells" / cell_id)
+
+    @property
+    def leases(self) -> Leases:
+        """Who works on which cell."""
+        return Leases(self.path)
+
+    def log(self, cell_id: str) -> TrainingLog:
+        """The log of a cell, which lies with whoever trains it while it is trained."""
+        standing = self.leases.of(cell_id)
+        return (CellFolder(standing.path) if standing else self.cell(cell_id)).log
 
     def create(self, plan: Plan, plugins: Iterable[Plugin], options: Mapping[str, Any]) -> None:
         """Write ``run.json``: the plan, the plugins and the environment.
@@ -250,8 +261,10 @@ class RunFolder:
     def stream(self, *, verify: bool = False) -> Iterator[Record]:
         """The same one at a time, for runs whose records do not fit into memory together."""
         planned = {cell.spec.id: cell for cell in self.about().cells}
+        at_work = self.leases.standing()
         for cell in planned.values():
-            yield self._record(cell, verify)
+            standing = at_work.get(cell.spec.id)
+            yield self._record(cell, verify) if standing is None else _running(cell, standing)
         by_address = {cell.spec.title: cell.spec for cell in planned.values()}
         for folder in self._unplanned(planned):
             if not (record := CellFolder(folder).read()):
@@ -296,6 +309,18 @@ class RunFolder:
 def planned_record(cell: PlannedCell) -> Record:
     """The record of a planned cell that nothing has been done about."""
     return Record(spec=cell.spec, kind=cell.kind, baseline=cell.baseline, state="planned")
+
+
+def _running(cell: PlannedCell, standing: Standing) -> Record:
+    """The record of a cell that somebody holds; whether that one still lives can be told on its own machine only."""
+    planned = planned_record(cell)
+    by = standing.by
+    if by is None:
+        return planned.ended("running", str(standing))
+    if by.surely_gone:
+        reason = f"{by} is gone; goes on from its checkpoint"
+        return replace(planned, state="planned", reason=reason, stop="lost sight of", attempt=by.attempt)
+    return replace(planned, state="running", reason=str(standing), pid=by.pid, attempt=by.attempt)
 
 
 def _fault(error: Exception) -> str:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.json_fields import Fields
+from benchmark.settings.statement import LOST_SECONDS
 
-LOST_SECONDS = 120.0
-"""A holder elsewhere that gave no sign of life for so long is taken for dead, unless it was told otherwise."""
 BEATS = 6
 """Signs of life within that time."""
 

@@ -13,6 +13,7 @@ from benchmark.contracts.specs import Level
 from benchmark.data.format.facts import DataFacts
 from benchmark.json_fields import Fields, RecordError
 from benchmark.plan.claim import CellSpec
+from benchmark.store.stops import STOPS, Stop
 
 RECORD_SCHEMA = 2
 
@@ -315,7 +316,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A cell as ``record.json`` states it. Only ``done`` cells have what stands below ``pid``."""
+    """A cell as ``record.json`` states it. Only ``done`` cells have what stands below ``token``."""
 
     spec: CellSpec
     kind: Kind
@@ -326,6 +327,12 @@ class Record:
     """The state before the cell became stale; never on disk."""
     pid: int | None = None
     """The process that runs it, while it is running."""
+    stop: Stop | None = None
+    """Why it stopped before its end, where there is a word for that."""
+    attempt: int = 1
+    """Which attempt this was, of those that did not get further than the one before."""
+    token: int = 0
+    """Of the lease that it was committed under; counts up. 0 for what no worker wrote."""
     device: str = ""
     dataset: DataFacts | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -412,6 +419,12 @@ class Record:
         }
         if self.pid is not None:
             about["pid"] = self.pid
+        if self.stop is not None:
+            about["stop"] = self.stop
+        if self.attempt > 1:
+            about["attempt"] = self.attempt
+        if self.token:
+            about["token"] = self.token
         if timings := self.timings.to_json():
             about["timings"] = timings
         if self.dataset is None:
@@ -460,6 +473,9 @@ class Record:
             "state": state,
             "reason": fields.text("reason", ""),
             "pid": fields.count("pid") if "pid" in fields else None,
+            "stop": fields.one_of("stop", STOPS) if "stop" in fields else None,
+            "attempt": fields.count("attempt") if "attempt" in fields else 1,
+            "token": fields.count("token") if "token" in fields else 0,
             "timings": Timings.from_json(fields.table("timings", {})),
         }
         if "dataset" not in fields:

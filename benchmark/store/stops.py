@@ -14,8 +14,8 @@ STOPS: tuple[Stop, ...] = get_args(Stop)
 class Policy:
     """What follows when a cell has stopped.
 
-    ``continues``: it is begun again by itself, from its checkpoint, until it was begun ``--attempts`` times; otherwise
-    it waits for the user's next ``benchmark run``. ``alone``: without others on its device.
+    ``continues``: it is begun again by itself, from its checkpoint, until ``--attempts`` in a row did not get further;
+    otherwise it waits for the user's next ``benchmark run``. ``alone``: without others on its device.
     """
 
     says: str
@@ -34,16 +34,14 @@ POLICIES: Mapping[Stop, Policy] = {
 }
 
 
-def goes_on(stop: Stop | None, attempt: int, attempts: int) -> bool:
-    """Whether a cell that stopped in its ``attempt``-th attempt is begun again by itself."""
-    return stop is not None and POLICIES[stop].continues and attempt < attempts
+def next_attempt(stop: Stop | None, attempt: int, attempts: int, *, further: bool = False) -> int | None:
+    """Which attempt comes next, by itself, for a cell that stopped in its ``attempt``-th; ``None``: it waits.
 
-
-def outlook(stop: Stop, attempt: int, attempts: int) -> str:
-    """Why it stopped and what comes next, for its row."""
-    policy = POLICIES[stop]
-    if goes_on(stop, attempt, attempts):
-        return f"{policy.says}; goes on by itself, attempt {attempt + 1} of {attempts}"
-    if policy.continues:
-        return f"{policy.says}, in {attempt} of {attempts} attempts; the same command goes on from its checkpoint"
-    return f"{policy.says}; the same command goes on from its checkpoint"
+    ``further``: its training went on from where it stood. Such an attempt does not count, or a cell that takes ten
+    walltimes could not be trained.
+    """
+    if stop is None or not POLICIES[stop].continues:
+        return None
+    if further:
+        return 1
+    return attempt + 1 if attempt < attempts else None
