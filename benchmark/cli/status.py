@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli import completion
+from benchmark.store.stops import POLICIES, Stop
 
 if TYPE_CHECKING:
     from benchmark.runs.read import Cell
@@ -29,7 +30,7 @@ def status(
     from benchmark.cli.text import columns, count, echo, echo_json
 
     found = load_run(run)
-    rows = [_row(cell) for cell in found.cells(verify=True)]
+    rows = [_row(cell) for cell in found.each_cell(verify=True)]
     if json:
         echo_json(rows)
         return
@@ -43,6 +44,16 @@ def status(
     for row in rows:
         counts[row["state"]] = counts.get(row["state"], 0) + 1
     echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
+    for stop, number in stopped(rows).items():
+        policy = POLICIES[stop]
+        following = "go on by themselves" if policy.continues else "wait for the next 'benchmark run'"
+        echo(f"stopped ({stop}): {count(number, 'cell')}, {policy.says}; such cells {following}")
+
+
+def stopped(rows: list[dict[str, Any]]) -> dict[Stop, int]:
+    """How many cells stopped before their end, by what stopped them, in the order of the policies."""
+    numbers = {stop: sum(row["stop"] == stop for row in rows) for stop in POLICIES}
+    return {stop: number for stop, number in numbers.items() if number}
 
 
 def _row(cell: Cell) -> dict[str, Any]:
@@ -53,8 +64,11 @@ def _row(cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "state": cell.state,
         "reason": cell.reason,
+        "stop": cell.record.stop,
+        "attempt": cell.record.attempt,
         "train_s": cell.record.timings.train_s,
         "peak_memory_mb": cell.record.peak_memory_mb,
+        "peak_gpu_memory_mb": cell.record.peak_gpu_memory_mb,
         "health": [asdict(finding) for finding in cell.record.health],
     }
 
@@ -65,7 +79,7 @@ def _line(row: dict[str, Any]) -> list[str]:
         row["task"],
         row["model"],
         str(row["seed"]),
-        row["state"],
+        f"{row['state']} ({row['stop']})" if row["stop"] else row["state"],
         _rounded(row["train_s"]),
         _rounded(row["peak_memory_mb"]),
         row["reason"] or "; ".join(f"{found['term']}: {found['fault']}" for found in row["health"]),

@@ -26,7 +26,7 @@ BUILT_IN = {
     "local": ExecutorSpec(
         "local",
         "benchmark.executors.local:build",
-        summary="A process for each cell, as many at once as there are cores.",
+        summary="A process for each cell, as many at once as there are GPUs, or cores.",
     )
 }
 """Executors of the harness; a plugin's of the same name is found as ``distribution:name``."""
@@ -74,7 +74,8 @@ class Surroundings:
     ``slots``: how many assignments at once, as the user said; 0 leaves it to the executor. ``timeout``: seconds that
     one may take, ``None`` for no limit. ``preload``: modules that every one will import. ``folder``: the run
     folder, for files of the executor's own. ``say``: prints a line for the user. ``attempts``: how often one may be
-    begun without getting further, see :func:`benchmark.store.stops.next_attempt`.
+    begun without getting further, see :func:`benchmark.store.stops.next_attempt`. ``device`` is what the user said, and
+    ``jobs_per_device`` how many may share a GPU.
     """
 
     slots: int
@@ -83,6 +84,8 @@ class Surroundings:
     folder: Path
     say: Callable[[str], None]
     attempts: int = 2
+    device: str = "auto"
+    jobs_per_device: int = 1
 
 
 class Executor(Protocol):

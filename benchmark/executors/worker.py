@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmark import atomic
 from benchmark.cell.job import STOP, CellJob, Message, Progress
 from benchmark.errors import Interrupted, Unavailable, explain
+from benchmark.executors.building import build_once
 from benchmark.plan.expand import BuildJob
 from benchmark.registry.plugins import registry
 from benchmark.store.folder import PAYLOAD, CellFolder
@@ -28,8 +29,10 @@ from benchmark.store.record import State, Timings
 from benchmark.store.stops import POLICIES, Stop
 
 
-def work(job: CellJob | BuildJob, pipe: Connection) -> None:
-    """Entry point of a worker process."""
+def work(job: CellJob | BuildJob, pipe: Connection, device: str = "") -> None:
+    """Entry point of a worker process; of CUDA's devices it sees this one, where one is given."""
+    if device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device  # CUDA has not begun in the server that it was forked from
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     faulthandler.enable()
     one_thread()
@@ -191,10 +194,8 @@ def _record(
 
 
 def _build(job: BuildJob, should_stop: Callable[[], Stop | bool | None]) -> Message:
-    from benchmark.plan.embedded_data import build
-
     try:
-        build(job, registry())
+        build_once(job, should_stop)
     except (Exception, SystemExit) as error:
         return Message("interrupted" if should_stop() else "failed", explain(error))
     return Message("done")

@@ -121,7 +121,14 @@ def _execute(
     sharing: Sharing,
 ) -> None:
     surroundings = Surroundings(
-        how.jobs, how.timeout, _preload(todo, registry), folder.path, observer.say, attempts=how.attempts
+        how.jobs,
+        how.timeout,
+        _preload(todo, registry),
+        folder.path,
+        observer.say,
+        attempts=how.attempts,
+        device=how.device,
+        jobs_per_device=how.jobs_per_device,
     )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
@@ -216,7 +223,9 @@ def _build_data(
 def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[str, str]]:
     """Build data sets, as many at once as there are cores; returns state and reason by task."""
     modules = [registry.task(job.task).spec.factory.partition(":")[0] for job in jobs]
-    executor = executors.choose(registry, "local").build(Surroundings(0, None, modules, Path(), lambda _: None))
+    executor = executors.choose(registry, "local").build(
+        Surroundings(0, None, modules, Path(), lambda _: None, device="cpu")
+    )
     return executor.run([Assignment(job.task, job) for job in jobs], lambda _: None)
 
 

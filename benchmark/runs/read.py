@@ -233,8 +233,12 @@ class Run:
         return scores_frame(cell._payload("scores.parquet") for cell in self if cell.state == "done")
 
     def cells(self, *, verify: bool = False) -> list[Cell]:
-        """All cells; with ``verify`` the files of done ones are hashed, and an altered one makes them ``failed``."""
-        return [Cell(self.path, record) for record in self._store.stream(verify=verify)]
+        """All cells; with ``verify`` the files of done ones are looked at, and an altered one makes them ``failed``."""
+        return list(self.each_cell(verify=verify))
+
+    def each_cell(self, *, verify: bool = False) -> Iterator[Cell]:
+        """The same one at a time, for runs of ten thousand."""
+        return (Cell(self.path, record) for record in self._store.stream(verify=verify))
 
     def find(self, cell: str, *, verify: bool = False) -> list[Cell]:
         """The cells that a text means: an id, the start of one, task/model/s0, or the left part of that.
@@ -242,7 +246,7 @@ class Run:
         Raises:
             UsageError: there is none.
         """
-        records = matching(self._store.stream(verify=verify), cell)
+        records = matching(self._store, cell, verify=verify)
         if not records:
             raise UsageError(f"no cell {cell!r} in {self.path}; see 'benchmark status {self.path}'")
         return [Cell(self.path, record) for record in records]
@@ -284,9 +288,9 @@ class Run:
         from benchmark.runs.verify import Verifier
 
         verifier = Verifier(self._store, registry())
-        for cell in self.cells(verify=True):
-            if cell.state not in ("stale", "skipped"):
-                yield cell, verifier.examine(cell.record)
+        for record in self._store.stream(verify=True):
+            if record.state not in ("stale", "skipped"):
+                yield Cell(self.path, record), verifier.examine(record)
 
 
 def load_run(path: str | Path | None = None) -> Run:

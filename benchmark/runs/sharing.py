@@ -202,7 +202,7 @@ def job_of(cell: PlannedCell, folder: RunFolder, how: HowToRun, *, seen: int = 0
         cell.spec,
         cell_folder,
         cell.baseline,
-        how.device,
+        how.device.partition(":")[0],
         score_only=bool(record and record.done and not cell_folder.damage(record)),
         graphs=how.cuda_graphs,
         kind=cell.kind,

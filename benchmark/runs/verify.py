@@ -44,7 +44,7 @@ class Verifier:
         path = Path(record.spec.dataset.path)
         if not path.is_file():
             return f"its data set {path} is not here any more"
-        if fault := self._identity(record):
+        if fault := self._identity(record) or self._run.cell(record.id).damage(record, thorough=True):
             return fault
         with Dataset(path) as dataset:
             return self._data_fault(dataset.info) or self._facts(record, dataset) or self._numbers(record, dataset)

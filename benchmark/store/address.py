@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.plan.claim import CellSpec
 from benchmark.store.folder import CellFolder, RunFolder
 from benchmark.store.record import Record
 
@@ -26,10 +26,18 @@ def split_address(address: str) -> tuple[RunFolder, str]:
     return RunFolder(run), "" if cell == "." else cell
 
 
-def matching(records: Iterable[Record], cell: str) -> list[Record]:
-    """The records that a text means: an id or the start of one, task/model/s0 or whole parts of it from the left."""
+def matching(run: RunFolder, cell: str, *, verify: bool = False) -> list[Record]:
+    """The records that a text means: an id or the start of one, task/model/s0 or whole parts of it from the left.
+
+    Of the plan's cells no others are read.
+    """
     named = f"{cell.strip('/')}/"
-    return [record for record in records if record.id.startswith(cell) or f"{record.title}/".startswith(named)]
+
+    def meant(spec: CellSpec) -> bool:
+        return spec.id.startswith(cell) or f"{spec.title}/".startswith(named)
+
+    # predictions from elsewhere are no plan's cells: they come whatever was asked for
+    return [record for record in run.stream(verify=verify, only=meant) if meant(record.spec)]
 
 
 def one_cell(run: RunFolder, cell: str) -> Record:
@@ -40,7 +48,7 @@ def one_cell(run: RunFolder, cell: str) -> Record:
     """
     if not cell:
         raise UsageError(f"{run.path}: which cell? write RUN/CELL, e.g. {EXAMPLE}; 'benchmark status' lists them")
-    records = matching(run.stream(), cell)
+    records = matching(run, cell)
     current = [record for record in records if record.state != "stale"] or records
     if not current:
         raise UsageError(f"no cell {cell!r} in {run.path}; see 'benchmark status {run.path}'")
@@ -64,6 +72,6 @@ def finished_cell(address: str) -> tuple[CellFolder, Record]:
         reason = f" ({record.reason})" if record.reason else ""
         raise UsageError(f"{address}: the cell is {record.state}{reason}; only a done cell can be used")
     folder = run.cell(record.id)
-    if damage := folder.damage(record):
+    if damage := folder.damage(record, thorough=True):
         raise BenchmarkError(f"{address}: {damage}; run the grid again")
     return folder, record

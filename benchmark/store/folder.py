@@ -7,8 +7,8 @@ is torn, or whose files are missing or altered, counts as not done.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from benchmark.printable import printable
 from benchmark.registry.plugins import Plugin
 from benchmark.store.lease import Leases, Standing
 from benchmark.store.log import TrainingLog
-from benchmark.store.record import KINDS, Record
+from benchmark.store.plan_table import cells_from_json, cells_to_json
+from benchmark.store.record import Record
 from benchmark.store.seal import Unsealed, read_sealed, write_sealed
 
-RUN_SCHEMA = 2
+RUN_SCHEMA = 3
 PAYLOAD = ("scores.parquet", "predictions.h5", "checkpoint.pt", "log.jsonl")
 """Files that a finished cell vouches for, where it has them."""
 
@@ -82,13 +83,31 @@ class CellFolder:
         """Hashes of the payload files that are there."""
         return {name: atomic.sha256_file(self.file(name)) for name in PAYLOAD if self.file(name).is_file()}
 
-    def damage(self, record: Record, names: Iterable[str] | None = None) -> str:
-        """What is wrong with the files of a done cell, or with these of them; empty when all is well."""
+    def stamps(self) -> dict[str, tuple[int, int, int]]:
+        """Size, time and inode of the same files, as :attr:`Record.stamps` keeps them."""
+        return {name: stamp for name in PAYLOAD if (stamp := self._stamp(name)) is not None}
+
+    def _stamp(self, name: str) -> tuple[int, int, int] | None:
+        try:
+            found = os.stat(f"{self.path}/{name}")
+        except OSError:
+            return None
+        return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+    def damage(self, record: Record, names: Iterable[str] | None = None, *, thorough: bool = False) -> str:
+        """What is wrong with the files of a done cell, or with these of them; empty when all is well.
+
+        Files that nobody has touched since the record was made are not read, unless ``thorough``: a disk that gives
+        back other bytes than it was given is found by that alone.
+        """
         for name in record.files if names is None else names:
             if name not in PAYLOAD or name not in record.files:
                 return f"record names an unknown file {name!r}" if name in record.files else f"it has no {name}"
-            if not self.file(name).is_file():
+            stamp = self._stamp(name)
+            if stamp is None:
                 return f"{name} is missing"
+            if stamp == record.stamps.get(name) and not thorough:
+                continue
             if atomic.sha256_file(self.file(name)) != record.files[name]:
                 return f"{name} was altered"
         return ""
@@ -122,17 +141,7 @@ class RunFacts:
             "environment": dict(self.environment),
             "published": [dict(table) for table in self.published],
             "left_out": dict(self.left_out),
-            "cells": [
-                {
-                    "id": cell.spec.id,
-                    "kind": cell.kind,
-                    "baseline": cell.baseline,
-                    "cost": cell.cost,
-                    "skip": cell.skip,
-                    "spec": cell.spec.to_json(),
-                }
-                for cell in self.cells
-            ],
+            **cells_to_json(self.cells),
         }
 
     @classmethod
@@ -156,7 +165,7 @@ class RunFacts:
             plugins=tuple(dict(Fields(item, "run.plugins").all()) for item in fields.listing("plugins")),
             environment=fields.table("environment"),
             published=tuple(_published(item) for item in fields.listing("published")),
-            cells=tuple(_planned(item) for item in fields.listing("cells")),
+            cells=cells_from_json(fields),
             left_out=fields.words("left_out"),
         )
 
@@ -167,22 +176,6 @@ def _published(item: Any) -> Mapping[str, Any]:
     for name in (scores := Fields(fields.table("scores"), "run.published.scores")).all():
         scores.patients(name)
     return fields.all()
-
-
-def _planned(item: Any) -> PlannedCell:
-    fields = Fields(item, "run.cells")
-    spec = CellSpec.from_json(fields.table("spec"), "run.cells.spec")
-    # the id is a folder's name
-    if fields.text("id") != spec.id or not re.fullmatch(r"[0-9a-f]{16}", spec.id):
-        raise RecordError(f"{item['id']!r} is not the id of the cell that it stands for")
-    cost = fields.number("cost")
-    return PlannedCell(
-        spec=spec,
-        cost=1.0 if cost is None else cost,
-        baseline=fields.flag("baseline"),
-        skip=fields.text("skip"),
-        kind=fields.one_of("kind", KINDS),
-    )
 
 
 class RunFolder:
@@ -254,15 +247,18 @@ class RunFolder:
     def records(self, *, verify: bool = False) -> list[Record]:
         """One record for each planned cell, whatever its state, then one for each stale cell.
 
-        With ``verify`` the payload files of done cells are hashed and compared.
+        With ``verify`` the payload files of done cells are looked at, and one that was altered makes its cell failed.
         """
         return list(self.stream(verify=verify))
 
-    def stream(self, *, verify: bool = False) -> Iterator[Record]:
-        """The same one at a time, for runs whose records do not fit into memory together."""
+    def stream(self, *, verify: bool = False, only: Callable[[CellSpec], bool] = lambda _: True) -> Iterator[Record]:
+        """The same one at a time, for runs whose records do not fit into memory together. Of the plan's cells those are
+        read of which ``only`` holds."""
         planned = {cell.spec.id: cell for cell in self.about().cells}
         at_work = self.leases.standing()
         for cell in planned.values():
+            if not only(cell.spec):
+                continue
             standing = at_work.get(cell.spec.id)
             yield self._record(cell, verify) if standing is None else _running(cell, standing)
         by_address = {cell.spec.title: cell.spec for cell in planned.values()}
@@ -272,7 +268,7 @@ class RunFolder:
             if record.evaluated:
                 damage = CellFolder(folder).damage(record) if verify and record.done else ""
                 yield record.ended("failed", damage) if damage else record
-            else:
+            elif only(record.spec):
                 yield record.stale(_why_stale(record.spec, by_address))
 
     def unreadable(self) -> list[tuple[str, str]]:

@@ -39,6 +39,8 @@ class Holder:
     since: str = ""
     token: int = 0
     """Of the lease that this was written for; another's means that its new holder has not signed yet."""
+    free: bool = False
+    """Whether it was given up: anybody may take it over at once."""
 
     def __str__(self) -> str:
         """Host, process and job, as messages have it."""
@@ -76,6 +78,7 @@ class Holder:
             lost_seconds=LOST_SECONDS if lost is None else lost,
             since=fields.text("since"),
             token=fields.count("token"),
+            free=fields.flag("free"),
         )
 
 

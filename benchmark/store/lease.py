@@ -2,19 +2,21 @@
 
 ::
 
-    work/<cell>.<token>/          one worker at work: all that it writes, ``holder.json``, and ``beat``, which changes
-    work/<cell>.<token>.ended/    what it leaves, on its way to ``cells/<cell>``
-    work/.<name>                  being made, or being thrown away
+    work/<cell>.<token>.<name>/        one worker at work: what it writes, ``holder.json``, ``beat``, which changes
+    work/<cell>.<token>.<name>.ended/  what it leaves, on its way to ``cells/<cell>``
+    work/.<name>                       being made, or being thrown away
 
-Tokens count up. All decisions are renames of folders, which a file system does at once and for one caller only; no
-file is locked, and no clocks are compared:
+Tokens count up; no name is used twice. What decides are renames of folders, which a file system does at once and for
+one caller only; no file is locked, and no clocks are compared:
 
-* *take* a cell that nobody holds: a signed folder is renamed to the next token's name, which fails if it exists;
-* *take over* from a dead holder: its folder is renamed to the next token's name, which fails if another did before.
-  Checkpoint and log come with it, and the old name, which is all that a late worker knows, leads nowhere;
+* *take* a cell that nobody holds: put a signed folder there, and look again. Who sees another gives way, so that of two
+  who come at once at most one stays;
+* *take over* from a dead holder: its folder is renamed to one's own name, which fails if another did before; then look
+  again too. Checkpoint and log come with it, and the old name, which is all that a late worker knows, leads nowhere;
 * *commit*: the folder is renamed to ``.ended``, which fails if it was taken over. From then on anybody may finish the
   commit, and whoever looks does: files are moved into the cell's folder, the record last.
 
+A folder that nobody signed is nothing: a late worker's library made it anew.
 docs/design/leases.md says what this proves, and what not.
 """
 
@@ -23,13 +25,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark import atomic
@@ -43,7 +46,9 @@ HOLDER, BEAT, RECORD = "holder.json", "beat", "record.json"
 PROGRESS = ("checkpoint.pt", "log.jsonl", "output.txt")
 """What the next holder of a cell goes on with."""
 ENDED = ".ended"
-NAME = re.compile(r"([0-9a-f]{16})\.([1-9][0-9]{0,8})(\.ended)?")
+NAME = re.compile(r"([0-9a-f]{16})\.([1-9][0-9]{0,8})\.[0-9a-f]{8}(\.ended)?")
+TRIES = 5
+"""How often one who gave way tries again, after a moment of random length."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ class Standing:
     token: int
     path: Path
     by: Holder | None
+
+    @property
+    def free(self) -> bool:
+        """Whether it was given up."""
+        return self.by is not None and self.by.free
 
     @property
     def sign(self) -> tuple[int, bytes]:
@@ -109,6 +119,8 @@ class Lease:
     home: Path
     """The cell's own folder."""
     holder: Holder
+    fresh: bool = True
+    """Whether nobody held it before."""
     _lost: threading.Event = field(default_factory=threading.Event)
     _beats: int = 0
 
@@ -212,8 +224,22 @@ class Lease:
         return True
 
     def drop(self) -> None:
-        """Give the lease up; what was written is thrown away."""
-        _throw_away(self.path)
+        """Give the lease up. What was taken over stays for the next: it may hold a checkpoint."""
+        if self.fresh:
+            _throw_away(self.path)
+        else:
+            with contextlib.suppress(OSError):
+                _sign(self.path, replace(self.holder, free=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A folder's name, read."""
+
+    text: str
+    cell: str
+    token: int
+    ended: bool
 
 
 class Leases:
@@ -225,17 +251,18 @@ class Leases:
 
     def standing(self) -> dict[str, Standing]:
         """Who works on which cell; one look into one folder. Holders may be dead: see :class:`Watch`."""
-        highest: dict[str, int] = {}
-        for cell, token, ended in self._names():
-            if not ended:
-                highest[cell] = max(token, highest.get(cell, 0))
-        found = {cell: self._standing(cell, token) for cell, token in highest.items()}
-        return {cell: standing for cell, standing in found.items() if standing is not None}
+        found: dict[str, Standing] = {}
+        for name in self._names():
+            if not name.ended and (standing := self._standing(name)) is not None and not standing.free:
+                before = found.get(name.cell)
+                if before is None or (standing.token, standing.path.name) > (before.token, before.path.name):
+                    found[name.cell] = standing
+        return found
 
     def of(self, cell: str) -> Standing | None:
         """Who works on a cell."""
-        tokens = sorted((token for name, token, ended in self._names() if name == cell and not ended), reverse=True)
-        return next((found for token in tokens if (found := self._standing(cell, token)) is not None), None)
+        standing = self._highest(cell)
+        return None if standing is None or standing.free else standing
 
     def take(self, cell: str, me: Holder, over: int | None = None) -> Lease:
         """Take a cell that nobody holds; or, with ``over``, from the holder of that token, who is known to be dead.
@@ -244,39 +271,38 @@ class Leases:
             Held: somebody else holds it, or was quicker.
             OSError: the folder cannot be written.
         """
+        for _ in range(TRIES):
+            if (lease := self._try(cell, me, over)) is not None:
+                return lease
+            time.sleep(random.uniform(0.0, 0.05))
+        raise Held(self.of(cell))
+
+    def _try(self, cell: str, me: Holder, over: int | None) -> Lease | None:
+        """Take it, or give way to somebody who comes at the same time."""
         self.settle(cell)
         done = self._token(cell)
-        self._clear(cell, done)
-        standing = self.of(cell)
-        self._work.mkdir(parents=True, exist_ok=True)
+        standing = self._highest(cell)
+        token = max(done, standing.token if standing else 0) + 1
+        path = self._work / f"{cell}.{token}.{secrets.token_hex(4)}"
+        lease = Lease(cell, token, path, self._cells / cell, me.signing(token), fresh=standing is None)
         if standing is None:
-            token = done + 1
-            lease = self._lease(cell, token, me)
             fresh = self._work / f".new-{secrets.token_hex(6)}"
-            fresh.mkdir()
+            fresh.mkdir(parents=True)
             _sign(fresh, lease.holder)
-            try:
-                # fails where the name is taken: a folder in use is never empty
-                os.rename(fresh, lease.path)
-            except OSError:
-                shutil.rmtree(fresh, ignore_errors=True)
-                raise Held(self.of(cell)) from None
+            os.rename(fresh, path)
         else:
-            gone = over == standing.token or (standing.by is not None and standing.by.surely_gone)
-            if not gone:
+            if not _may_go(standing, over):
                 raise Held(standing)
-            lease = self._lease(cell, standing.token + 1, me)
             try:
-                os.rename(standing.path, lease.path)
-                _sign(lease.path, lease.holder)
+                os.rename(standing.path, path)
+                _sign(path, lease.holder)
             except OSError:
-                raise Held(self.of(cell)) from None
-        # what was seen before the folder was there may have been old: look once more, first for commits that are under
-        # way, then at the record that they end with
-        others = [(token, ended) for name, token, ended in self._names() if name == cell]
-        if any(ended or token > lease.token for token, ended in others) or self._token(cell) >= lease.token:
+                return None
+        # what was seen before the folder was there may have been old: look once more, first for others and for commits
+        # under way, then at the record that they end with
+        if not self._alone(cell, path, over) or self._token(cell) >= token:
             lease.drop()
-            raise Held(self.of(cell))
+            return None
         return lease
 
     def settle(self, cell: str | None = None) -> None:
@@ -285,40 +311,48 @@ class Leases:
         Raises:
             OSError: the file system fails.
         """
-        for name, token, ended in self._names():
-            if ended and cell in (None, name):
-                path = self._work / f"{name}.{token}{ENDED}"
+        for name in self._names():
+            if name.ended and cell in (None, name.cell):
+                path = self._work / name.text
                 if _signed(path) is not None:
-                    _move_home(path, self._cells / name)
-                elif path.exists():
+                    _move_home(path, self._cells / name.cell)
+                else:
                     _throw_away(path)
 
-    def _clear(self, cell: str, done: int) -> None:
-        """Throw away what is left of workers who were too late: they lost, or the cell was ended without them."""
-        for name, token, ended in self._names():
-            path = self._work / f"{name}.{token}"
-            if name == cell and not ended and (token <= done or not (path / HOLDER).exists()):
-                _throw_away(path)
+    def _alone(self, cell: str, mine: Path, over: int | None) -> bool:
+        """Whether nobody else has a folder for the cell; what the dead have left, who gave way to each other, is thrown
+        away."""
+        others = [name for name in self._names() if name.cell == cell and name.text != mine.name]
+        for name in others:
+            standing = self._standing(name)
+            if standing is None:
+                continue
+            if name.ended or not _may_go(standing, over):
+                return False
+            _throw_away(standing.path)
+        return True
 
-    def _lease(self, cell: str, token: int, me: Holder) -> Lease:
-        return Lease(cell, token, self._work / f"{cell}.{token}", self._cells / cell, me.signing(token))
+    def _highest(self, cell: str) -> Standing | None:
+        """The lease of the highest token; one that was given up where there is no other."""
+        found = [self._standing(name) for name in self._names() if name.cell == cell and not name.ended]
+        return max((one for one in found if one is not None), key=_rank, default=None)
 
-    def _standing(self, cell: str, token: int) -> Standing | None:
+    def _standing(self, name: _Name) -> Standing | None:
         """A lease as its folder has it; ``None`` where nobody ever signed it."""
-        path = self._work / f"{cell}.{token}"
+        path = self._work / name.text
         holder = _signed(path)
         if holder is None:
             return None
-        return Standing(cell, token, path, holder if holder.token == token else None)
+        return Standing(name.cell, name.token, path, holder if holder.token == name.token else None)
 
-    def _names(self) -> list[tuple[str, int, bool]]:
-        """Cell, token and whether it has ended, of all folders."""
+    def _names(self) -> list[_Name]:
+        """What lies in the folder."""
         try:
             names = os.listdir(self._work)
         except FileNotFoundError:
             return []
         found = (NAME.fullmatch(name) for name in names)
-        return [(match[1], int(match[2]), bool(match[3])) for match in found if match]
+        return [_Name(match[0], match[1], int(match[2]), bool(match[3])) for match in found if match]
 
     def _token(self, cell: str) -> int:
         """The token that the cell's record was committed under; 0 where there is none."""
@@ -327,6 +361,18 @@ class Leases:
         except (OSError, Unsealed):
             return 0
         return token if type(token) is int else 0
+
+
+def _rank(standing: Standing) -> tuple[bool, int, str]:
+    return not standing.free, standing.token, standing.path.name
+
+
+def _may_go(standing: Standing, over: int | None) -> bool:
+    """Whether a lease may be taken over: it was given up, its process is no more, or its cell's holders up to the token
+    ``over`` are known to be dead."""
+    if over is not None and standing.token <= over:
+        return True
+    return standing.by is not None and (standing.by.free or standing.by.surely_gone)
 
 
 def _sign(folder: Path, holder: Holder) -> None:

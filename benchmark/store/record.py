@@ -348,8 +348,14 @@ class Record:
     downstream_key: str = ""
     downstream: Mapping[str, DownstreamSummary] = field(default_factory=dict)
     peak_memory_mb: float | None = None
+    """Of the host, by its process."""
+    peak_gpu_memory_mb: float | None = None
+    """Of its device, as torch held it; ``None`` on a CPU."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the files beside the record that it vouches for."""
+    stamps: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Size, time of the last change in ns, and inode of the same files: where these are as they were, nobody has
+    written into one, and it need not be read to be trusted."""
 
     @property
     def id(self) -> str:
@@ -448,7 +454,9 @@ class Record:
             "downstream_key": self.downstream_key,
             "downstream": {name: summary.to_json() for name, summary in self.downstream.items()},
             "peak_memory_mb": self.peak_memory_mb,
+            **({} if self.peak_gpu_memory_mb is None else {"peak_gpu_memory_mb": self.peak_gpu_memory_mb}),
             "files": dict(self.files),
+            "stamps": {name: list(stamp) for name, stamp in self.stamps.items()},
         }
 
     @classmethod
@@ -505,8 +513,17 @@ class Record:
                 for name, summary in fields.table("downstream").items()
             },
             peak_memory_mb=fields.number("peak_memory_mb"),
+            peak_gpu_memory_mb=fields.number("peak_gpu_memory_mb"),
             files=fields.words("files"),
+            stamps=_stamps(fields.table("stamps", {})),
         )
+
+
+def _stamps(data: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:
+    for name, stamp in data.items():
+        if not isinstance(stamp, list) or len(stamp) != 3 or not all(type(number) is int for number in stamp):
+            raise RecordError(f"record.stamps.{name} is not size, time and inode")
+    return {name: (stamp[0], stamp[1], stamp[2]) for name, stamp in data.items()}
 
 
 def _dataset(data: Mapping[str, Any]) -> DataFacts:
