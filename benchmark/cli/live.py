@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark.cli.text import count, echo, safe
-from benchmark.cli.time_left import Pace, makespan
+from benchmark.cli.text import count, echo, minutes, safe
 from benchmark.runs.execute import Observer
+from benchmark.runs.needs import FIXED_COST
+from benchmark.runs.time_left import Pace, makespan
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,8 +60,7 @@ class Board:
     @classmethod
     def of(cls, plan: Plan) -> Board:
         """All cells of a plan, none started."""
-        # what even a model without training costs: a process, translating, scoring
-        return cls({cell.spec.title: Row("planned", cell.spec.name, cell.cost + 0.1) for cell in plan.cells})
+        return cls({cell.spec.title: Row("planned", cell.spec.name, cell.cost + FIXED_COST) for cell in plan.cells})
 
     def planned(self, cells: list[tuple[str, str]]) -> int:
         """Take in what is there already; returns how many cells are done."""
@@ -195,12 +195,3 @@ def _cells(board: Board, title: str, row: Row) -> tuple[str, str, str, str, str,
     losses = " ".join(f"{name} {value:.3g}" for name, value in list(progress.losses.items())[:3])
     speed = progress.images_per_second
     return title, row.state, f"{progress.step}/{progress.steps}", losses, f"{speed:.0f}", minutes(board.rest(row))
-
-
-def minutes(seconds: float | None) -> str:
-    """A duration for people."""
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -33,6 +33,21 @@ BUILT_IN = {
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What an assignment will need, for engines that have to be asked for it; ``None`` where nobody knows.
+
+    ``gpu``: it was promised one, and fails without. The rest is what finished cells of the same run took: ``seconds``
+    those of the same model, or by declared cost; ``memory_mb`` of the host and ``gpu_memory_mb`` of the device the most
+    of the same task and model. Ask for more than that.
+    """
+
+    gpu: bool = False
+    seconds: float | None = None
+    memory_mb: float | None = None
+    gpu_memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
 class Assignment:
     """A job that an executor is to get done, under the name that it has in events: task/model/seed for a cell, the
     task's name for its data.
@@ -44,6 +59,7 @@ class Assignment:
     title: str
     job: CellJob | BuildJob
     taken: Callable[[], bool] = lambda: False
+    needs: Needs = Needs()
 
 
 @dataclass(frozen=True)

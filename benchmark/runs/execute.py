@@ -16,6 +16,7 @@ from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
+from benchmark.runs.needs import Experience
 from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
@@ -132,6 +133,8 @@ def _execute(
     )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
+    done = ((cell, record) for cell in plan.cells if (record := folder.cell(cell.spec.id).read()) is not None)
+    experience = Experience.of(done)
     left: list[PlannedCell] = []
     for cell in sorted(todo, key=lambda cell: -cell.cost):
         if cell.spec.task in broken:
@@ -148,6 +151,7 @@ def _execute(
                     cell.spec.title,
                     job_of(cell, folder, how, seen=sharing.seen(cell), over=over),
                     partial(sharing.taken, cell, over),
+                    experience.needs(cell, how.device),
                 ),
                 cell,
             )
