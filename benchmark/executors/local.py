@@ -119,7 +119,7 @@ class LocalExecutor:
         device = attempt.lane.device if attempt.lane is not None else ""
         # not a daemon, which may have no children: a model may want data-loading processes of its own
         attempt.process = context.Process(target=work, args=(attempt.assignment.job, theirs, device))  # type: ignore[attr-defined]
-        with _interrupts_held(), _without_main():
+        with _interrupts_held(), without_main():
             attempt.process.start()
         theirs.close()
         attempt.pipe, attempt.started = ours, time.monotonic()
@@ -227,7 +227,7 @@ def available_cores() -> int:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Workers do not import the user's script again: they need nothing of it, and without ``if __name__ ==
     "__main__"`` it would start the run anew in each of them."""
     main = sys.modules["__main__"]

@@ -285,12 +285,13 @@ class Run:
 
         The text is empty where the numbers come out again to the last digit. Imports torch where a metric does.
         """
-        from benchmark.runs.verify import Verifier
+        from benchmark.executors.local import available_cores
+        from benchmark.runs.verify import PARALLEL_FROM, examine_all
 
-        verifier = Verifier(self._store, registry())
-        for record in self._store.stream(verify=True):
-            if record.state not in ("stale", "skipped"):
-                yield Cell(self.path, record), verifier.examine(record)
+        asked = (record for record in self._store.stream(verify=True) if record.state not in ("stale", "skipped"))
+        many = len(self.about.cells) >= PARALLEL_FROM
+        for record, problem in examine_all(self._store, registry(), asked, available_cores() if many else 1):
+            yield Cell(self.path, record), problem
 
 
 def load_run(path: str | Path | None = None) -> Run:
