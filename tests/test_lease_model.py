@@ -116,8 +116,8 @@ def steps(world: World, number: int, *, look_again: bool = True) -> Iterator[Wor
         case "take":
             yield go("list again", world.with_folder(held, Folder()), fresh=True)
         case "take over":
-            after = world.renamed(me.over, held)
-            yield go("gave up") if after is None else go("sign", after)
+            taken = world.renamed(me.over, held)
+            yield go("gave up") if taken is None else go("sign", taken)
         case "sign":
             folder = world.at(held)
             yield (
@@ -149,8 +149,8 @@ def steps(world: World, number: int, *, look_again: bool = True) -> Iterator[Wor
                 folder = Folder(signed=False)  # or a library of the late worker makes its folder anew
             yield go(following, world.with_folder(held, replace(folder, **change)))
         case "commit":
-            after = world.renamed(held, ended)
-            yield go("gave up") if after is None else go("settle", after, moving=ended, then="gave up")
+            committed = world.renamed(held, ended)
+            yield go("gave up") if committed is None else go("settle", committed, moving=ended, then="gave up")
 
 
 def explore(workers: int, **rules: bool) -> Iterator[World]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_silence_is_measured_by_our_own_clock_from_when_we_first_looked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(leases.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     lease, watch = Leases(tmp_path).take(CELL, ELSEWHERE), Watch()
     standing = Leases(tmp_path).of(CELL)
     assert standing is not None
@@ -142,12 +143,11 @@ def test_a_process_of_this_machine_that_is_no_more_is_known_to_be_gone() -> None
     if not me.machine:
         pytest.skip("this system does not tell when processes were started")
     other = replace(me, pid=ended.pid, born=holders.born(ended.pid))
-    assert not me.surely_gone
-    assert not other.surely_gone
+    assert [holder.surely_gone for holder in (me, other)] == [False, False]
     ended.kill()
     wait_for(lambda: other.surely_gone, 10)  # before anybody has waited for it
     ended.communicate()
-    assert other.surely_gone
+    assert [holder.surely_gone for holder in (me, other)] == [False, True]
     assert replace(me, born="1").surely_gone, "another process of the same number"
     assert not replace(ELSEWHERE, pid=ended.pid).surely_gone
 
@@ -174,8 +174,8 @@ def operations(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> l
         for owner, name, word in (
             (Leases, "_names", "list"),
             (Leases, "_token", "read token"),
-            (leases.os, "rename", "rename"),
-            (leases.os, "replace", "replace"),
+            (os, "rename", "rename"),
+            (os, "replace", "replace"),
         ):
             patch.setattr(owner, name, noted(word, getattr(owner, name)))
         work()

@@ -20,7 +20,6 @@ from benchmark.runs.needs import Experience
 from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
-from benchmark.store.record import Record
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,7 @@ def _sort_out(
 ) -> tuple[list[PlannedCell], list[tuple[PlannedCell, str]]]:
     """Cells that must run, and those that stay as they are with their state."""
     todo, kept = [], []
+    keys = Keys(registry)
     for cell in plan.cells:
         record = folder.cell(cell.spec.id).read()
         sharing.note(cell, record.token if record else 0)
@@ -90,7 +90,7 @@ def _sort_out(
             folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
         elif record and record.done and not folder.cell(cell.spec.id).damage(record):
-            if how.rescore or not _up_to_date(registry, cell.spec, record):
+            if how.rescore or keys.of(cell.spec) != (record.score_key, record.downstream_key):
                 todo.append(cell)
             else:
                 kept.append((cell, "done"))
@@ -99,16 +99,26 @@ def _sort_out(
     return todo, kept
 
 
-def _up_to_date(registry: Registry, spec: CellSpec, record: Record) -> bool:
-    """Whether scores and downstream values were made by what is installed now."""
-    from benchmark.scoring.downstream import downstream_key
-    from benchmark.scoring.judge import score_key
+class Keys:
+    """Hashes of what scores and downstream values would be made by now; asked once for each profile and task."""
 
-    task = task_of(registry, spec.task, Path(spec.dataset.path))
-    return (record.score_key, record.downstream_key) == (
-        score_key(registry, spec.profile),
-        downstream_key(registry, task),
-    )
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._of_profile: dict[str, str] = {}
+        self._of_task: dict[tuple[str, str], str] = {}
+
+    def of(self, spec: CellSpec) -> tuple[str, str]:
+        """Of a cell's profile, and of its task's downstream evaluations."""
+        from benchmark.scoring.downstream import downstream_key
+        from benchmark.scoring.judge import score_key
+
+        if spec.profile not in self._of_profile:
+            self._of_profile[spec.profile] = score_key(self._registry, spec.profile)
+        data = (spec.task, spec.dataset.path)
+        if data not in self._of_task:
+            task = task_of(self._registry, spec.task, Path(spec.dataset.path))
+            self._of_task[data] = downstream_key(self._registry, task)
+        return self._of_profile[spec.profile], self._of_task[data]
 
 
 def _execute(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.registry.plugins import registry
-from benchmark.store.address import matching, one_cell
+from benchmark.store.address import matching, meant, one_cell
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder
 from benchmark.store.record import Record
 
@@ -175,7 +175,7 @@ class Cell:
         """A file of a finished cell, after its hash was compared."""
         if self.state != "done":
             raise BenchmarkError(f"{self.title} is {self.state}{f' ({self.reason})' if self.reason else ''}")
-        if damage := self._folder.damage(self.record, [name]):
+        if damage := self._folder.damage(self.record, [name], thorough=True):
             raise BenchmarkError(f"{self.title}: {damage}; run the grid again")
         return self._folder.file(name)
 
@@ -246,7 +246,7 @@ class Run:
         Raises:
             UsageError: there is none.
         """
-        records = matching(self._store, cell, verify=verify)
+        records = matching(self._store.stream(verify=verify, only=meant(cell)), cell)
         if not records:
             raise UsageError(f"no cell {cell!r} in {self.path}; see 'benchmark status {self.path}'")
         return [Cell(self.path, record) for record in records]

@@ -272,7 +272,7 @@ class HowToRun(Statement):
     def __post_init__(self) -> None:
         super().__post_init__()
         if DEVICE.fullmatch(self.device) is None:
-            raise UsageError(f"device={self.device!r} (--device): give auto, cpu, cuda, or some GPUs, e.g. cuda:0,2")
+            raise UsageError(f"device {self.device!r}: give auto, cpu, cuda, or some GPUs, e.g. cuda:0,2")
         if self.jobs_per_device < 1:
             raise UsageError(f"jobs_per_device={self.jobs_per_device}: give a number from 1 on")
         if self.cuda_graphs and not self.device.startswith("cuda"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError, UsageError
@@ -26,18 +27,16 @@ def split_address(address: str) -> tuple[RunFolder, str]:
     return RunFolder(run), "" if cell == "." else cell
 
 
-def matching(run: RunFolder, cell: str, *, verify: bool = False) -> list[Record]:
-    """The records that a text means: an id or the start of one, task/model/s0 or whole parts of it from the left.
-
-    Of the plan's cells no others are read.
-    """
+def meant(cell: str) -> Callable[[CellSpec], bool]:
+    """Whether a text means a cell: its id or the start of it, task/model/s0 or whole parts of that from the left."""
     named = f"{cell.strip('/')}/"
+    return lambda spec: spec.id.startswith(cell) or f"{spec.title}/".startswith(named)
 
-    def meant(spec: CellSpec) -> bool:
-        return spec.id.startswith(cell) or f"{spec.title}/".startswith(named)
 
-    # predictions from elsewhere are no plan's cells: they come whatever was asked for
-    return [record for record in run.stream(verify=verify, only=meant) if meant(record.spec)]
+def matching(records: Iterable[Record], cell: str) -> list[Record]:
+    """The records that a text means."""
+    means = meant(cell)
+    return [record for record in records if means(record.spec)]
 
 
 def one_cell(run: RunFolder, cell: str) -> Record:
@@ -48,7 +47,7 @@ def one_cell(run: RunFolder, cell: str) -> Record:
     """
     if not cell:
         raise UsageError(f"{run.path}: which cell? write RUN/CELL, e.g. {EXAMPLE}; 'benchmark status' lists them")
-    records = matching(run, cell)
+    records = matching(run.stream(only=meant(cell)), cell)
     current = [record for record in records if record.state != "stale"] or records
     if not current:
         raise UsageError(f"no cell {cell!r} in {run.path}; see 'benchmark status {run.path}'")
