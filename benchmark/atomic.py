@@ -23,7 +23,7 @@ def writing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -67,7 +67,7 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable where the platform lets us."""
     try:
         handle = os.open(folder, os.O_RDONLY)

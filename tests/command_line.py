@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -77,8 +78,11 @@ class CommandLine:
         )
 
     def records(self, run: str) -> dict[str, dict[str, Any]]:
-        """The records of a run by model name."""
-        found = [json.loads(path.read_text()) for path in (self.folder / run).glob("cells/*/record.json")]
+        """The records of a run by model name, of what is at work too."""
+        found = []
+        for path in [path for room in ("cells", "work") for path in (self.folder / run / room).glob("*/record.json")]:
+            with contextlib.suppress(FileNotFoundError):  # moved meanwhile
+                found.append(json.loads(path.read_text()))
         return {record["name"]: record for record in found}
 
 

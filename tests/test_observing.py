@@ -177,7 +177,7 @@ def test_json_stays_json_when_an_observer_fails(watched: CommandLine) -> None:
 
 def test_a_log_is_read_by_whole_lines_and_anew_after_it_was_cut(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    log = LogTail(path)
+    log = LogTail(lambda: path)
     assert log.new() == []
     path.write_text('{"step": 1}\n{"st')
     assert log.new() == [{"step": 1}]

@@ -107,7 +107,7 @@ def checkpoint(toy: CommandLine, name: str) -> bytes:
 def test_interrupted_or_killed_the_same_command_finishes_the_run(toy: CommandLine, how: signal.Signals) -> None:
     process = toy.start(*slow(toy, "broken"))
     folder = toy.folder / "results/broken"
-    wait_for(lambda: any(len(path.read_text().splitlines()) > 4 for path in folder.glob("cells/*/log.jsonl")))
+    wait_for(lambda: any(len(path.read_text().splitlines()) > 4 for path in folder.glob("*/*/log.jsonl")))
     wait_for(lambda: toy.records("results/broken").get("toy-affine", {}).get("state") == "done")
     if how is signal.SIGKILL:
         os.kill(process.pid, how)  # the supervisor alone: its workers must notice
@@ -137,14 +137,15 @@ def test_workers_end_with_their_supervisor(toy: CommandLine) -> None:
     wait_for(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text(), 10)
 
 
-def test_a_second_run_on_the_same_folder_is_refused(toy: CommandLine) -> None:
-    arguments = (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=1", "--name", "x")
+def test_a_run_of_another_plan_in_the_same_folder_is_refused_by_name(toy: CommandLine) -> None:
+    arguments = (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=1", "--name", "x", "--lost-seconds", "2")
     process = toy.start(*arguments)
     try:
-        wait_for(lambda: toy.records("results/x"))
-        second = toy(*arguments)
+        wait_for(lambda: "pid" in toy.records("results/x").get("toy-slow", {}))
+        second = toy(*arguments, "--steps", "7")
         assert second.returncode == 1
-        assert "another 'benchmark run'" in second.stderr
+        assert f"process {toy.records('results/x')['toy-slow']['pid']}" in second.stderr
+        assert "another plan" in second.stderr
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)

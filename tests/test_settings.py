@@ -166,7 +166,7 @@ def typed_by(words: list[str]) -> dict[str, Any]:
         (["--recipe", "flip"], "write FIELD=VALUE; 'benchmark show preset small' lists them"),
         (["-p", "medgan=3"], "-p 'medgan=3': write NAME.OPTION=VALUE, e.g. medgan.blocks=3"),
         (["--precision", "fp16"], "precision 'fp16': choose fp32 or bf16"),
-        (["--device", "tpu"], "device 'tpu': choose auto, cpu or cuda"),
+        (["--device", "tpu"], "device 'tpu': give auto, cpu, cuda, or some GPUs, e.g. cuda:0,2"),
         (["--cuda-graphs"], "--cuda-graphs: say --device cuda too"),
     ],
 )

@@ -231,7 +231,7 @@ def test_one_address_means_one_cell(tmp_path: Path) -> None:
 
 def test_a_log_is_read_while_it_is_written_and_after_it_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    log, tail = TrainingLog(path), LogTail(path)
+    log, tail = TrainingLog(path), LogTail(lambda: path)
     assert (log.lines(), tail.new(), log.last_validation()) == ([], [], None)
     log.losses(1, {"l1": 0.5, "gone": float("nan")}, 3.14159)
     log.validation(2, 0.25)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from benchmark.cell.job import Progress
 from benchmark.cli.live import Board, Row, minutes
-from benchmark.cli.time_left import Pace, makespan
 from benchmark.executors import Event
+from benchmark.runs.time_left import Pace, makespan
 
 SECONDS = st.lists(st.integers(0, 50).map(float), max_size=6)
 

@@ -98,7 +98,8 @@ def random_state() -> dict[str, Any]:
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        # of the worker's own device: asking all of them would touch each, and another machine may have fewer
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         "numpy": [
             str(kind),
             torch.from_numpy(np.asarray(keys).astype(np.int64)),
@@ -114,7 +115,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
     """Put all random generators back to where :func:`random_state` found them."""
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([item.cpu() for item in state["cuda"]])
+        torch.cuda.set_rng_state(state["cuda"][0].cpu())
     kind, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     version, internal, gauss = state["python"]

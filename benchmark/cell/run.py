@@ -218,11 +218,13 @@ def _commit(bench: Workbench, record: Record, scored: _Scored, downstream: Downs
     """Write rows and record. Scoring again changes nothing in it but scores."""
     write_rows(bench.folder.file("scores.parquet"), scored.scores.rows + downstream.rows)
     timings = asdict(record.timings) | {"score_s": round(scored.seconds, 3)}
-    memory = record.peak_memory_mb
+    memory, gpu_memory = record.peak_memory_mb, record.peak_gpu_memory_mb
     if not bench.job.score_only:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         timings["cpu_s"] = round(usage.ru_utime + usage.ru_stime, 3)
         memory = round(usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024), 1)
+        if bench.device.type == "cuda":
+            gpu_memory = round(torch.cuda.max_memory_reserved(bench.device) / 1024**2, 1)
     record = replace(
         record,
         spec=bench.spec,
@@ -232,8 +234,12 @@ def _commit(bench: Workbench, record: Record, scored: _Scored, downstream: Downs
         downstream_key=downstream_key(bench.registry, bench.task),
         downstream=downstream.summary,
         peak_memory_mb=memory,
+        peak_gpu_memory_mb=gpu_memory,
         timings=Timings(**timings),
+        attempt=bench.job.attempt,
+        token=bench.job.token,
         files=bench.folder.hashes(),
+        stamps=bench.folder.stamps(),
     )
     bench.folder.write(record)
     return record

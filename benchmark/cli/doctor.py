@@ -83,14 +83,21 @@ def _torch() -> CheckResult:
         import torch
     except Exception as error:
         return CheckResult("fail", f"torch cannot be imported: {error}", "pip install torch")
+    from benchmark.executors.lanes import Lanes, devices
     from benchmark.executors.local import available_cores
 
-    devices = (
+    names = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
+    cores = available_cores()
+    lanes = Lanes.of(devices("auto"), 1, 0, cores)
+    if names and not lanes.lanes[0].device:
+        advice = "nvidia-smi does not list them: cells of one machine would share the first; set CUDA_VISIBLE_DEVICES"
+        return CheckResult("missing", f"{cores} cores; CUDA devices: {', '.join(names)}", advice)
     return CheckResult(
         "ok",
-        f"{available_cores()} cores; CUDA devices: {', '.join(devices) or 'none, training runs on the CPU'}",
+        f"{cores} cores; CUDA devices: {', '.join(names) or 'none, training runs on the CPU'}; "
+        f"benchmark run: {lanes}, unless --device, --jobs-per-device or --jobs say otherwise",
     )
 
 

@@ -26,6 +26,7 @@ EVENTS: Mapping[str, str] = {
     "started": "`cell` has begun",
     "progress": "`cell` has trained `step` of `steps`, with `losses` and `images_per_s`",
     "retry": "the process of `cell` died and it is started again; `reason`",
+    "elsewhere": "another run on the same folder has `cell`, `reason` says which; its ending is told too",
     "finished": "`cell` has ended: `state`, `reason` unless done, `seconds`, and `seconds_left` of the whole run",
     "end": "last of all: `run`, `states` (cells by state), `exit_code`, `leaderboard` (the file)",
 }
@@ -60,7 +61,7 @@ def json_lines(planned: PlannedRun) -> Iterator[Observer]:
             facts |= {"step": event.progress.step, "steps": event.progress.steps}
             facts |= {"losses": {name: _finite(value) for name, value in event.progress.losses.items()}}
             facts |= {"images_per_s": _finite(round(event.progress.images_per_second, 2))}
-        if event.kind == "retry":
+        if event.kind in ("retry", "elsewhere"):
             facts["reason"] = event.reason
         if event.kind == "finished":
             left = board.seconds_left()

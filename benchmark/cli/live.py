@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark.cli.text import count, echo, safe
-from benchmark.cli.time_left import Pace, makespan
+from benchmark.cli.text import count, echo, minutes, safe
 from benchmark.runs.execute import Observer
+from benchmark.runs.needs import FIXED_COST
+from benchmark.runs.time_left import Pace, makespan
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,8 +60,7 @@ class Board:
     @classmethod
     def of(cls, plan: Plan) -> Board:
         """All cells of a plan, none started."""
-        # what even a model without training costs: a process, translating, scoring
-        return cls({cell.spec.title: Row("planned", cell.spec.name, cell.cost + 0.1) for cell in plan.cells})
+        return cls({cell.spec.title: Row("planned", cell.spec.name, cell.cost + FIXED_COST) for cell in plan.cells})
 
     def planned(self, cells: list[tuple[str, str]]) -> int:
         """Take in what is there already; returns how many cells are done."""
@@ -78,6 +78,8 @@ class Board:
             row.progress, row.trained = event.progress, now
         elif event.kind == "retry":
             row.state, row.reason = "retrying", event.reason
+        elif event.kind == "elsewhere":
+            row.state, row.reason = "elsewhere", event.reason
         else:
             row.state, row.reason = event.state, event.reason
             row.seconds = now - row.started if row.started else 0.0
@@ -98,7 +100,7 @@ class Board:
         expected = [
             self.pace.expected(row.model, row.cost)
             for row in sorted(self.rows.values(), key=lambda row: -row.cost)
-            if row.state in ("planned", "retrying")
+            if row.state in ("planned", "retrying", "elsewhere")
         ]
         known, ahead = ([each for each in some if each is not None] for some in (running, expected))
         if len(known) < len(running) or len(ahead) < len(expected) or not (known or ahead):
@@ -155,7 +157,7 @@ def _running(board: Board) -> str:
 
 def _line(board: Board, event: Event) -> str:
     row = board.rows[event.title]
-    ended = len(board.rows) - board.count("planned", "running", "retrying")
+    ended = len(board.rows) - board.count("planned", "running", "retrying", "elsewhere")
     what = event.state if event.kind == "finished" else "retrying"
     took = f" {row.seconds:.0f} s" if row.seconds else ""
     left = board.seconds_left()
@@ -174,7 +176,7 @@ def _table(board: Board) -> RenderableType:
     for heading in ("cell", "state", "step", "loss", "images/s", "left"):
         table.add_column(heading, justify="left" if heading in ("cell", "state", "loss") else "right")
     for title, row in board.rows.items():
-        if row.state in ("running", "failed", "timeout", "retrying"):
+        if row.state in ("running", "failed", "timeout", "retrying", "elsewhere"):
             table.add_row(*(Text(safe(cell)) for cell in _cells(board, title, row)))
     left = board.seconds_left()
     counts = f"{board.count('done')} done, {board.count('running')} running, {board.count('planned')} to come"
@@ -193,12 +195,3 @@ def _cells(board: Board, title: str, row: Row) -> tuple[str, str, str, str, str,
     losses = " ".join(f"{name} {value:.3g}" for name, value in list(progress.losses.items())[:3])
     speed = progress.images_per_second
     return title, row.state, f"{progress.step}/{progress.steps}", losses, f"{speed:.0f}", minutes(board.rest(row))
-
-
-def minutes(seconds: float | None) -> str:
-    """A duration for people."""
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

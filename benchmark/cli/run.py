@@ -71,6 +71,7 @@ def _start(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
     from benchmark.cli.text import echo
+    from benchmark.runs.read import FINE
     from benchmark.runs.start import carry_out
 
     executor = executors.choose(planned.registry, settings.executor, settings.executor_options)
@@ -83,7 +84,8 @@ def _start(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command continues where it stopped") from None
     print_and_write(run.path, form="" if json else "terminal")
-    states, exit_code = run.states, 0 if run.ok else 1
+    states = run.states
+    exit_code = 0 if states.keys() <= FINE else 1
     if json:
         from benchmark.cli.events import end
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli import completion
+from benchmark.store.stops import POLICIES, Stop
 
 if TYPE_CHECKING:
     from benchmark.runs.read import Cell
@@ -26,14 +27,24 @@ def status(
     benchmark status results/full-small-1seed
     """
     from benchmark import load_run
-    from benchmark.cli.text import columns, count, echo, echo_json
+    from benchmark.cli.text import columns, count, echo, echo_json, minutes
+    from benchmark.runs.needs import Experience
+    from benchmark.runs.read import FINE
 
     found = load_run(run)
-    rows = [_row(cell) for cell in found.cells(verify=True)]
+    about, experience = found.about, Experience()
+    planned = {cell.spec.id: cell for cell in about.cells}
+    rows = []
+    for cell in found.each_cell(verify=True):
+        rows.append(_row(cell))
+        if cell.id in planned:
+            experience.learn(planned[cell.id], cell.record)
+    for row in rows:
+        ahead = row["id"] in planned and row["state"] not in FINE
+        row["expected_s"] = experience.expected_seconds(planned[row["id"]]) if ahead else None
     if json:
         echo_json(rows)
         return
-    about = found.about
     echo(f"{found.path}: grid {about.grid}, preset {about.preset}, {count(len(rows), 'cell')}")
     for line in columns(
         [["cell", "task", "model", "seed", "state", "train s", "MB", "remarks"], *(_line(row) for row in rows)]
@@ -43,6 +54,27 @@ def status(
     for row in rows:
         counts[row["state"]] = counts.get(row["state"], 0) + 1
     echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
+    if (left := rest(rows)) is not None:
+        workers = max(1, counts.get("running", 0))
+        ends = f", {minutes(left / workers)} with the {count(workers, 'worker')} now at work" if workers > 1 else ""
+        echo(f"about {minutes(left)} of work left{ends}, as finished cells went")
+    for stop, number in stopped(rows).items():
+        policy = POLICIES[stop]
+        following = "go on by themselves" if policy.continues else "wait for the next 'benchmark run'"
+        echo(f"stopped ({stop}): {count(number, 'cell')}, {policy.says}; such cells {following}")
+
+
+def rest(rows: list[dict[str, Any]]) -> float | None:
+    """Seconds of work that are left, one cell after the other; ``None`` where there are none, or nobody knows."""
+    ahead = [row["expected_s"] for row in rows if row["state"] in ("planned", "running", "timeout", "failed")]
+    known = [float(seconds) for seconds in ahead if seconds is not None]
+    return sum(known) if known and len(known) == len(ahead) else None
+
+
+def stopped(rows: list[dict[str, Any]]) -> dict[Stop, int]:
+    """How many cells stopped before their end, by what stopped them, in the order of the policies."""
+    numbers = {stop: sum(row["stop"] == stop for row in rows) for stop in POLICIES}
+    return {stop: number for stop, number in numbers.items() if number}
 
 
 def _row(cell: Cell) -> dict[str, Any]:
@@ -53,8 +85,11 @@ def _row(cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "state": cell.state,
         "reason": cell.reason,
+        "stop": cell.record.stop,
+        "attempt": cell.record.attempt,
         "train_s": cell.record.timings.train_s,
         "peak_memory_mb": cell.record.peak_memory_mb,
+        "peak_gpu_memory_mb": cell.record.peak_gpu_memory_mb,
         "health": [asdict(finding) for finding in cell.record.health],
     }
 
@@ -65,7 +100,7 @@ def _line(row: dict[str, Any]) -> list[str]:
         row["task"],
         row["model"],
         str(row["seed"]),
-        row["state"],
+        f"{row['state']} ({row['stop']})" if row["stop"] else row["state"],
         _rounded(row["train_s"]),
         _rounded(row["peak_memory_mb"]),
         row["reason"] or "; ".join(f"{found['term']}: {found['fault']}" for found in row["health"]),

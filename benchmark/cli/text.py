@@ -47,3 +47,12 @@ def columns(rows: Sequence[Sequence[object]]) -> list[str]:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 patient``, ``2 patients``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def minutes(seconds: float | None) -> str:
+    """A duration for people."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -304,6 +304,8 @@ class ExecutorSpec(Component):
     _: KW_ONLY
     foreground: bool = False
     """Cells run in the process of ``benchmark run`` itself, so that what they print is on the terminal."""
+    elsewhere: bool = False
+    """Cells run on other machines: what devices they have is not to be asked of this one."""
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
         finally:
             temporary.unlink(missing_ok=True)
     write_rows(cell.file("scores.parquet"), rows)
-    record = replace(record, files=cell.hashes())
+    record = replace(record, files=cell.hashes(), stamps=cell.stamps())
     cell.write(record)
     _replace_older(folder, record)
     return Evaluation(

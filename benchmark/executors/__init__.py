@@ -2,7 +2,7 @@
 
 ``local`` is the harness's own; others come from plugins (:func:`benchmark.contracts.hookspecs.benchmark_executors`). An
 executor is handed assignments and says what becomes of each; inside, wherever that is, it calls
-:func:`benchmark.executors.worker.run_job`, which does the work and writes the record.
+:func:`benchmark.executors.worker.run_job`, which does the work under the cell's lease and writes the record.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from benchmark.contracts import options
 from benchmark.contracts.specs import ExecutorSpec
 from benchmark.errors import PluginError
 from benchmark.plan.expand import BuildJob
+from benchmark.store.stops import Stop
 
 if TYPE_CHECKING:
     from benchmark.registry.plugins import Registry
@@ -25,33 +26,61 @@ BUILT_IN = {
     "local": ExecutorSpec(
         "local",
         "benchmark.executors.local:build",
-        summary="A process for each cell, as many at once as there are cores.",
+        summary="A process for each cell, as many at once as there are GPUs, or cores.",
     )
 }
 """Executors of the harness; a plugin's of the same name is found as ``distribution:name``."""
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What an assignment will need, for engines that have to be asked for it; ``None`` where nobody knows.
+
+    ``gpu``: it was promised one, and fails without. The rest is what finished cells of the same run took: ``seconds``
+    those of the same model, or by declared cost; ``memory_mb`` of the host and ``gpu_memory_mb`` of the device the most
+    of the same task and model. Ask for more than that.
+    """
+
+    gpu: bool = False
+    seconds: float | None = None
+    memory_mb: float | None = None
+    gpu_memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
 class Assignment:
     """A job that an executor is to get done, under the name that it has in events: task/model/seed for a cell, the
-    task's name for its data."""
+    task's name for its data.
+
+    ``taken``, asked just before it is started, says whether another run has the cell by now, or has ended it: a process
+    or a job is saved where it is answered with ``elsewhere``. Its lease would find out too.
+    """
 
     title: str
     job: CellJob | BuildJob
+    taken: Callable[[], bool] = lambda: False
+    needs: Needs = Needs()
 
 
 @dataclass(frozen=True)
 class Event:
     """Something happened to an assignment; every one that is run ends with ``finished`` and a ``state``.
 
-    ``state`` is ``done``, ``failed``, ``skipped``, ``timeout`` or ``interrupted``, with a ``reason`` unless done.
+    ``retry``: it is begun again by itself. ``elsewhere`` is what the run's observers hear of a cell that another run
+    has; executors say ``finished`` with that state.
+
+    ``state`` is ``done``, ``failed``, ``skipped``, ``timeout``, ``interrupted`` or ``elsewhere`` (somebody else has the
+    cell), with a ``reason`` unless done, and with ``stop``, a word of :data:`benchmark.store.stops.STOPS`, where it did
+    not come to its end.
     """
 
-    kind: Literal["started", "progress", "retry", "finished"]
+    kind: Literal["started", "progress", "retry", "elsewhere", "finished"]
     title: str
     state: str = ""
     reason: str = ""
     progress: Progress | None = None
+    stop: Stop | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +89,9 @@ class Surroundings:
 
     ``slots``: how many assignments at once, as the user said; 0 leaves it to the executor. ``timeout``: seconds that
     one may take, ``None`` for no limit. ``preload``: modules that every one will import. ``folder``: the run
-    folder, for files of the executor's own. ``say``: prints a line for the user.
+    folder, for files of the executor's own. ``say``: prints a line for the user. ``attempts``: how often one may be
+    begun without getting further, see :func:`benchmark.store.stops.next_attempt`. ``device`` is what the user said, and
+    ``jobs_per_device`` how many may share a GPU.
     """
 
     slots: int
@@ -68,6 +99,9 @@ class Surroundings:
     preload: Sequence[str]
     folder: Path
     say: Callable[[str], None]
+    attempts: int = 2
+    device: str = "auto"
+    jobs_per_device: int = 1
 
 
 class Executor(Protocol):

@@ -1,4 +1,4 @@
-"""Run jobs on this machine: one process each, as many at once as there are cores.
+"""Run jobs on this machine: one process each, as many at once as there are GPUs, or cores.
 
 Workers are forked from a server that has torch loaded already (spawned where there is no fork server), use
 one thread each, and die alone: a job whose process disappears is tried once more and then failed.
@@ -14,17 +14,19 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from types import ModuleType
 from typing import Any
 
-from benchmark.cell.job import STOP, Message
+from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.executors import Assignment, Event, Surroundings
+from benchmark.executors.lanes import Lane, Lanes, devices
 from benchmark.executors.worker import work
+from benchmark.store.stops import POLICIES, next_attempt
 
-ATTEMPTS = 2
+ELSEWHERE = ("elsewhere", "another run has it")
 GRACE_SECONDS = 20.0
 """How long a worker may take to write its checkpoint after it was asked to stop."""
 
@@ -34,11 +36,17 @@ class _Attempt:
     """An assignment waiting or running."""
 
     assignment: Assignment
-    number: int = 0
+    number: int = 1
+    """Of attempts that did not get further."""
+    lane: Lane | None = None
+    alone: bool = False
+    """Whether it must not share its lane: memory ran out when it did."""
+    shared: bool = False
+    """Whether it has shared it at any time."""
     process: Any = None
     pipe: Connection | None = None
     started: float = 0.0
-    ending: Any = None
+    ending: Message | None = None
     """The worker's last message."""
 
 
@@ -46,13 +54,19 @@ class _Attempt:
 class LocalExecutor:
     """Runs jobs in worker processes.
 
-    ``slots``: how many at once. ``timeout``: seconds a job may take, ``None`` for no limit. ``preload``:
-    modules that the fork server imports so that workers need not.
+    ``slots``: how many at once at most, 0 for as many as there is room for. With ``devices``, as
+    ``CUDA_VISIBLE_DEVICES`` calls them, each takes ``jobs_per_device``, and a worker sees its own only; without, they
+    share the cores. ``timeout``: seconds a job may take, ``None`` for no limit. ``preload``: modules that the fork
+    server imports so that workers need not. ``attempts``: how often a job that stopped by itself is begun without
+    getting further; one that ran out of memory beside others is begun once more, alone.
     """
 
     slots: int
     timeout: float | None = None
     preload: Sequence[str] = ()
+    attempts: int = 2
+    devices: Sequence[str] = ()
+    jobs_per_device: int = 1
     _context: BaseContext | None = field(default=None, repr=False)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:
@@ -63,23 +77,37 @@ class LocalExecutor:
         """
         waiting, running = deque(_Attempt(assignment) for assignment in assignments), list[_Attempt]()
         outcome: dict[str, tuple[str, str]] = {}
+        lanes = Lanes.of(self.devices, self.jobs_per_device, self.slots, available_cores())
         try:
             while waiting or running:
-                while waiting and len(running) < self.slots:
+                while waiting and (lane := lanes.enter(alone=waiting[0].alone)) is not None:
                     attempt = waiting.popleft()
+                    attempt.lane = lane
+                    if attempt.assignment.taken():
+                        lanes.leave(lane)
+                        outcome[attempt.assignment.title] = ELSEWHERE
+                        notify(Event("finished", attempt.assignment.title, *ELSEWHERE))
+                        continue
                     self._start(attempt)
                     running.append(attempt)
+                    for other in running:
+                        other.shared = other.shared or (other.lane is not None and other.lane.jobs > 1)
                     notify(Event("started", attempt.assignment.title))
                 for attempt in list(self._ended(running, notify)):
                     running.remove(attempt)
-                    title, (state, reason) = attempt.assignment.title, self._judge(attempt)
-                    if state == "died" and attempt.number < ATTEMPTS:
-                        notify(Event("retry", title, state, reason))
-                        waiting.appendleft(attempt)
+                    if attempt.lane is not None:
+                        lanes.leave(attempt.lane)
+                    title, ended = attempt.assignment.title, self._judge(attempt)
+                    following = next_attempt(ended.stop, attempt.number, self.attempts, further=ended.further)
+                    alone = ended.stop is not None and POLICIES[ended.stop].alone
+                    if alone and (attempt.alone or not attempt.shared):
+                        following = None  # it had all the memory that there is
+                    if following is not None:
+                        notify(Event("retry", title, ended.kind, ended.reason, stop=ended.stop))
+                        waiting.appendleft(_again(attempt, following, alone))
                         continue
-                    state = "failed" if state == "died" else state
-                    outcome[title] = (state, reason)
-                    notify(Event("finished", title, state, reason))
+                    outcome[title] = (ended.kind, ended.reason)
+                    notify(Event("finished", title, ended.kind, ended.reason, None, ended.stop, attempt.number))
         except BaseException:
             self._stop(running)
             raise
@@ -88,11 +116,10 @@ class LocalExecutor:
     def _start(self, attempt: _Attempt) -> None:
         context = self._get_context()
         ours, theirs = context.Pipe(duplex=True)
-        attempt.number += 1
-        attempt.ending = None
+        device = attempt.lane.device if attempt.lane is not None else ""
         # not a daemon, which may have no children: a model may want data-loading processes of its own
-        attempt.process = context.Process(target=work, args=(attempt.assignment.job, theirs))  # type: ignore[attr-defined]
-        with _interrupts_held(), _without_main():
+        attempt.process = context.Process(target=work, args=(attempt.assignment.job, theirs, device))  # type: ignore[attr-defined]
+        with _interrupts_held(), without_main():
             attempt.process.start()
         theirs.close()
         attempt.pipe, attempt.started = ours, time.monotonic()
@@ -145,12 +172,14 @@ class LocalExecutor:
             attempt.pipe.close()
             attempt.pipe = None
 
-    def _judge(self, attempt: _Attempt) -> tuple[str, str]:
+    def _judge(self, attempt: _Attempt) -> Message:
+        """The worker's last word; for one that died without it, what is seen from outside."""
         if attempt.ending is not None:
-            return attempt.ending.kind, attempt.ending.reason
+            return attempt.ending
         code = attempt.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-        return "died", f"its process {how}, {attempt.number} of {ATTEMPTS} attempts (out of memory?)"
+        reason = f"its process {how}, {attempt.number} of {self.attempts} attempts (out of memory?)"
+        return Message("failed", reason, stop="lost sight of")
 
     def _stop(self, running: Sequence[_Attempt]) -> None:
         """Ask all workers to stop, wait, and end those that do not."""
@@ -172,7 +201,22 @@ class LocalExecutor:
 
 def build(_: None, surroundings: Surroundings) -> LocalExecutor:
     """The factory of ``local``."""
-    return LocalExecutor(surroundings.slots or available_cores(), surroundings.timeout, surroundings.preload)
+    return LocalExecutor(
+        surroundings.slots,
+        surroundings.timeout,
+        surroundings.preload,
+        surroundings.attempts,
+        devices(surroundings.device),
+        surroundings.jobs_per_device,
+    )
+
+
+def _again(attempt: _Attempt, number: int, alone: bool) -> _Attempt:
+    """The next attempt at the same assignment."""
+    assignment = attempt.assignment
+    if isinstance(assignment.job, CellJob):
+        assignment = replace(assignment, job=assignment.job.again(number))
+    return _Attempt(assignment, number, alone=alone or attempt.alone)
 
 
 def available_cores() -> int:
@@ -183,7 +227,7 @@ def available_cores() -> int:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Workers do not import the user's script again: they need nothing of it, and without ``if __name__ ==
     "__main__"`` it would start the run anew in each of them."""
     main = sys.modules["__main__"]

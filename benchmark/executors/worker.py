@@ -5,7 +5,6 @@ The supervisor imports this module too, to name what a worker shall run; so torc
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import signal
@@ -15,44 +14,90 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from benchmark import atomic
-from benchmark.cell.job import STOP, CellJob, Message
+from benchmark.cell.job import STOP, CellJob, Message, Progress
 from benchmark.errors import Interrupted, Unavailable, explain
+from benchmark.executors.building import build_once
 from benchmark.plan.expand import BuildJob
 from benchmark.registry.plugins import registry
+from benchmark.store.folder import PAYLOAD, CellFolder
+from benchmark.store.holder import this_process
+from benchmark.store.lease import RECORD, Held, Leases
 from benchmark.store.record import State, Timings
+from benchmark.store.stops import POLICIES, Stop
 
 
-def work(job: CellJob | BuildJob, pipe: Connection) -> None:
-    """Entry point of a worker process."""
+def work(job: CellJob | BuildJob, pipe: Connection, device: str = "") -> None:
+    """Entry point of a worker process; of CUDA's devices it sees this one, where one is given."""
+    if device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device  # CUDA has not begun in the server that it was forked from
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     faulthandler.enable()
     one_thread()
-    _own_output(job)
+    _own_output(Path(os.devnull))
     stop = threading.Event()
     threading.Thread(target=_listen, args=(pipe, stop), daemon=True).start()
     send = _Sender(pipe)
-    send(run_job(job, send, stop.is_set))
+    send(run_job(job, send, stop.is_set, begun=lambda folder: _own_output(folder / "output.txt")))
     pipe.close()
 
 
-def run_job(job: CellJob | BuildJob, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> Message:
+def run_job(
+    job: CellJob | BuildJob,
+    send: Callable[[Message], None],
+    should_stop: Callable[[], Stop | bool | None],
+    *,
+    by: str = "",
+    begun: Callable[[Path], None] = lambda _: None,
+) -> Message:
     """Do a job in this process, whatever executor it is of, and say how it ended; nothing but that is raised.
 
-    A cell's record is written here, whether it is done, failed or skipped. Progress goes to ``send``;
-    ``should_stop`` is asked at every training step, and ends a cell as ``interrupted`` with its checkpoint written.
+    A cell is worked on under its lease, which is taken here (``by``: the job of a batch system, for messages), kept
+    while the work lasts, and committed with the cell's record, whether it is done, failed, skipped or interrupted. One
+    that somebody else holds, or takes over, ends as ``elsewhere``. ``begun`` is told the folder that is written into.
+
+    Progress goes to ``send``. ``should_stop`` is asked at every training step; what it says, a word of
+    :data:`benchmark.store.stops.STOPS` or ``True`` for the user, ends a cell as ``interrupted`` with its checkpoint
+    written.
     """
-    return _build(job, should_stop) if isinstance(job, BuildJob) else _run(job, send, should_stop)
+    if isinstance(job, BuildJob):
+        return _build(job, should_stop)
+    me = this_process(by, job.attempt, job.lost_seconds)
+    try:
+        lease = Leases(job.folder.run).take(job.spec.id, me, job.over)
+        if (ended := _ended_meanwhile(job)) is not None:
+            lease.drop()
+            return ended
+        with lease.kept():
+            lease.borrow((*PAYLOAD, RECORD)) if job.score_only else lease.go_on()
+            begun(lease.path)
+            mine = replace(job, folder=CellFolder(lease.path), token=lease.token)
+            message = _run(mine, send, lambda: "lost sight of" if lease.lost else should_stop())
+        if lease.commit():
+            return message
+        return Message("elsewhere", f"taken over from {me}, which gave no sign of life for too long")
+    except Held as held:
+        return Message("elsewhere", str(held))
+    except OSError as error:
+        return Message("failed", explain(error))
 
 
-def _own_output(job: CellJob | BuildJob) -> None:
+def _ended_meanwhile(job: CellJob) -> Message | None:
+    """What somebody else has made of the cell since it was assigned; ``None`` if it is still to be done."""
+    record = job.folder.read()
+    if record is None or record.token <= job.seen:
+        return None
+    if record.done:
+        return None if job.folder.damage(record) else Message("done")
+    if record.state in ("failed", "timeout", "skipped"):
+        return Message(record.state, record.reason, stop=record.stop)
+    return None
+
+
+def _own_output(path: Path) -> None:
     """What plugins print goes to the cell's ``output.txt``, not into the supervisor's display."""
-    path = os.devnull
-    if isinstance(job, CellJob):
-        with contextlib.suppress(OSError):
-            job.folder.path.mkdir(parents=True, exist_ok=True)
-            path = str(job.folder.file("output.txt"))
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError:
@@ -91,29 +136,52 @@ class _Sender:
             os._exit(1)
 
 
-def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> Message:
+def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[], Stop | bool | None]) -> Message:
+    """Run a cell in its lease's folder and leave a record there."""
     from benchmark.cell.run import run_cell
 
-    folder = job.folder
-    began = time.perf_counter()
+    folder, began = job.folder, time.perf_counter()
+    stop: Stop = "user"
+    further = False
+
+    def report(progress: Progress) -> None:
+        nonlocal further
+        further = True
+        send(Message("progress", progress=progress))
+
+    def asked() -> bool:
+        nonlocal stop
+        said = should_stop()
+        stop = said if isinstance(said, str) else stop
+        return bool(said)
+
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
         folder.file("error.txt").unlink(missing_ok=True)
         if not job.score_only:
             folder.write(replace(job.record("running"), pid=os.getpid()))
-        run_cell(job, registry(), lambda progress: send(Message("progress", progress=progress)), should_stop)
+        run_cell(job, registry(), report, asked)
         return Message("done")
     except Interrupted as interruption:
-        return Message("interrupted", str(interruption))
+        reason = f"{POLICIES[stop].says}: {interruption}"
+        return replace(_record(job, "planned", reason, stop=stop), kind="interrupted", further=further)
     except Unavailable as reason:
-        return _commit(job, "skipped", str(reason))
+        return _record(job, "skipped", str(reason))
     except (Exception, SystemExit) as error:
-        return _commit(job, "failed", explain(error), trace=traceback.format_exc(), seconds=time.perf_counter() - began)
+        trace, seconds = traceback.format_exc(), time.perf_counter() - began
+        cause: Stop | None = "out of memory" if _out_of_memory(error) else None
+        return _record(job, "failed", explain(error), stop=cause, trace=trace, seconds=seconds)
 
 
-def _commit(job: CellJob, state: State, reason: str, *, trace: str = "", seconds: float = 0.0) -> Message:
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, the host's or a device's; torch's own kind of error is known by its name."""
+    return isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+
+
+def _record(
+    job: CellJob, state: State, reason: str, *, stop: Stop | None = None, trace: str = "", seconds: float = 0.0
+) -> Message:
     """Record a cell that did not finish; if even that cannot be written, the supervisor is told why."""
-    record = job.record(state, reason)
+    record = job.record(state, reason, stop)
     if seconds:
         record = replace(record, timings=Timings(failed_after_s=round(seconds, 3)))
     try:
@@ -121,15 +189,13 @@ def _commit(job: CellJob, state: State, reason: str, *, trace: str = "", seconds
             atomic.write_text(job.folder.file("error.txt"), trace)
         job.folder.write(record)
     except OSError as error:
-        return Message(state, f"{reason}; and the record could not be written: {explain(error)}")
-    return Message(state, reason)
+        return Message(state, f"{reason}; and the record could not be written: {explain(error)}", stop=stop)
+    return Message(state, reason, stop=stop)
 
 
-def _build(job: BuildJob, should_stop: Callable[[], bool]) -> Message:
-    from benchmark.plan.embedded_data import build
-
+def _build(job: BuildJob, should_stop: Callable[[], Stop | bool | None]) -> Message:
     try:
-        build(job, registry())
+        build_once(job, should_stop)
     except (Exception, SystemExit) as error:
         return Message("interrupted" if should_stop() else "failed", explain(error))
     return Message("done")

@@ -1,11 +1,9 @@
-"""Build the embedded data set of a task once, and find it again."""
+"""Build the embedded data set of a task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from pathlib import Path
-
-from filelock import FileLock
 
 from benchmark.contracts import options
 from benchmark.contracts.protocols import BuildRequest
@@ -18,34 +16,28 @@ from benchmark.plan.expand import BuildJob
 from benchmark.registry.plugins import Registry
 
 
-def build(job: BuildJob, registry: Registry, report: Callable[[str], None] = lambda _: None) -> Path:
-    """Build the data set unless it is there; two runs at once build it once.
+def build(job: BuildJob, registry: Registry, within: Path) -> None:
+    """Build the data set in a folder of the caller's on the same file system, and put it in place when it is whole.
 
     Raises:
         DatasetError: the builder gave a file that breaks the schema, or of another target unit.
+        FileNotFoundError: the folder was taken away meanwhile.
     """
-    path = Path(job.path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    task = registry.task(job.task).spec
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        if path.is_file():
-            return path
-        request = BuildRequest(
-            task=task.name,
-            path=path,
-            size=job.size,
-            seed=job.seed,
-            options=options.build(task.options, job.options),
-            report=report,
-        )
-        task.load()(request)
-        try:
-            _accept(path, task)
-        except DatasetError:
-            path.unlink(missing_ok=True)
-            croissant.beside(path).unlink(missing_ok=True)
-            raise
-    return path
+    path, task = Path(job.path), registry.task(job.task).spec
+    unfinished = within / path.name
+    request = BuildRequest(
+        task=task.name,
+        path=unfinished,
+        size=job.size,
+        seed=job.seed,
+        options=options.build(task.options, job.options),
+        report=lambda _: None,
+    )
+    task.load()(request)
+    _accept(unfinished, task)
+    if croissant.beside(unfinished).is_file():
+        os.replace(croissant.beside(unfinished), croissant.beside(path))
+    os.replace(unfinished, path)
 
 
 def _accept(path: Path, task: TaskSpec) -> None:

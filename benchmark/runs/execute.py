@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from benchmark import executors
-from benchmark.cell.job import CellJob
 from benchmark.errors import BenchmarkError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
+from benchmark.runs.needs import Experience
+from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
-from benchmark.store.record import Record, State
 
 
 @dataclass(frozen=True)
@@ -43,42 +42,28 @@ def run_plan(
 ) -> None:
     """Bring a run folder to the state that the plan asks for. Cells that are done are not touched.
 
+    Other runs may be at work on the same plan in the same folder, also on other hosts: each takes what is free.
     ``said``: every setting of the run, for ``run.json``.
 
     Raises:
-        BenchmarkError: the folder cannot be written, or another process is working on it.
+        BenchmarkError: the folder cannot be written, or another process is working on another plan in it.
         KeyboardInterrupt: stopped by the user; what was running continues from its checkpoint next time.
     """
-    with _locked(folder):
-        folder.create(plan, registry.plugins, said)
-        todo, kept = _sort_out(plan, folder, registry, how)
-        observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
-        for name, reason in plan.left_out.items():
-            observer.say(f"without {name}: {reason}")
-        _check_files(plan, observer)
-        if todo:
-            _execute(plan, todo, folder, registry, how, executor, observer)
-
-
-@contextlib.contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
+    sharing = Sharing(folder, how, observer.say)
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.lock_path, timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise BenchmarkError(
-            f"another 'benchmark run' is working on {folder.path}; wait for it, or choose another folder "
-            "with --results or --name"
-        ) from None
+        sharing.begin(plan.cells)
     except OSError as error:
         raise BenchmarkError(
             f"cannot write the run folder {folder.path}: {error.strerror or error}; choose another with --results"
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    folder.create(plan, registry.plugins, said)
+    todo, kept = _sort_out(plan, folder, registry, how, sharing)
+    observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
+    for name, reason in plan.left_out.items():
+        observer.say(f"without {name}: {reason}")
+    _check_files(plan, observer)
+    if todo:
+        _execute(plan, todo, folder, registry, how, executor, observer, sharing)
 
 
 def _check_files(plan: Plan, observer: Observer) -> None:
@@ -93,17 +78,19 @@ def _check_files(plan: Plan, observer: Observer) -> None:
 
 
 def _sort_out(
-    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun
+    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun, sharing: Sharing
 ) -> tuple[list[PlannedCell], list[tuple[PlannedCell, str]]]:
     """Cells that must run, and those that stay as they are with their state."""
     todo, kept = [], []
+    keys = Keys(registry)
     for cell in plan.cells:
         record = folder.cell(cell.spec.id).read()
+        sharing.note(cell, record.token if record else 0)
         if cell.skip:
             folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
         elif record and record.done and not folder.cell(cell.spec.id).damage(record):
-            if how.rescore or not _up_to_date(registry, cell.spec, record):
+            if how.rescore or keys.of(cell.spec) != (record.score_key, record.downstream_key):
                 todo.append(cell)
             else:
                 kept.append((cell, "done"))
@@ -112,16 +99,26 @@ def _sort_out(
     return todo, kept
 
 
-def _up_to_date(registry: Registry, spec: CellSpec, record: Record) -> bool:
-    """Whether scores and downstream values were made by what is installed now."""
-    from benchmark.scoring.downstream import downstream_key
-    from benchmark.scoring.judge import score_key
+class Keys:
+    """Hashes of what scores and downstream values would be made by now; asked once for each profile and task."""
 
-    task = task_of(registry, spec.task, Path(spec.dataset.path))
-    return (record.score_key, record.downstream_key) == (
-        score_key(registry, spec.profile),
-        downstream_key(registry, task),
-    )
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._of_profile: dict[str, str] = {}
+        self._of_task: dict[tuple[str, str], str] = {}
+
+    def of(self, spec: CellSpec) -> tuple[str, str]:
+        """Of a cell's profile, and of its task's downstream evaluations."""
+        from benchmark.scoring.downstream import downstream_key
+        from benchmark.scoring.judge import score_key
+
+        if spec.profile not in self._of_profile:
+            self._of_profile[spec.profile] = score_key(self._registry, spec.profile)
+        data = (spec.task, spec.dataset.path)
+        if data not in self._of_task:
+            task = task_of(self._registry, spec.task, Path(spec.dataset.path))
+            self._of_task[data] = downstream_key(self._registry, task)
+        return self._of_profile[spec.profile], self._of_task[data]
 
 
 def _execute(
@@ -132,61 +129,81 @@ def _execute(
     how: HowToRun,
     chosen: ChosenExecutor,
     observer: Observer,
+    sharing: Sharing,
 ) -> None:
-    surroundings = Surroundings(how.jobs, how.timeout, _preload(todo, registry), folder.path, observer.say)
+    surroundings = Surroundings(
+        how.jobs,
+        how.timeout,
+        _preload(todo, registry),
+        folder.path,
+        observer.say,
+        attempts=how.attempts,
+        device=how.device,
+        jobs_per_device=how.jobs_per_device,
+    )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
-    assigned: dict[str, tuple[Assignment, PlannedCell]] = {}
+    done = ((cell, record) for cell in plan.cells if (record := folder.cell(cell.spec.id).read()) is not None)
+    experience = Experience.of(done)
+    left: list[PlannedCell] = []
     for cell in sorted(todo, key=lambda cell: -cell.cost):
         if cell.spec.task in broken:
             reason = f"its data could not be built: {broken[cell.spec.task]}"
-            _record(folder, cell, "failed", reason)
+            sharing.record(cell, "failed", reason)
             observer.event(Event("finished", cell.spec.title, "failed", reason))
-            continue
-        assigned[cell.spec.title] = (Assignment(cell.spec.title, _job(cell, folder, how)), cell)
+        else:
+            left.append(cell)
+    while left:
+        ready, held = sharing.free(left)
+        assigned = {
+            cell.spec.title: (
+                Assignment(
+                    cell.spec.title,
+                    job_of(cell, folder, how, seen=sharing.seen(cell), over=over),
+                    partial(sharing.taken, cell, over),
+                    experience.needs(cell, how.device),
+                ),
+                cell,
+            )
+            for cell, over in ready
+        }
+        held += _round(assigned, executor, chosen.name, observer, sharing)
+        left = sharing.wait(held, observer.event)
 
+
+def _round(
+    assigned: Mapping[str, tuple[Assignment, PlannedCell]],
+    executor: Executor,
+    name: str,
+    observer: Observer,
+    sharing: Sharing,
+) -> list[PlannedCell]:
+    """Let the executor do what is free; returns the cells that turned out to be somebody else's."""
     open_ = dict.fromkeys(assigned)
+    elsewhere: list[PlannedCell] = []
 
     def notify(event: Event) -> None:
         if event.title not in open_:
             return
         if event.kind == "finished":
             del open_[event.title]
-            _settle(folder, assigned[event.title][1], event)
+            cell = assigned[event.title][1]
+            if event.state == "elsewhere":
+                elsewhere.append(cell)
+                observer.event(replace(event, kind="elsewhere"))
+                return
+            sharing.settle(cell, event)
         observer.event(event)
 
     try:
-        with _executors_faults(chosen.name):
+        with _executors_faults(name):
             executor.run([assignment for assignment, _ in assigned.values()], notify)
         for title in list(open_):
-            notify(Event("finished", title, "failed", f"executor {chosen.name} did not say how it ended"))
+            notify(Event("finished", title, "failed", f"executor {name} did not say how it ended"))
     except KeyboardInterrupt:
-        for _, cell in assigned.values():
-            record = folder.cell(cell.spec.id).read()
-            if record and record.state == "running":
-                _record(folder, cell, "planned", "interrupted; continues from its checkpoint")
+        sharing.leave(cell for _, cell in assigned.values())
         raise
-
-
-def _job(cell: PlannedCell, folder: RunFolder, how: HowToRun) -> CellJob:
-    cell_folder = folder.cell(cell.spec.id)
-    record = cell_folder.read()
-    scored_only = bool(record and record.done and not cell_folder.damage(record))
-    return CellJob(cell.spec, cell_folder, cell.baseline, how.device, scored_only, how.cuda_graphs, cell.kind)
-
-
-def _settle(folder: RunFolder, cell: PlannedCell, event: Event) -> None:
-    """Make sure that what the worker said, or could not say any more, stands in the record."""
-    record = folder.cell(cell.spec.id).read()
-    if record is None or record.state == "running" or event.state == "timeout":
-        state = cast("State", event.state) if event.state != "done" else "failed"
-        _record(folder, cell, state, event.reason or "left no record")
-
-
-def _record(folder: RunFolder, cell: PlannedCell, state: State, reason: str) -> None:
-    """Write a bare record; on a full disk there is nothing more to do than to say so at the end."""
-    with contextlib.suppress(OSError):
-        folder.cell(cell.spec.id).write(planned_record(cell).ended(state, reason))
+    return elsewhere
 
 
 @contextlib.contextmanager
@@ -220,7 +237,9 @@ def _build_data(
 def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[str, str]]:
     """Build data sets, as many at once as there are cores; returns state and reason by task."""
     modules = [registry.task(job.task).spec.factory.partition(":")[0] for job in jobs]
-    executor = executors.choose(registry, "local").build(Surroundings(0, None, modules, Path(), lambda _: None))
+    executor = executors.choose(registry, "local").build(
+        Surroundings(0, None, modules, Path(), lambda _: None, device="cpu")
+    )
     return executor.run([Assignment(job.task, job) for job in jobs], lambda _: None)
 
 

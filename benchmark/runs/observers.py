@@ -235,7 +235,7 @@ class _Audience:
         cell = self._cells[event.title]
         folder = self._folder.cell(cell.id)
         if event.kind == "started":
-            self._logs[cell.title] = LogTail(folder.file("log.jsonl"))
+            self._logs[cell.title] = LogTail(lambda: self._folder.log(cell.id).path)
             self._tell("cell_started", cell)
         elif event.kind in ("progress", "finished") and (log := self._logs.get(cell.title)):
             for line in log.new():

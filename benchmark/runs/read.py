@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.registry.plugins import registry
-from benchmark.store.address import matching, one_cell
+from benchmark.store.address import matching, meant, one_cell
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder
 from benchmark.store.record import Record
 
@@ -175,7 +175,7 @@ class Cell:
         """A file of a finished cell, after its hash was compared."""
         if self.state != "done":
             raise BenchmarkError(f"{self.title} is {self.state}{f' ({self.reason})' if self.reason else ''}")
-        if damage := self._folder.damage(self.record, [name]):
+        if damage := self._folder.damage(self.record, [name], thorough=True):
             raise BenchmarkError(f"{self.title}: {damage}; run the grid again")
         return self._folder.file(name)
 
@@ -233,8 +233,12 @@ class Run:
         return scores_frame(cell._payload("scores.parquet") for cell in self if cell.state == "done")
 
     def cells(self, *, verify: bool = False) -> list[Cell]:
-        """All cells; with ``verify`` the files of done ones are hashed, and an altered one makes them ``failed``."""
-        return [Cell(self.path, record) for record in self._store.stream(verify=verify)]
+        """All cells; with ``verify`` the files of done ones are looked at, and an altered one makes them ``failed``."""
+        return list(self.each_cell(verify=verify))
+
+    def each_cell(self, *, verify: bool = False) -> Iterator[Cell]:
+        """The same one at a time, for runs of ten thousand."""
+        return (Cell(self.path, record) for record in self._store.stream(verify=verify))
 
     def find(self, cell: str, *, verify: bool = False) -> list[Cell]:
         """The cells that a text means: an id, the start of one, task/model/s0, or the left part of that.
@@ -242,7 +246,7 @@ class Run:
         Raises:
             UsageError: there is none.
         """
-        records = matching(self._store.stream(verify=verify), cell)
+        records = matching(self._store.stream(verify=verify, only=meant(cell)), cell)
         if not records:
             raise UsageError(f"no cell {cell!r} in {self.path}; see 'benchmark status {self.path}'")
         return [Cell(self.path, record) for record in records]
@@ -281,12 +285,13 @@ class Run:
 
         The text is empty where the numbers come out again to the last digit. Imports torch where a metric does.
         """
-        from benchmark.runs.verify import Verifier
+        from benchmark.executors.local import available_cores
+        from benchmark.runs.verify import PARALLEL_FROM, examine_all
 
-        verifier = Verifier(self._store, registry())
-        for cell in self.cells(verify=True):
-            if cell.state not in ("stale", "skipped"):
-                yield cell, verifier.examine(cell.record)
+        asked = (record for record in self._store.stream(verify=True) if record.state not in ("stale", "skipped"))
+        many = len(self.about.cells) >= PARALLEL_FROM
+        for record, problem in examine_all(self._store, registry(), asked, available_cores() if many else 1):
+            yield Cell(self.path, record), problem
 
 
 def load_run(path: str | Path | None = None) -> Run:

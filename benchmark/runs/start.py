@@ -105,10 +105,10 @@ def run(settings: _Run) -> Run:
 
 def carry_out(planned: PlannedRun, how: HowToRun, executor: ChosenExecutor, observer: Observer) -> Run:
     """What :meth:`PlannedRun.start` does, with an executor that was looked up already."""
-    if how.device == "cuda":
+    if how.device.startswith("cuda") and not executor.spec.elsewhere:
         from benchmark.cell.device import choose_device
 
-        choose_device(how.device)
+        choose_device("cuda")
     if how.offline:
         from benchmark.pretrained import weights
 

@@ -7,21 +7,73 @@ predictions came from the model (train it again for that), or how long that took
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset, DatasetInfo, guarded, open_file
 from benchmark.data.format.writer import content_sha256
+from benchmark.executors.local import without_main
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
+from benchmark.registry.plugins import registry as installed
 from benchmark.scoring.downstream import evaluate_downstream, evaluations_for
 from benchmark.scoring.judge import make_judge
 from benchmark.scoring.score import score
 from benchmark.store.folder import RunFolder
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import Record
+
+PARALLEL_FROM = 40
+"""So many cells are worth the processes that share them."""
+AHEAD = 4
+"""Cells a process that wait for it: a run's records need not fit into memory together."""
+
+
+def examine_all(
+    run: RunFolder, registry: Registry, records: Iterable[Record], processes: int
+) -> Iterator[tuple[Record, str]]:
+    """What is wrong with each of these records, in their order; the work is shared by so many processes."""
+    if processes == 1:
+        verifier = Verifier(run, registry)
+        yield from ((record, verifier.examine(record)) for record in records)
+        return
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    with ProcessPoolExecutor(processes, context, _begin, (run.path,)) as pool:
+        waiting: deque[tuple[Record, Future[str]]] = deque()
+        try:
+            for record in records:
+                with without_main():  # a process may be started here
+                    waiting.append((record, pool.submit(_examine, record)))
+                if len(waiting) >= AHEAD * processes:
+                    record, problem = waiting.popleft()
+                    yield record, problem.result()
+            while waiting:
+                record, problem = waiting.popleft()
+                yield record, problem.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_mine: list[Verifier] = []
+"""The verifier of a process that shares the work."""
+
+
+def _begin(run: Path) -> None:
+    """One thread each: there is a process for every core."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = "1"
+    _mine[:] = [Verifier(RunFolder(run), installed())]
+
+
+def _examine(record: Record) -> str:
+    return _mine[0].examine(record)
 
 
 class Verifier:
@@ -44,7 +96,7 @@ class Verifier:
         path = Path(record.spec.dataset.path)
         if not path.is_file():
             return f"its data set {path} is not here any more"
-        if fault := self._identity(record):
+        if fault := self._identity(record) or self._run.cell(record.id).damage(record, thorough=True):
             return fault
         with Dataset(path) as dataset:
             return self._data_fault(dataset.info) or self._facts(record, dataset) or self._numbers(record, dataset)

@@ -8,6 +8,7 @@ of a run folder's name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -18,7 +19,10 @@ from benchmark.errors import UsageError
 from benchmark.settings.setting import HOW, TRAINING, WHAT, WHERE, Statement, as_json, choice, setting, settings_of
 
 Precision = Literal["fp32", "bf16"]
-Device = Literal["auto", "cpu", "cuda"]
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+(,\d+)*)?")
+
+LOST_SECONDS = 120.0
+"""A holder elsewhere that gave no sign of life for so long is taken for dead, unless it was told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,13 @@ class HowToRun(Statement):
     """How cells are run, which changes no number."""
 
     rescore: bool = setting(False, "Score stored predictions again.", panel=TRAINING)
-    device: Device = setting("auto", "Where to compute.", panel=HOW)
+    device: str = setting(
+        "auto",
+        "Where to compute: auto, cpu, cuda (every GPU of the machine), or some of them, e.g. cuda:0,2.",
+        panel=HOW,
+        metavar="auto|cpu|cuda[:N,...]",
+    )
+    jobs_per_device: int = setting(1, "Cells at once on each GPU.", panel=HOW, metavar="N", minimum=1)
     cuda_graphs: bool = setting(
         False,
         "With --device cuda: replay training steps as graphs.",
@@ -207,6 +217,21 @@ class HowToRun(Statement):
         panel=HOW,
         metavar="SECONDS",
         minimum=0.001,
+    )
+    attempts: int = setting(
+        2,
+        "How often a cell that stopped by no wish of yours is begun without getting further.",
+        panel=HOW,
+        metavar="N",
+        minimum=1,
+    )
+    lost_seconds: float = setting(
+        LOST_SECONDS,
+        "A cell's worker elsewhere is taken for dead after so long without a sign of life.",
+        python="after so many seconds without a sign of life a cell's worker on another machine is taken for dead.",
+        panel=HOW,
+        metavar="SECONDS",
+        minimum=1.0,
     )
     executor: str = setting(
         "local",
@@ -246,10 +271,18 @@ class HowToRun(Statement):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cuda_graphs and self.device != "cuda":
+        if DEVICE.fullmatch(self.device) is None:
+            raise UsageError(f"device {self.device!r}: give auto, cpu, cuda, or some GPUs, e.g. cuda:0,2")
+        if self.jobs_per_device < 1:
+            raise UsageError(f"jobs_per_device={self.jobs_per_device}: give a number from 1 on")
+        if self.cuda_graphs and not self.device.startswith("cuda"):
             raise UsageError("cuda_graphs needs device cuda (--cuda-graphs: say --device cuda too)")
         if self.jobs < 0:
             raise UsageError(f"jobs={self.jobs}: give a number of cells at once, or 0 for as many as there are cores")
+        if self.attempts < 1:
+            raise UsageError(f"attempts={self.attempts}: give a number from 1 on")
+        if not self.lost_seconds >= 1:
+            raise UsageError(f"lost_seconds={self.lost_seconds}: give seconds, 1 or more")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout={self.timeout}: give seconds above 0")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.plan.claim import CellSpec
 from benchmark.store.folder import CellFolder, RunFolder
 from benchmark.store.record import Record
 
@@ -26,10 +27,16 @@ def split_address(address: str) -> tuple[RunFolder, str]:
     return RunFolder(run), "" if cell == "." else cell
 
 
-def matching(records: Iterable[Record], cell: str) -> list[Record]:
-    """The records that a text means: an id or the start of one, task/model/s0 or whole parts of it from the left."""
+def meant(cell: str) -> Callable[[CellSpec], bool]:
+    """Whether a text means a cell: its id or the start of it, task/model/s0 or whole parts of that from the left."""
     named = f"{cell.strip('/')}/"
-    return [record for record in records if record.id.startswith(cell) or f"{record.title}/".startswith(named)]
+    return lambda spec: spec.id.startswith(cell) or f"{spec.title}/".startswith(named)
+
+
+def matching(records: Iterable[Record], cell: str) -> list[Record]:
+    """The records that a text means."""
+    means = meant(cell)
+    return [record for record in records if means(record.spec)]
 
 
 def one_cell(run: RunFolder, cell: str) -> Record:
@@ -40,7 +47,7 @@ def one_cell(run: RunFolder, cell: str) -> Record:
     """
     if not cell:
         raise UsageError(f"{run.path}: which cell? write RUN/CELL, e.g. {EXAMPLE}; 'benchmark status' lists them")
-    records = matching(run.stream(), cell)
+    records = matching(run.stream(only=meant(cell)), cell)
     current = [record for record in records if record.state != "stale"] or records
     if not current:
         raise UsageError(f"no cell {cell!r} in {run.path}; see 'benchmark status {run.path}'")
@@ -64,6 +71,6 @@ def finished_cell(address: str) -> tuple[CellFolder, Record]:
         reason = f" ({record.reason})" if record.reason else ""
         raise UsageError(f"{address}: the cell is {record.state}{reason}; only a done cell can be used")
     folder = run.cell(record.id)
-    if damage := folder.damage(record):
+    if damage := folder.damage(record, thorough=True):
         raise BenchmarkError(f"{address}: {damage}; run the grid again")
     return folder, record

@@ -7,8 +7,8 @@ is torn, or whose files are missing or altered, counts as not done.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from benchmark.plan.claim import CellSpec, environment
 from benchmark.plan.expand import Plan, PlannedCell
 from benchmark.printable import printable
 from benchmark.registry.plugins import Plugin
+from benchmark.store.lease import Leases, Standing
 from benchmark.store.log import TrainingLog
-from benchmark.store.record import KINDS, Record
+from benchmark.store.plan_table import cells_from_json, cells_to_json
+from benchmark.store.record import Record
 from benchmark.store.seal import Unsealed, read_sealed, write_sealed
 
-RUN_SCHEMA = 2
+RUN_SCHEMA = 3
 PAYLOAD = ("scores.parquet", "predictions.h5", "checkpoint.pt", "log.jsonl")
 """Files that a finished cell vouches for, where it has them."""
 
@@ -36,6 +38,11 @@ class CellFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def run(self) -> Path:
+        """The run's folder, of a cell that is kept where a run keeps them."""
+        return self.path.parent.parent
 
     def file(self, name: str) -> Path:
         """A file of the cell."""
@@ -76,13 +83,31 @@ class CellFolder:
         """Hashes of the payload files that are there."""
         return {name: atomic.sha256_file(self.file(name)) for name in PAYLOAD if self.file(name).is_file()}
 
-    def damage(self, record: Record, names: Iterable[str] | None = None) -> str:
-        """What is wrong with the files of a done cell, or with these of them; empty when all is well."""
+    def stamps(self) -> dict[str, tuple[int, int, int]]:
+        """Size, time and inode of the same files, as :attr:`Record.stamps` keeps them."""
+        return {name: stamp for name in PAYLOAD if (stamp := self._stamp(name)) is not None}
+
+    def _stamp(self, name: str) -> tuple[int, int, int] | None:
+        try:
+            found = os.stat(f"{self.path}/{name}")
+        except OSError:
+            return None
+        return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+    def damage(self, record: Record, names: Iterable[str] | None = None, *, thorough: bool = False) -> str:
+        """What is wrong with the files of a done cell, or with these of them; empty when all is well.
+
+        Files that nobody has touched since the record was made are not read, unless ``thorough``: a disk that gives
+        back other bytes than it was given is found by that alone.
+        """
         for name in record.files if names is None else names:
             if name not in PAYLOAD or name not in record.files:
                 return f"record names an unknown file {name!r}" if name in record.files else f"it has no {name}"
-            if not self.file(name).is_file():
+            stamp = self._stamp(name)
+            if stamp is None:
                 return f"{name} is missing"
+            if stamp == record.stamps.get(name) and not thorough:
+                continue
             if atomic.sha256_file(self.file(name)) != record.files[name]:
                 return f"{name} was altered"
         return ""
@@ -116,17 +141,7 @@ class RunFacts:
             "environment": dict(self.environment),
             "published": [dict(table) for table in self.published],
             "left_out": dict(self.left_out),
-            "cells": [
-                {
-                    "id": cell.spec.id,
-                    "kind": cell.kind,
-                    "baseline": cell.baseline,
-                    "cost": cell.cost,
-                    "skip": cell.skip,
-                    "spec": cell.spec.to_json(),
-                }
-                for cell in self.cells
-            ],
+            **cells_to_json(self.cells),
         }
 
     @classmethod
@@ -150,7 +165,7 @@ class RunFacts:
             plugins=tuple(dict(Fields(item, "run.plugins").all()) for item in fields.listing("plugins")),
             environment=fields.table("environment"),
             published=tuple(_published(item) for item in fields.listing("published")),
-            cells=tuple(_planned(item) for item in fields.listing("cells")),
+            cells=cells_from_json(fields),
             left_out=fields.words("left_out"),
         )
 
@@ -163,32 +178,11 @@ def _published(item: Any) -> Mapping[str, Any]:
     return fields.all()
 
 
-def _planned(item: Any) -> PlannedCell:
-    fields = Fields(item, "run.cells")
-    spec = CellSpec.from_json(fields.table("spec"), "run.cells.spec")
-    # the id is a folder's name
-    if fields.text("id") != spec.id or not re.fullmatch(r"[0-9a-f]{16}", spec.id):
-        raise RecordError(f"{item['id']!r} is not the id of the cell that it stands for")
-    cost = fields.number("cost")
-    return PlannedCell(
-        spec=spec,
-        cost=1.0 if cost is None else cost,
-        baseline=fields.flag("baseline"),
-        skip=fields.text("skip"),
-        kind=fields.one_of("kind", KINDS),
-    )
-
-
 class RunFolder:
     """A run on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @property
-    def lock_path(self) -> Path:
-        """The file that the process working on this run holds locked."""
-        return self.path / ".lock"
 
     @property
     def exists(self) -> bool:
@@ -198,6 +192,16 @@ class RunFolder:
     def cell(self, cell_id: str) -> CellFolder:
         """The folder of a cell."""
         return CellFolder(self.path / "cells" / cell_id)
+
+    @property
+    def leases(self) -> Leases:
+        """Who works on which cell."""
+        return Leases(self.path)
+
+    def log(self, cell_id: str) -> TrainingLog:
+        """The log of a cell, which lies with whoever trains it while it is trained."""
+        standing = self.leases.of(cell_id)
+        return (CellFolder(standing.path) if standing else self.cell(cell_id)).log
 
     def create(self, plan: Plan, plugins: Iterable[Plugin], options: Mapping[str, Any]) -> None:
         """Write ``run.json``: the plan, the plugins and the environment.
@@ -243,15 +247,20 @@ class RunFolder:
     def records(self, *, verify: bool = False) -> list[Record]:
         """One record for each planned cell, whatever its state, then one for each stale cell.
 
-        With ``verify`` the payload files of done cells are hashed and compared.
+        With ``verify`` the payload files of done cells are looked at, and one that was altered makes its cell failed.
         """
         return list(self.stream(verify=verify))
 
-    def stream(self, *, verify: bool = False) -> Iterator[Record]:
-        """The same one at a time, for runs whose records do not fit into memory together."""
+    def stream(self, *, verify: bool = False, only: Callable[[CellSpec], bool] = lambda _: True) -> Iterator[Record]:
+        """The same one at a time, for runs whose records do not fit into memory together. Of the plan's cells those are
+        read of which ``only`` holds."""
         planned = {cell.spec.id: cell for cell in self.about().cells}
+        at_work = self.leases.standing()
         for cell in planned.values():
-            yield self._record(cell, verify)
+            if not only(cell.spec):
+                continue
+            standing = at_work.get(cell.spec.id)
+            yield self._record(cell, verify) if standing is None else _running(cell, standing)
         by_address = {cell.spec.title: cell.spec for cell in planned.values()}
         for folder in self._unplanned(planned):
             if not (record := CellFolder(folder).read()):
@@ -259,7 +268,7 @@ class RunFolder:
             if record.evaluated:
                 damage = CellFolder(folder).damage(record) if verify and record.done else ""
                 yield record.ended("failed", damage) if damage else record
-            else:
+            elif only(record.spec):
                 yield record.stale(_why_stale(record.spec, by_address))
 
     def unreadable(self) -> list[tuple[str, str]]:
@@ -296,6 +305,18 @@ class RunFolder:
 def planned_record(cell: PlannedCell) -> Record:
     """The record of a planned cell that nothing has been done about."""
     return Record(spec=cell.spec, kind=cell.kind, baseline=cell.baseline, state="planned")
+
+
+def _running(cell: PlannedCell, standing: Standing) -> Record:
+    """The record of a cell that somebody holds; whether that one still lives can be told on its own machine only."""
+    planned = planned_record(cell)
+    by = standing.by
+    if by is None:
+        return planned.ended("running", str(standing))
+    if by.surely_gone:
+        reason = f"{by} is gone; goes on from its checkpoint"
+        return replace(planned, state="planned", reason=reason, stop="lost sight of", attempt=by.attempt)
+    return replace(planned, state="running", reason=str(standing), pid=by.pid, attempt=by.attempt)
 
 
 def _fault(error: Exception) -> str:

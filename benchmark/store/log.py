@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ class TrainingLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     def losses(self, step: int, losses: Mapping[str, float], images_per_s: float | None = None) -> None:
         """Append the losses of a step; those that are not finite are left out, as JSON has no word for them."""
@@ -62,14 +67,15 @@ class TrainingLog:
 class LogTail:
     """New lines of a log that another process writes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Callable[[], Path]) -> None:
+        """``path`` says where the log is: it moves when its cell is begun, and when it is ended."""
         self._path = path
         self._read = 0
 
     def new(self) -> list[dict[str, Any]]:
         """What was logged since the last time; all of it again where training went on from before that."""
         try:
-            with self._path.open("rb") as handle:
+            with self._path().open("rb") as handle:
                 if handle.seek(0, 2) < self._read:
                     self._read = 0
                 handle.seek(self._read)

@@ -13,6 +13,7 @@ from benchmark.contracts.specs import Level
 from benchmark.data.format.facts import DataFacts
 from benchmark.json_fields import Fields, RecordError
 from benchmark.plan.claim import CellSpec
+from benchmark.store.stops import STOPS, Stop
 
 RECORD_SCHEMA = 2
 
@@ -315,7 +316,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A cell as ``record.json`` states it. Only ``done`` cells have what stands below ``pid``."""
+    """A cell as ``record.json`` states it. Only ``done`` cells have what stands below ``token``."""
 
     spec: CellSpec
     kind: Kind
@@ -326,6 +327,12 @@ class Record:
     """The state before the cell became stale; never on disk."""
     pid: int | None = None
     """The process that runs it, while it is running."""
+    stop: Stop | None = None
+    """Why it stopped before its end, where there is a word for that."""
+    attempt: int = 1
+    """Which attempt this was, of those that did not get further than the one before."""
+    token: int = 0
+    """Of the lease that it was committed under; counts up. 0 for what no worker wrote."""
     device: str = ""
     dataset: DataFacts | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -341,8 +348,14 @@ class Record:
     downstream_key: str = ""
     downstream: Mapping[str, DownstreamSummary] = field(default_factory=dict)
     peak_memory_mb: float | None = None
+    """Of the host, by its process."""
+    peak_gpu_memory_mb: float | None = None
+    """Of its device, as torch held it; ``None`` on a CPU."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the files beside the record that it vouches for."""
+    stamps: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Size, time of the last change in ns, and inode of the same files: where these are as they were, nobody has
+    written into one, and it need not be read to be trusted."""
 
     @property
     def id(self) -> str:
@@ -412,6 +425,12 @@ class Record:
         }
         if self.pid is not None:
             about["pid"] = self.pid
+        if self.stop is not None:
+            about["stop"] = self.stop
+        if self.attempt > 1:
+            about["attempt"] = self.attempt
+        if self.token:
+            about["token"] = self.token
         if timings := self.timings.to_json():
             about["timings"] = timings
         if self.dataset is None:
@@ -435,7 +454,9 @@ class Record:
             "downstream_key": self.downstream_key,
             "downstream": {name: summary.to_json() for name, summary in self.downstream.items()},
             "peak_memory_mb": self.peak_memory_mb,
+            **({} if self.peak_gpu_memory_mb is None else {"peak_gpu_memory_mb": self.peak_gpu_memory_mb}),
             "files": dict(self.files),
+            "stamps": {name: list(stamp) for name, stamp in self.stamps.items()},
         }
 
     @classmethod
@@ -460,6 +481,9 @@ class Record:
             "state": state,
             "reason": fields.text("reason", ""),
             "pid": fields.count("pid") if "pid" in fields else None,
+            "stop": fields.one_of("stop", STOPS) if "stop" in fields else None,
+            "attempt": fields.count("attempt") if "attempt" in fields else 1,
+            "token": fields.count("token") if "token" in fields else 0,
             "timings": Timings.from_json(fields.table("timings", {})),
         }
         if "dataset" not in fields:
@@ -489,8 +513,17 @@ class Record:
                 for name, summary in fields.table("downstream").items()
             },
             peak_memory_mb=fields.number("peak_memory_mb"),
+            peak_gpu_memory_mb=fields.number("peak_gpu_memory_mb"),
             files=fields.words("files"),
+            stamps=_stamps(fields.table("stamps", {})),
         )
+
+
+def _stamps(data: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:
+    for name, stamp in data.items():
+        if not isinstance(stamp, list) or len(stamp) != 3 or not all(type(number) is int for number in stamp):
+            raise RecordError(f"record.stamps.{name} is not size, time and inode")
+    return {name: (stamp[0], stamp[1], stamp[2]) for name, stamp in data.items()}
 
 
 def _dataset(data: Mapping[str, Any]) -> DataFacts:

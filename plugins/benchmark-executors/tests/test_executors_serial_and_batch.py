@@ -122,7 +122,7 @@ def test_interrupted_it_continues_from_its_checkpoint(toy: CommandLine, batch: t
     arguments = (*slow("broken"), *(batch if executor == "batch" else ("--executor", "serial")))
     process = toy.start(*arguments)
     folder = toy.folder / "results/broken"
-    wait_for(lambda: any(len(path.read_text().splitlines()) > 2 for path in folder.glob("cells/*/log.jsonl")))
+    wait_for(lambda: any(len(path.read_text().splitlines()) > 2 for path in folder.glob("*/*/log.jsonl")))
     os.kill(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -141,7 +141,7 @@ def test_jobs_end_when_the_run_was_killed_and_the_next_run_waits_for_them(
     arguments = (*slow("killed"), *batch)
     process = toy.start(*arguments)
     folder = toy.folder / "results/killed"
-    wait_for(lambda: any(len(path.read_text().splitlines()) > 2 for path in folder.glob("cells/*/log.jsonl")))
+    wait_for(lambda: any(len(path.read_text().splitlines()) > 2 for path in folder.glob("*/*/log.jsonl")))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     again = toy(*arguments)

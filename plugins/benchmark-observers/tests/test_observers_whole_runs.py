@@ -114,7 +114,7 @@ def test_a_cell_that_goes_on_after_an_interruption_is_told_from_its_first_step(
     mlflow_runs(folder)  # makes the tables, which may take longer than training does
     process = bridged.start(*command)
     until = time.monotonic() + 120
-    while not (mlflow_runs(folder) and any(folder.glob("cells/*/log.jsonl"))):
+    while not (mlflow_runs(folder) and any(folder.glob("*/*/log.jsonl"))):
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)

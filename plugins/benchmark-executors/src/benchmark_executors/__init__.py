@@ -22,5 +22,6 @@ def benchmark_executors() -> Iterator[ExecutorSpec]:
         "batch",
         "benchmark_executors.batch:BatchExecutor",
         options=BatchOptions,
+        elsewhere=True,
         summary="Each cell a job of a batch system (Slurm unless told otherwise) with a shared file system.",
     )
