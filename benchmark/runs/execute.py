@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from benchmark import executors
 from benchmark.cell.job import CellJob
-from benchmark.errors import BenchmarkError, PluginError
+from benchmark.errors import BenchmarkError, DatasetError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
@@ -145,6 +145,7 @@ def _execute(
             continue
         assigned[cell.spec.title] = (Assignment(cell.spec.title, _job(cell, folder, how)), cell)
 
+    say_what_has_no_cache([assignment.job for assignment, _ in assigned.values()], observer)
     open_ = dict.fromkeys(assigned)
 
     def notify(event: Event) -> None:
@@ -215,6 +216,20 @@ def _build_data(
         outcome = executor.run([Assignment(job.task, job) for job in missing], lambda _: None)
     ended = {job.task: outcome.get(job.task, ("failed", f"executor {name} did not build them")) for job in missing}
     return {task: reason for task, (state, reason) in ended.items() if state != "done"}
+
+
+def say_what_has_no_cache(jobs: Iterable[CellJob | BuildJob], observer: Observer) -> None:
+    """One line for each data file whose slices training has to inflate and map at every use."""
+    from benchmark.data.format.reader import Dataset
+    from benchmark.data.streaming.build import obstacle
+    from benchmark.data.streaming.places import stay_on_disk
+
+    training = [job for job in jobs if isinstance(job, CellJob) and job.kind != "fixed" and not job.score_only]
+    for path in dict.fromkeys(job.spec.dataset.path for job in training):
+        with contextlib.suppress(DatasetError), Dataset(path) as dataset:  # a damaged one its cells will name
+            reason = obstacle(dataset.info) if stay_on_disk(dataset.info) else ""
+            if reason:
+                observer.say(f"training reads {path} without a slice cache, which is slower: {reason}")
 
 
 def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[str, str]]:
