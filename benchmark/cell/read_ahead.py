@@ -1,6 +1,6 @@
 """Batches read by a thread of their own while the steps before them run.
 
-A thread is enough, and no worker processes: reading and hashing leave Python's lock alone, and nothing is random here,
+A thread is enough, and no worker processes: reading leaves Python's lock alone, and nothing is random here,
 so that what a step sees does not depend on when it was read.
 """
 

@@ -47,7 +47,18 @@ def main() -> None:
 
 def run(data: Path, results: Path, limit: int, steps: int) -> None:
     """Two models at once, none of whose processes may map more than ``limit`` bytes."""
-    command = [sys.executable, "-m", "benchmark", "run", "--data", str(data), "--models", "unet-l1,mean-image", "--jobs", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--data",
+        str(data),
+        "--models",
+        "unet-l1,mean-image",
+        "--jobs",
+        "2",
+    ]
     command += ["--preset", "smoke", "--steps", str(steps), "--results", str(results)]
     began = time.perf_counter()
     ended = subprocess.run(
