@@ -80,11 +80,11 @@ class IntensityMap:
         """Physical units to [-1, 1]; values outside the window are clipped."""
         import numpy as np
 
-        share = self.clip(values)  # a copy of our own: without further ones it takes half the time
+        share = self.clip(values)  # a copy of our own: changed in place it takes half the time
         share -= self.low
         share /= self.width
         if self.curve == "root":
-            np.sqrt(share, out=share)
+            share = np.sqrt(share)
         share *= 2.0
         share -= 1.0
         return share.astype(np.float32)
