@@ -21,7 +21,8 @@ from benchmark.cell.draw import draw_split
 from benchmark.cell.health import loss_findings, output_findings
 from benchmark.cell.job import CellJob, Progress
 from benchmark.cell.stages import score_stages
-from benchmark.cell.train import Loop
+from benchmark.cell.streamed import StreamedSlices, training_slices
+from benchmark.cell.train import VALIDATED, Loop
 from benchmark.cell.translate import Translated, translate_split
 from benchmark.cell.workbench import Workbench, lay_out
 from benchmark.data.format.reader import Dataset
@@ -53,16 +54,28 @@ def run_cell(
         if job.score_only:
             record = job.folder.record()
         else:
-            slices = Slices(dataset, "train") if bench.model.kind != "fixed" else None
-            bench = bench.about_to_train_on(len(slices) if slices is not None else 0)
-            model = _build(bench)
-            trained = _train(bench, model, slices, report, should_stop)
-            del slices
+            model, trained, bench = _learn(bench, report, should_stop)
             record = _translate(bench, model, trained)
         with PredictionsReader(job.folder.predictions) as predictions:
             scored = _score(bench, predictions)
             downstream = _evaluate_downstream(bench, predictions)
         return _commit(bench, record, scored, downstream)
+
+
+def _learn(
+    bench: Workbench, report: Callable[[Progress], None], should_stop: Callable[[], bool]
+) -> tuple[Any, _Trained, Workbench]:
+    """The trained model, what training says of itself, and the bench with the number of slices known.
+
+    Training slices are let go with that.
+    """
+    if bench.model.kind == "fixed":
+        return _build(bench), _Trained(TrainingFacts(), 0.0), bench
+    with training_slices(bench.dataset, should_stop) as slices:
+        bench = bench.about_to_train_on(len(slices))
+        model = _build(bench)
+        trained = _train(bench, model, slices, report, should_stop)
+        return model, replace(trained, facts=replace(trained.facts, slices=slices.how)), bench
 
 
 def _build(bench: Workbench) -> Any:
@@ -81,18 +94,17 @@ class _Trained:
 def _train(
     bench: Workbench,
     model: Any,
-    slices: Slices | None,
+    slices: Slices | StreamedSlices,
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
 ) -> _Trained:
-    """Let the harness train the model, or the model itself; nothing of the kind where it is fixed."""
-    if slices is None:
-        return _Trained(TrainingFacts(), 0.0)
+    """Let the harness train the model, or the model itself."""
     if bench.model.kind == "fitted":
         return _fit(bench, model, slices)
     _check_batch(bench.recipe.batch_size, slices)
     translates = bench.model.output == "translation"
-    validation = Slices(bench.dataset, "val") if bench.dataset.info.splits["val"] and translates else None
+    validate = bench.dataset.info.splits["val"] and translates
+    validation = Slices(bench.dataset, "val", VALIDATED) if validate else None
     trained = Loop(
         model=model,
         cell=bench.spec.id,
@@ -120,8 +132,8 @@ def _train(
     return _Trained(facts, trained.seconds)
 
 
-def _check_batch(batch_size: int, slices: Slices) -> None:
-    fewest = min(len(slices.source), len(slices.target))
+def _check_batch(batch_size: int, slices: Slices | StreamedSlices) -> None:
+    fewest = min(slices.counts)
     if batch_size > fewest:
         raise UsageError(
             f"batches of {batch_size}, but only {fewest} training slices with a region; "
@@ -129,7 +141,7 @@ def _check_batch(batch_size: int, slices: Slices) -> None:
         )
 
 
-def _fit(bench: Workbench, model: Any, slices: Slices) -> _Trained:
+def _fit(bench: Workbench, model: Any, slices: Slices | StreamedSlices) -> _Trained:
     """Let the model train itself, and keep its state."""
     began = time.perf_counter()
     model.fit(slices)

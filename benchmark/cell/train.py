@@ -14,7 +14,7 @@ import torch
 
 from benchmark.cell import checkpoints
 from benchmark.cell.augmentation import Augmentation
-from benchmark.cell.batches import Batches, Slices, seed_for
+from benchmark.cell.batches import Batches, ImagesByNumber, Slices, seed_for
 from benchmark.cell.device import arrange, set_up
 from benchmark.cell.job import Progress
 from benchmark.cell.step import Stepper, make_stepper
@@ -27,6 +27,8 @@ CHECKPOINT_SHARE = 0.01
 """A checkpoint is due after this many seconds, and not before the last one's cost is under this share of the time."""
 LOG_LINES = 100
 VALIDATIONS = 5
+VALIDATED = 64
+"""Slices of the validation patients whose error is looked at, the first there are."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Loop:
     graphs: bool = False
     """Replay steps as CUDA graphs where the model can."""
 
-    def run(self, train: Slices, val: Slices | None) -> Trained:
+    def run(self, train: ImagesByNumber, val: Slices | None) -> Trained:
         """Train to the end of the budget, from the checkpoint if there is one.
 
         Raises:
@@ -72,14 +74,18 @@ class Loop:
         set_up(self.device)
         arrange(self.model.networks().values(), self.precision)
         start, before = self._resume()
-        batches = Batches(
+        with Batches(
             train,
             self.batch_size,
             self.seed,
             unpaired=self.unpaired,
             device=self.device,
             augmentation=self.augmentation,
-        )
+        ) as batches:
+            return self._train(batches, val, start, before)
+
+    def _train(self, batches: Batches, val: Slices | None, start: int, before: float) -> Trained:
+        """From step ``start`` to the end; ``before``: the seconds that the steps up to there took."""
         stepper = make_stepper(self.model, self.device, self.precision, graphs=self.graphs)
         log_every = max(1, self.steps // LOG_LINES)
         validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
@@ -152,7 +158,7 @@ class Loop:
                 raise TrainingDiverged(f"a weight of {name!r} is NaN or infinite after step {self.steps}")
 
 
-def mean_absolute_error(model: Any, slices: Slices, device: torch.device, limit: int = 64) -> float:
+def mean_absolute_error(model: Any, slices: Slices, device: torch.device, limit: int = VALIDATED) -> float:
     """Mean absolute error in network space inside the region, over the first slices of a split."""
     errors = []
     with torch.no_grad():

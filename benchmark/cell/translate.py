@@ -45,19 +45,18 @@ def translate_volume(
         BenchmarkError: the model gives another shape.
         TrainingDiverged: the translation holds NaN or infinite values.
     """
-    normalised = torch.from_numpy(source_map.forward(source))[:, None]
-    outputs = []
+    translated = np.empty(source.shape, np.float64)
     with torch.no_grad():
-        for start in range(0, len(normalised), BATCH):
-            batch = normalised[start : start + BATCH]
+        for start in range(0, len(source), BATCH):  # maps, too, make several copies: of a batch, not of the study
+            batch = torch.from_numpy(source_map.forward(source[start : start + BATCH]))[:, None]
             output = model.translate(batch.to(device))
             if output.shape != batch.shape:
                 raise BenchmarkError(f"translate gave shape {tuple(output.shape)} for input {tuple(batch.shape)}")
-            outputs.append(output[:, 0].float().cpu().numpy())
-    stacked = np.concatenate(outputs)
-    if not np.isfinite(stacked).all():
-        raise TrainingDiverged("the translated images hold NaN or infinite values")
-    return target_map.inverse(stacked)
+            images = output[:, 0].float().cpu().numpy()
+            if not np.isfinite(images).all():
+                raise TrainingDiverged("the translated images hold NaN or infinite values")
+            translated[start : start + BATCH] = target_map.inverse(images)
+    return translated
 
 
 def translate_split(

@@ -19,7 +19,7 @@ NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
 
 HARNESS = Path(__file__).parent.parent
 
-TRAINING = ("contracts", "data/format", "pretrained", "cell")
+TRAINING = ("contracts", "data/format", "data/streaming", "pretrained", "cell")
 """Rooms of the harness that decide what is trained and translated: their code belongs to every claim."""
 
 SCORING = ("contracts", "data/format", "pretrained", "scoring", "statistics")

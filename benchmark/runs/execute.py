@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmark import executors
-from benchmark.errors import BenchmarkError, PluginError
+from benchmark.errors import BenchmarkError, DatasetError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
@@ -153,6 +153,9 @@ def _execute(
             observer.event(Event("finished", cell.spec.title, "failed", reason))
         else:
             left.append(cell)
+    finished = {cell.spec.id for cell in left if (record := folder.cell(cell.spec.id).read()) and record.done}
+    training = [cell for cell in left if cell.kind != "fixed" and cell.spec.id not in finished]
+    say_what_has_no_cache({cell.spec.dataset.path for cell in training}, observer)
     while left:
         ready, held = sharing.free(left)
         assigned = {
@@ -232,6 +235,19 @@ def _build_data(
         outcome = executor.run([Assignment(job.task, job) for job in missing], lambda _: None)
     ended = {job.task: outcome.get(job.task, ("failed", f"executor {name} did not build them")) for job in missing}
     return {task: reason for task, (state, reason) in ended.items() if state != "done"}
+
+
+def say_what_has_no_cache(paths: Iterable[str], observer: Observer) -> None:
+    """One line for each data file whose slices training has to inflate and map at every use."""
+    from benchmark.data.format.reader import Dataset
+    from benchmark.data.streaming.build import obstacle
+    from benchmark.data.streaming.places import stay_on_disk
+
+    for path in sorted(paths):
+        with contextlib.suppress(DatasetError), Dataset(path) as dataset:  # a damaged one its cells will name
+            reason = obstacle(dataset.info) if stay_on_disk(dataset.info) else ""
+            if reason:
+                observer.say(f"training reads {path} without a slice cache, which is slower: {reason}")
 
 
 def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[str, str]]:

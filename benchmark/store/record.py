@@ -267,6 +267,8 @@ class TrainingFacts:
     """In network space, inside the region; of the last validation."""
     step: str = ""
     """How a step was run: as it is, or as a CUDA graph."""
+    slices: str = ""
+    """Where the training slices were: in memory, or streamed from which file and why from there."""
     augmentation: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -283,6 +285,7 @@ class TrainingFacts:
             images_per_s=fields.number("images_per_s") or 0.0,
             validation_mae=fields.number("validation_mae"),
             step=fields.text("step", ""),
+            slices=fields.text("slices", ""),
             augmentation=fields.table("augmentation", {}),
         )
 

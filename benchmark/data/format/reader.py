@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.contracts.intensity import IntensityMap
-from benchmark.data.format.chunks import read_array
+from benchmark.data.format.chunks import read_array, read_slice
 from benchmark.data.format.hdf5 import open_read
 from benchmark.data.format.schema import (
     ROLES,
@@ -196,6 +196,29 @@ class Dataset:
             )
             mask, labels = read_array(group["mask"]) != 0, _labels(group)
             return Sides(key, source, target, mask, self.place(key)[0], labels)
+
+    def load_slice(self, key: CaseKey, role: str, number: int) -> NDArray[np.number]:
+        """Read one slice ``(H, W)`` of a case in its stored type, and nothing else of it.
+
+        Raises:
+            DatasetError: the file has no such slice, or is damaged there.
+        """
+        with guarded(f"{self.path}: case {key}"):
+            return read_slice(self.file[f"cases/{key}/{role}"], number)
+
+    def regions(self, key: CaseKey) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+        """Which of the two sides a case has, and which of its slices ``(Z,)`` have a region; no image is read.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            group = self.file[f"cases/{key}"]
+            case_shape(group, key, str(self.path))
+            filled = np.asarray((read_array(group["mask"]) != 0).any(axis=(1, 2)))
+            return tuple(role for role in ("source", "target") if role in group), filled
 
     def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
         """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.
