@@ -30,7 +30,7 @@ from benchmark.cli import (
     weights,
 )
 from benchmark.cli.help import Command, Group
-from benchmark.errors import BenchmarkError, Interrupted, explain
+from benchmark.errors import BenchmarkError, Detached, Interrupted, explain
 
 EXIT_CODES = {
     0: "done: every cell is done, or skipped for a reason that is shown; every check passed",
@@ -127,7 +127,7 @@ def main() -> None:
             raise
         code = error.exit_code if isinstance(error, BenchmarkError) else 1
         more = "" if isinstance(error, BenchmarkError | OSError) else " (a traceback: benchmark --debug ...)"
-        _complain(f"{'' if isinstance(error, Interrupted) else 'error: '}{explain(error)}{more}")
+        _complain(f"{'' if isinstance(error, Interrupted | Detached) else 'error: '}{explain(error)}{more}")
         sys.exit(code)
 
 

@@ -99,9 +99,7 @@ class Cluster:
 
     def call(self, *command: str, check: bool = True) -> str:
         """What one of Slurm's commands prints."""
-        ended = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        ended = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
         if check and ended.returncode:
             raise RuntimeError(f"{' '.join(command)}: {ended.stderr.strip()}")
         return ended.stdout

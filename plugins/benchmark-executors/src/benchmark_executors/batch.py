@@ -38,7 +38,6 @@ class BatchExecutor:
             limit=limit,
             side_by_side=limit,
             pack=max(1, options.pack),
-            attempts=options.attempts,
             patience=options.patience_seconds,
             poll_seconds=options.poll_seconds,
             lost_seconds=options.lost_seconds,

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cell.job import job_from_json, job_to_json
-from benchmark.executors import Assignment
+from benchmark.executors import Assignment, Event
 from benchmark_executors import exchange
-
-FINAL = ("done", "failed", "skipped", "timeout")
-"""States in which a cell is not run again."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """``poll_seconds``: how often both sides look at files. ``lost_seconds``: how long one that says nothing is taken
-    to be alive. ``independent``: the job goes on when the run that wants it has gone."""
+    """``timeout``, ``attempts``, ``preload``: see :class:`benchmark.executors.Surroundings`. ``poll_seconds``: how often
+    both sides look at files. ``lost_seconds``: how long one that says nothing is taken to be alive. ``independent``: the
+    job goes on when the run that wants it has gone."""
 
     assignments: tuple[Assignment, ...]
     timeout: float | None
+    attempts: int
     preload: tuple[str, ...]
     poll_seconds: float
     lost_seconds: float
@@ -30,7 +29,9 @@ class Bundle:
     def write(self, folder: Path) -> None:
         """Put it into a job's folder."""
         cells = [{"title": one.title, "job": job_to_json(one.job)} for one in self.assignments]
-        settings = {name: getattr(self, name) for name in ("timeout", "poll_seconds", "lost_seconds", "independent")}
+        settings = {
+            name: getattr(self, name) for name in ("timeout", "attempts", "poll_seconds", "lost_seconds", "independent")
+        }
         exchange.write(folder / "bundle.json", {**settings, "preload": list(self.preload), "cells": cells})
 
     @classmethod
@@ -46,10 +47,16 @@ class Bundle:
         return cls(assignments=assignments, **{**content, "preload": tuple(content["preload"])})
 
 
-def ended(folder: Path, number: int) -> tuple[str, str] | None:
-    """State and reason of the ``number``-th cell of a job, once it has ended."""
+def end(folder: Path, number: int, event: Event) -> None:
+    """Write down how the ``number``-th cell of a job ended."""
+    content = {name: getattr(event, name) for name in ("title", "state", "reason", "stop", "attempt")}
+    exchange.write(folder / f"ended.{number}", content)
+
+
+def ended(folder: Path, number: int) -> Event | None:
+    """How the ``number``-th cell of a job ended, once it has."""
     content = exchange.read(folder / f"ended.{number}")
-    return (str(content["state"]), str(content["reason"])) if content else None
+    return Event("finished", **content) if content else None
 
 
 def unfinished(folder: Path, assignments: Sequence[Assignment]) -> dict[int, Assignment]:

@@ -48,7 +48,6 @@ class DaskExecutor:
             limit=surroundings.slots if surroundings.slots and options.address else MOST_TASKS,
             side_by_side=surroundings.slots or 1,
             pack=max(1, options.pack),
-            attempts=options.attempts,
             patience=0.0,
             poll_seconds=options.poll_seconds,
             lost_seconds=options.lost_seconds,
@@ -77,7 +76,7 @@ class DaskQueue:
 
     def submit(self, requests: Sequence[Request]) -> list[str]:
         """See :class:`benchmark_executors.queues.Queue`."""
-        ids = []
+        ids: list[str] = []
         for request in requests:
             key = f"{request.name}-{uuid.uuid4().hex[:8]}"
             try:
@@ -174,7 +173,10 @@ def _workers_here(options: DaskOptions, surroundings: Surroundings) -> Iterator[
 
     # workers import the user's script again if there is one, and would start the run anew
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    limits = {"distributed.scheduler.allowed-failures": options.attempts, "distributed.worker.memory.terminate": False}
+    limits = {
+        "distributed.scheduler.allowed-failures": surroundings.attempts,
+        "distributed.worker.memory.terminate": False,
+    }
     try:
         with (
             dask.config.set(limits),

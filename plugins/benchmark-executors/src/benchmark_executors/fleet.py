@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.executors import Assignment, Event, Surroundings
+from benchmark.store.stops import POLICIES
 from benchmark_executors import exchange
 from benchmark_executors.bundle import Bundle
-from benchmark_executors.jobs import Cell, Job, earlier
+from benchmark_executors.jobs import Cell, End, Job, earlier
 from benchmark_executors.queues import Busy, Queue, Refused, Request
 
 GRACE_SECONDS = 60.0
@@ -30,16 +31,14 @@ class Rules:
     """How a fleet is led.
 
     ``limit``: jobs queued or running at once. ``pack``: cells a job; 0: as many as leave four jobs for each of the
-    ``side_by_side`` that run at once. ``attempts``: how often in a row a cell may be broken off without having come
-    further. ``patience``: seconds for which submitting may fail while there is no job to wait for. ``query_seconds``:
-    how often the batch system is asked. ``independent``: jobs go on without the run, and it takes over those of an
-    earlier one.
+    ``side_by_side`` that run at once. ``patience``: seconds for which submitting may fail while there is no job to wait
+    for. ``query_seconds``: how often the batch system is asked. ``independent``: jobs go on without the run, and it
+    takes over those of an earlier one.
     """
 
     limit: int
     side_by_side: int
     pack: int
-    attempts: int
     patience: float
     poll_seconds: float
     lost_seconds: float
@@ -113,6 +112,7 @@ class Fleet:
             except Refused as error:
                 for cell in (cell for cells in packs for cell in cells):
                     self._finish(cell, "failed", str(error))
+                self._forget(requests)
                 continue
             except Busy as error:
                 ids, refusal = [], str(error)
@@ -120,13 +120,16 @@ class Fleet:
                 (request.folder / "job.id").write_text(f"{id_}\n")
                 self._jobs.append(Job(request.folder, dict(enumerate(cells)), id_))
             self._waiting.extendleft(cell for cells in reversed(packs[len(ids) :]) for cell in reversed(cells))
-            for request in requests[len(ids) :]:
-                # should one have been taken all the same, it finds nothing to do
-                shutil.rmtree(request.folder, ignore_errors=True)
+            self._forget(requests[len(ids) :])
             if refusal is not None:
                 self._wait_before_trying_again(refusal)
                 return
             self._refusal, self._delay = "", 0.0
+
+    def _forget(self, requests: Sequence[Request]) -> None:
+        """Jobs that were not taken: should one have been all the same, it finds nothing to do."""
+        for request in requests:
+            shutil.rmtree(request.folder, ignore_errors=True)
 
     def _next_packs(self) -> list[list[Cell]]:
         """The next jobs' cells: all that need the same as the first, in their order, packed."""
@@ -144,8 +147,16 @@ class Fleet:
         folder = self._session / f"{self._numbers:04d}"
         self._numbers += 1
         rules, assignments = self._rules, tuple(cell.assignment for cell in cells)
-        preload, timeout = tuple(self._surroundings.preload), self._surroundings.timeout
-        Bundle(assignments, timeout, preload, rules.poll_seconds, rules.lost_seconds, rules.independent).write(folder)
+        bundle = Bundle(
+            assignments,
+            self._surroundings.timeout,
+            self._surroundings.attempts,
+            tuple(self._surroundings.preload),
+            rules.poll_seconds,
+            rules.lost_seconds,
+            rules.independent,
+        )
+        bundle.write(folder)
         return Request(folder, assignments)
 
     def _wait_before_trying_again(self, reason: str) -> None:
@@ -173,18 +184,19 @@ class Fleet:
             self._end_silent_ones()
         for job in list(self._jobs):
             self._settle(job)
-            reason = job.why_over(independent=self._rules.independent)
-            if reason is None:
+            over = job.why_over(independent=self._rules.independent)
+            if over is None:
                 continue
             exchange.end(job.folder, "given up")
             self._settle(job)  # what it finished in the meantime counts
             self._jobs.remove(job)
             for cell in job.cells.values():
-                self._again(cell, reason)
+                self._again(cell, over)
 
     def _settle(self, job: Job) -> None:
-        for cell, state, reason in job.read(self._notify):
-            self._finish(cell, state, reason)
+        for event in job.read(self._notify):
+            self._outcome[event.title] = event.state, event.reason
+            self._notify(event)
 
     def _end_silent_ones(self) -> None:
         """Remove jobs that have begun and give no sign of life, unless they wait to be started again."""
@@ -193,17 +205,24 @@ class Fleet:
             if job.standing is None and not self._queue.can_be_asked:
                 exchange.end(job.folder, f"gave no sign of life for {self._rules.lost_seconds:g} s")
         # one that the batch system still has is over once it says so
-        if ids := [job.id for job in silent if job.standing is None or job.standing.where == "running"]:
-            self._queue.cancel(ids)
+        running = [job for job in silent if job.standing is None or job.standing.where == "running"]
+        for job in running:
+            job.given_up = True
+        if running:
+            self._queue.cancel([job.id for job in running])
 
-    def _again(self, cell: Cell, reason: str) -> None:
-        """A cell was broken off: once more, unless that happened too often without any progress."""
-        cell.broken_off()
-        if cell.fruitless >= self._rules.attempts:
-            self._finish(cell, "failed", f"{cell.fruitless} attempts came to nothing; the last: {reason}")
+    def _again(self, cell: Cell, over: End) -> None:
+        """A cell was broken off: once more, unless the reason is one that waits for the user or nothing comes of it."""
+        title = cell.assignment.title
+        if cell.again(over.stop, self._surroundings.attempts):
+            self._notify(Event("retry", title, "interrupted", over.reason, stop=over.stop))
+            self._waiting.append(cell)
             return
-        self._notify(Event("retry", cell.assignment.title, "died", reason))
-        self._waiting.append(cell)
+        continues = POLICIES[over.stop].continues
+        reason = f"{cell.attempt} attempts came to nothing: {over.reason}" if continues else over.reason
+        state = "failed" if continues else "interrupted"
+        self._outcome[title] = state, reason
+        self._notify(Event("finished", title, state, reason, stop=over.stop, attempt=cell.attempt))
 
     def _finish(self, cell: Cell, state: str, reason: str) -> None:
         self._outcome[cell.assignment.title] = state, reason

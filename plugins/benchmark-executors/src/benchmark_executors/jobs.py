@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.cell.job import CellJob, Progress
 from benchmark.executors import Assignment, Event
+from benchmark.store.stops import POLICIES, Stop, next_attempt
 from benchmark_executors import exchange
-from benchmark_executors.bundle import FINAL, Bundle, ended
+from benchmark_executors.bundle import Bundle, ended
 from benchmark_executors.queues import Standing
-from benchmark_executors.remote import ORPHANED, REPLACED, STOPPED, TERMINATED, WALLTIME
+from benchmark_executors.remote import WHY
 
-WHY = {
-    STOPPED: "it was told to stop",
-    ORPHANED: "it found the run gone",
-    REPLACED: "it was started twice",
-    WALLTIME: "its time was up",
-    TERMINATED: "it was terminated from outside (cancelled, preempted or requeued)",
-}
+
+@dataclass(frozen=True)
+class End:
+    """Why nothing more will come of a job."""
+
+    reason: str
+    stop: Stop
 
 
 @dataclass
 class Cell:
     """An assignment on its way to an end. Steps say how far its training was ever seen, now and when it was last broken
-    off; ``fruitless`` counts how often in a row that happened without its having come further."""
+    off; ``attempt`` counts as :func:`benchmark.store.stops.next_attempt` does."""
 
     assignment: Assignment
     best: int = -1
     best_before: int = -1
-    fruitless: int = 0
+    attempt: int = 1
 
-    def broken_off(self) -> None:
-        """Note that the job that did it is over, and it is not."""
-        self.fruitless = 0 if self.best > self.best_before else self.fruitless + 1
+    def again(self, stop: Stop, attempts: int) -> bool:
+        """Note that it was broken off, and why; whether it is begun again by itself."""
+        further = self.best > self.best_before
         self.best_before = self.best
+        following = next_attempt(stop, self.attempt, attempts, further=further)
+        if following is None:
+            return False
+        self.attempt = following
+        if isinstance(self.assignment.job, CellJob):
+            self.assignment = replace(self.assignment, job=self.assignment.job.again(following))
+        return True
 
 
 @dataclass
@@ -47,6 +55,8 @@ class Job:
     id: str
     standing: Standing | None = None
     """What the batch system said last; ``None`` if it could not be asked or cannot tell."""
+    given_up: bool = False
+    """Whether it was cancelled for giving no sign of life."""
     beat: exchange.Pulse = field(init=False)
     _gone: int = 0
     """How many times in a row it said that it does not have the job."""
@@ -73,8 +83,8 @@ class Job:
         if standing is not None:
             self._gone = self._gone + 1 if standing.where == "gone" else 0
 
-    def read(self, notify: Callable[[Event], None]) -> list[tuple[Cell, str, str]]:
-        """Pass on what its files say; the cells that have ended since, with state and reason."""
+    def read(self, notify: Callable[[Event], None]) -> list[Event]:
+        """Pass on what its files say; how cells have ended since."""
         self.beat.silent_seconds()
         over = []
         for number, cell in list(self.cells.items()):
@@ -86,9 +96,9 @@ class Job:
                 self._steps[number] = said["step"]
                 cell.best = max(cell.best, said["step"])
                 notify(Event("progress", cell.assignment.title, progress=Progress(**said)))
-            if result and result[0] in FINAL:
+            if result:
                 del self.cells[number]
-                over.append((cell, *result))
+                over.append(result)
         return over
 
     def _begin(self, number: int, notify: Callable[[Event], None]) -> None:
@@ -96,21 +106,27 @@ class Job:
             self._begun.add(number)
             notify(Event("started", self.cells[number].assignment.title))
 
-    def why_over(self, *, independent: bool) -> str | None:
+    def why_over(self, *, independent: bool) -> End | None:
         """Why nothing more will come of it; ``None`` as long as something may, for all that is known."""
+        standing = self.standing or Standing("gone")
+        word = f" ({standing.word})" if standing.word else ""
         if content := exchange.read(self.folder / "ended"):
             cause = str(content["cause"])
-            return f"job {self.id}: {WHY.get(cause, cause)}"
-        left, word = exchange.last_departure(self.folder), self.standing.word if self.standing else ""
+            return self._end(cause, "", WHY.get(cause, "lost sight of"))
+        left = exchange.last_departure(self.folder)
         if left and not independent:
-            return f"job {self.id}: {WHY.get(left, left)}"  # should it be started again, it ends at once
+            return self._end(left, word, WHY.get(left, "lost sight of"))  # should it be started again, it ends at once
         if not self.gone:
             return None
-        if left:
-            return f"job {self.id}: {WHY.get(left, left)}{f' ({word})' if word else ''}"
+        stop: Stop = "lost sight of" if self.given_up else standing.stop or WHY.get(left, "lost sight of")
+        if left or self.given_up:
+            return self._end(left or "silent", word, stop)
         if not self.beat.ever:
-            return f"job {self.id} is not in the queue any more and never started{f' ({word})' if word else ''}"
-        return f"job {self.id} was broken off{f' ({word})' if word else ''}; what it printed: {self.folder / 'job.out'}"
+            return End(f"job {self.id} is not in the queue any more and never started{word}", stop)
+        return End(f"job {self.id} was broken off{word}; what it printed: {self.folder / 'job.out'}", stop)
+
+    def _end(self, cause: str, word: str, stop: Stop) -> End:
+        return End(f"job {self.id}, {cause}{word}: {POLICIES[stop].says}", stop)
 
 
 def earlier(folder: Path, cells: dict[str, Cell]) -> Job | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 PACK = "cells a job does one after the other, so that short ones import everything once"
-ATTEMPTS = "a cell that was broken off so often in a row without coming any further has failed"
 PATIENCE = "how long submitting may fail while no job is there to wait for"
 LOST = "a job that has started and gives no sign of life for so long has died"
 QUERY = "how often the batch system is asked where all jobs stand"
@@ -34,7 +33,6 @@ class BatchOptions:
     )
     queue: int = field(default=100, metadata={"help": "at most so many jobs queued or running; --jobs goes first"})
     pack: int = field(default=1, metadata={"help": PACK})
-    attempts: int = field(default=3, metadata={"help": ATTEMPTS})
     patience_seconds: float = field(default=3600.0, metadata={"help": PATIENCE})
     lost_seconds: float = field(default=120.0, metadata={"help": LOST})
     query_seconds: float = field(default=30.0, metadata={"help": QUERY})
@@ -69,7 +67,6 @@ class SlurmOptions:
     at_once: int = field(default=100, metadata={"help": "jobs of an array that run at once; --jobs goes first"})
     queue: int = field(default=1000, metadata={"help": "at most so many jobs queued or running"})
     pack: int = field(default=0, metadata={"help": f"{PACK}; 0: as many as leave four jobs for each that runs at once"})
-    attempts: int = field(default=3, metadata={"help": ATTEMPTS})
     patience_seconds: float = field(default=3600.0, metadata={"help": PATIENCE})
     lost_seconds: float = field(default=120.0, metadata={"help": LOST})
     query_seconds: float = field(default=30.0, metadata={"help": QUERY})
@@ -91,6 +88,5 @@ class DaskOptions:
         default=(), metadata={"help": "the same for one model or task: NAME:RESOURCE=AMOUNT,..."}
     )
     pack: int = field(default=1, metadata={"help": PACK})
-    attempts: int = field(default=3, metadata={"help": ATTEMPTS})
     lost_seconds: float = field(default=60.0, metadata={"help": LOST})
     poll_seconds: float = field(default=1.0, metadata={"help": POLL})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from benchmark.executors import Assignment
+from benchmark.store.stops import Stop
 
 
 class Refused(Exception):
@@ -25,6 +26,8 @@ class Standing:
     where: Literal["waiting", "running", "gone"]
     word: str = ""
     """What the batch system calls it."""
+    stop: Stop | None = None
+    """Why it is gone, where the batch system says so."""
 
 
 @dataclass(frozen=True)

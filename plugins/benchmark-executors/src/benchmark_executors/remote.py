@@ -14,23 +14,32 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 
 from benchmark.cell.job import CellJob
 from benchmark.executors import Assignment, Event, Surroundings, choose
 from benchmark.registry.plugins import registry
-from benchmark.store.record import State
+from benchmark.store.lease import Leases, Standing, Watch
+from benchmark.store.stops import Stop
 from benchmark_executors import exchange
-from benchmark_executors.bundle import Bundle, unfinished
+from benchmark_executors.bundle import Bundle, end, unfinished
 
 PROGRESS_SECONDS = 1.0
 """How often a job says where it stands, at most."""
 FINISHED = "finished"
 STOPPED, ORPHANED, REPLACED, WALLTIME, TERMINATED = "stopped", "orphaned", "replaced", "walltime", "terminated"
-"""Why a job ends early: the run said so; the run is gone; a later process has the job; the batch system warned that
-time is nearly up; it sent SIGTERM, as it does when somebody cancels, preempts or requeues a job."""
+"""Why a job ends: all is done; the run said so; the run is gone; a later process has the job; the batch system warned
+that time is nearly up; it sent SIGTERM, as it does when somebody cancels, preempts or requeues a job."""
+WHY: Mapping[str, Stop] = {
+    STOPPED: "user",
+    ORPHANED: "lost sight of",
+    REPLACED: "lost sight of",
+    WALLTIME: "walltime",
+    TERMINATED: "preempted",
+}
+"""The same in the words of records."""
 
 
 def work(folder: Path, *, warning: int | None = None, again: Callable[[], bool] | None = None) -> int:
@@ -52,7 +61,7 @@ def work(folder: Path, *, warning: int | None = None, again: Callable[[], bool] 
     with _Watch(folder, bundle, claim, warning) as watch:
         while not claim.alone(bundle.lost_seconds):
             time.sleep(bundle.poll_seconds)
-        if todo := _still_to_do(folder, bundle):
+        if todo := unfinished(folder, bundle.assignments):
             _run(todo, bundle, folder)
     if not unfinished(folder, bundle.assignments):
         exchange.end(folder, FINISHED)
@@ -66,29 +75,47 @@ def work(folder: Path, *, warning: int | None = None, again: Callable[[], bool] 
     return 1
 
 
-def _still_to_do(folder: Path, bundle: Bundle) -> dict[int, Assignment]:
-    """Cells without an end. One whose record is there and whole was done by a process that died before it said so."""
-    todo = unfinished(folder, bundle.assignments)
-    for number, assignment in list(todo.items()):
-        job = assignment.job
-        if isinstance(job, CellJob) and not job.score_only:
-            record = job.folder.read()
-            if record and record.done and not job.folder.damage(record):
-                exchange.write(folder / f"ended.{number}", {"state": "done", "reason": ""})
+def _run(todo: dict[int, Assignment], bundle: Bundle, folder: Path) -> None:
+    """Run cells as ``local`` does, and write down what becomes of each.
+
+    A cell whose lease another process holds is waited for, as long as that gives no sign of life: a job that was
+    started again has to outwait the lease of its first node. One that lives has the cell, and keeps it.
+    """
+    leases, first = Watch(), dict[int, object]()
+    surroundings = Surroundings(1, bundle.timeout, bundle.preload, folder, print, attempts=bundle.attempts)
+    local = choose(registry(), "local").build(surroundings)
+    while todo:
+        ready = {}
+        for number, assignment in list(todo.items()):
+            standing = _holder(assignment)
+            if standing is None or standing.by is None or standing.by.surely_gone:
+                ready[number] = assignment
+            elif isinstance(job := assignment.job, CellJob) and leases.gone(standing, job.lost_seconds):
+                ready[number] = replace(assignment, job=replace(job, over=standing.token))
+            elif standing.sign != first.setdefault(number, standing.sign):
+                end(folder, number, Event("finished", assignment.title, "elsewhere", str(standing)))
                 del todo[number]
-    return todo
+        if ready:
+            local.run(list(ready.values()), _teller(ready, todo, folder))
+        if todo:
+            time.sleep(bundle.poll_seconds)
 
 
-def _run(todo: Mapping[int, Assignment], bundle: Bundle, folder: Path) -> None:
-    """Run cells as ``local`` does, and write down what becomes of each."""
-    numbers = {assignment.title: number for number, assignment in todo.items()}
+def _holder(assignment: Assignment) -> Standing | None:
+    job = assignment.job
+    return Leases(job.folder.run).of(job.spec.id) if isinstance(job, CellJob) else None
+
+
+def _teller(ready: Mapping[int, Assignment], todo: dict[int, Assignment], folder: Path) -> Callable[[Event], None]:
+    """Writes down what happens to cells, and takes those that have ended from what is to be done."""
+    numbers = {assignment.title: number for number, assignment in ready.items()}
     said: dict[int, float] = {}
 
     def notify(event: Event) -> None:
         number = numbers[event.title]
-        if event.kind == "finished":
-            _settle(todo[number], event)
-            exchange.write(folder / f"ended.{number}", {"state": event.state, "reason": event.reason})
+        if event.kind == "finished" and event.state != "elsewhere":
+            end(folder, number, event)
+            del todo[number]
         elif event.progress is not None and time.monotonic() - said.get(number, 0.0) > PROGRESS_SECONDS:
             said[number] = time.monotonic()
             # a loss that is NaN will be in the record soon enough
@@ -96,18 +123,7 @@ def _run(todo: Mapping[int, Assignment], bundle: Bundle, folder: Path) -> None:
                 progress = {**asdict(event.progress), "losses": dict(event.progress.losses)}
                 exchange.write(folder / f"progress.{number}", progress)
 
-    surroundings = Surroundings(1, bundle.timeout, bundle.preload, folder, print)
-    choose(registry(), "local").build(surroundings).run(list(todo.values()), notify)
-
-
-def _settle(assignment: Assignment, event: Event) -> None:
-    """A cell whose process was killed or took too long has no record but this, should no run be there to write one."""
-    job = assignment.job
-    states: tuple[State, ...] = ("failed", "timeout")
-    state = next((one for one in states if one == event.state), None)
-    if isinstance(job, CellJob) and state and ((record := job.folder.read()) is None or record.state == "running"):
-        with contextlib.suppress(OSError):
-            job.folder.write(job.record(state, event.reason))
+    return notify
 
 
 class _Watch:
@@ -150,7 +166,7 @@ class _Watch:
     def _interrupt(self, _: int, __: FrameType | None) -> None:
         if self.cause and not self._delivered:
             self._delivered = True
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(WHY[self.cause])
 
     def _watch(self) -> None:
         while not self._over.is_set():

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.cell.job import CellJob
-from benchmark.errors import PluginError, UsageError
+from benchmark.errors import Detached, PluginError, UsageError
 from benchmark.executors import Assignment, Event, Surroundings
+from benchmark.store.stops import Stop
 from benchmark_executors import remote
 from benchmark_executors.fleet import Fleet, Rules
 from benchmark_executors.needs import Needs
@@ -41,6 +42,15 @@ LIMITS = re.compile(r"limit|invalid job array", re.IGNORECASE)
 WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "SUSPENDED", "CONFIGURING", "RESV_DEL_HOLD")
 RUNNING = ("RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "RESIZING")
 HELD_FOR_EVER = ("launch failed requeued held", "JobHoldMaxRequeue", "DependencyNeverSatisfied")
+STOPS: Mapping[str, Stop] = {
+    "BOOT_FAIL": "node lost",
+    "CANCELLED": "cancelled",
+    "DEADLINE": "walltime",
+    "NODE_FAIL": "node lost",
+    "OUT_OF_MEMORY": "out of memory",
+    "PREEMPTED": "preempted",
+    "TIMEOUT": "walltime",
+}
 SAID_OF_ONE = ("partition", "account", "qos", "time", "gres", "cpus", "mem")
 """Options that may be said for one model or task."""
 
@@ -62,7 +72,6 @@ class SlurmExecutor:
             limit=options.queue,
             side_by_side=at_once,
             pack=options.pack,
-            attempts=options.attempts,
             patience=options.patience_seconds,
             poll_seconds=options.poll_seconds,
             lost_seconds=options.lost_seconds,
@@ -73,17 +82,13 @@ class SlurmExecutor:
             needs.check(assigned, int)
         self._detach = options.detach
         self._fleet = Fleet(SlurmQueue(options, at_once, needs), rules, surroundings, needs.key)
-        self._say = surroundings.say
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
         if not self._detach or not all(isinstance(one.job, CellJob) for one in assignments):
             return self._fleet.run(assignments, notify)  # data are waited for, or no cell could begin
         submitted = self._fleet.leave(assignments, notify)
-        self._say(f"{len(submitted)} cells are in Slurm's queue; the same command without detach waits for them")
-        for title, id_ in submitted.items():
-            notify(Event("finished", title, "planned", f"submitted as job {id_} of Slurm"))
-        return {**self._fleet.outcome, **{title: ("planned", f"job {id_}") for title, id_ in submitted.items()}}
+        raise Detached(f"{len(submitted)} cells are in Slurm's queue; the same command without detach waits for them")
 
 
 class SlurmQueue:
@@ -190,10 +195,10 @@ def _queue_again() -> bool:
 
 def _standing(state: str, reason: str) -> Standing:
     if reason in HELD_FOR_EVER:
-        return Standing("gone", reason)
+        return Standing("gone", reason, "lost sight of")
     if state in WAITING:
         return Standing("waiting", state)
-    return Standing("running" if state in RUNNING else "gone", state)
+    return Standing("running" if state in RUNNING else "gone", state, STOPS.get(state))
 
 
 def _job_name(title: str) -> str:
