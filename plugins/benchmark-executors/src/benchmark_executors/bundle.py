@@ -14,9 +14,9 @@ from benchmark_executors import exchange
 
 @dataclass(frozen=True)
 class Bundle:
-    """``timeout``, ``attempts``, ``preload``: see :class:`benchmark.executors.Surroundings`. ``poll_seconds``: how often
-    both sides look at files. ``lost_seconds``: how long one that says nothing is taken to be alive. ``independent``: the
-    job goes on when the run that wants it has gone."""
+    """``timeout``, ``attempts``, ``preload``: see :class:`benchmark.executors.Surroundings`. ``poll_seconds``: how
+    often both sides look at files. ``lost_seconds``: how long one that says nothing is taken to be alive.
+    ``independent``: the job goes on when the run that wants it has gone."""
 
     assignments: tuple[Assignment, ...]
     timeout: float | None
