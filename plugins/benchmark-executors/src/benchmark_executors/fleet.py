@@ -6,7 +6,7 @@ again, is asked of the batch system, and *cannot be asked* is never taken for *i
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 import time
 from collections import deque
@@ -54,7 +54,6 @@ class Fleet:
     ) -> None:
         self._queue, self._rules, self._surroundings, self._needs = queue, rules, surroundings, needs
         self._root = surroundings.folder.absolute() / "jobs"
-        self._sessions = 0
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
@@ -98,8 +97,7 @@ class Fleet:
         taken = {cell.assignment.title for job in self._jobs for cell in job.cells.values()}
         self._waiting = deque(cell for title, cell in cells.items() if title not in taken)
         self._pack = self._rules.pack or max(1, len(self._waiting) // (4 * max(1, self._rules.side_by_side)))
-        self._sessions += 1
-        self._session = self._root / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{self._sessions}"
+        self._session = self._root / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
         self._session.mkdir()
 
     def _submit(self) -> None:
