@@ -52,5 +52,5 @@ def numbers(command: CommandLine, run: str) -> dict[str, tuple[Any, str]]:
             state = torch.load(checkpoint, weights_only=True)["model"]["net"]
             for value in state.values():
                 digest.update(value.numpy().tobytes())
-        found[folder.name] = (json.loads((folder / "record.json").read_text())["scores"], digest.hexdigest())
+        found[folder.name] = (json.loads((folder / "record.json").read_text()).get("scores"), digest.hexdigest())
     return found

@@ -10,6 +10,7 @@ import typer
 
 from benchmark._version import __version__
 from benchmark.cli import (
+    cancel,
     compare,
     completion,
     data,
@@ -59,6 +60,7 @@ for panel, name, function, short in (
     (RUNS, "run", run.run, "Train, translate and score a grid; print leaderboards."),
     (RUNS, "status", status.status, "Every cell of a run, its state and the reason."),
     (RUNS, "explain", status.explain, "What a cell is made of, and its state."),
+    (RUNS, "cancel", cancel.cancel, "End the jobs of a run that go on without it."),
     (RUNS, "verify", verify.verify, "Score stored predictions again and compare."),
     (RESULTS, "leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
     (RESULTS, "report", report.report, "One HTML file of runs: tables, plots, cases."),

@@ -259,6 +259,17 @@ def test_stopped_by_the_user_every_job_is_told_and_what_waits_is_removed(tmp_pat
         assert remote.work(request.folder) == 1  # started all the same, it does nothing
 
 
+def test_cancelling_ends_the_jobs_of_whoever_submitted_them(tmp_path: Path) -> None:
+    queue = Pretend(does_all)
+    fleet = Fleet(queue, RULES, Surroundings(0, None, (), tmp_path, lambda _: None), lambda _: None)
+    fleet.leave([assignment("a"), assignment("b")], lambda _: None)
+    later = Fleet(queue, RULES, Surroundings(0, None, (), tmp_path, lambda _: None), lambda _: None)
+    assert later.cancel() == 2
+    assert sorted(queue.cancelled) == ["0", "1"]
+    assert later.cancel() == 0
+    assert [remote.work(request.folder) for request in queue.taken] == [1, 1]
+
+
 def test_of_two_processes_with_one_job_the_later_has_it_once_the_earlier_left(tmp_path: Path) -> None:
     first = exchange.Claim(tmp_path)
     assert first.alone(60)

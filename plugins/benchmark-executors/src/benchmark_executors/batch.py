@@ -49,6 +49,10 @@ class BatchExecutor:
         """See :class:`benchmark.executors.Executor`."""
         return self._fleet.run(assignments, notify)
 
+    def cancel(self) -> int:
+        """See :class:`benchmark.executors.Cancels`."""
+        return self._fleet.cancel()
+
 
 class CommandQueue:
     """A batch system by its commands, one for each of submitting, asking and cancelling."""

@@ -18,7 +18,7 @@ from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.store.stops import POLICIES
 from benchmark_executors import exchange
 from benchmark_executors.bundle import Bundle
-from benchmark_executors.jobs import Cell, End, Job, earlier
+from benchmark_executors.jobs import Cell, End, Job, earlier, read_id
 from benchmark_executors.queues import Busy, Queue, Refused, Request
 
 GRACE_SECONDS = 60.0
@@ -79,10 +79,14 @@ class Fleet:
                 time.sleep(self._rules.poll_seconds)
         return {cell.assignment.title: job.id for job in self._jobs for cell in job.cells.values()}
 
-    @property
-    def outcome(self) -> Mapping[str, tuple[str, str]]:
-        """State and reason of the cells that have ended so far."""
-        return self._outcome
+    def cancel(self) -> int:
+        """End every job of the run's folder, whoever submitted it; how many there were."""
+        folders = [path.parent for path in self._root.glob("*/*/bundle.json") if not (path.parent / "ended").exists()]
+        self._jobs = [Job(folder, {}, read_id(folder)) for folder in folders]
+        for job in self._jobs:
+            job.beat.silent_seconds()
+        self._stop()
+        return len(folders)
 
     def _begin(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> None:
         self._notify = notify

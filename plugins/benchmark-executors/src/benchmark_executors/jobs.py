@@ -132,7 +132,7 @@ class Job:
 def earlier(folder: Path, cells: dict[str, Cell]) -> Job | None:
     """The job of an earlier run in a folder, with those of its cells that are wanted and have not ended."""
     bundle = Bundle.read(folder)
-    if bundle is None or not (id_ := _read_id(folder)):
+    if bundle is None or not (id_ := read_id(folder)):
         return None
     wanted = {
         number: cells[one.title]
@@ -142,7 +142,8 @@ def earlier(folder: Path, cells: dict[str, Cell]) -> Job | None:
     return Job(folder, wanted, id_)
 
 
-def _read_id(folder: Path) -> str:
+def read_id(folder: Path) -> str:
+    """What the batch system called the job of a folder; empty where that is not known."""
     try:
         return (folder / "job.id").read_text().strip()
     except OSError:

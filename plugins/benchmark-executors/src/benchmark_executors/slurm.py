@@ -90,6 +90,10 @@ class SlurmExecutor:
         submitted = self._fleet.leave(assignments, notify)
         raise Detached(f"{len(submitted)} cells are in Slurm's queue; the same command without detach waits for them")
 
+    def cancel(self) -> int:
+        """See :class:`benchmark.executors.Cancels`."""
+        return self._fleet.cancel()
+
 
 class SlurmQueue:
     """Slurm by submitit's sbatch, one squeue for all jobs, and scancel."""
