@@ -9,7 +9,6 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import PluginError, UsageError
@@ -169,31 +168,27 @@ def _workers_here(options: DaskOptions, surroundings: Surroundings) -> Iterator[
     import dask
     from distributed import LocalCluster
 
-    from benchmark.executors.local import available_cores
+    from benchmark.executors.local import available_cores, without_main
 
-    # workers import the user's script again if there is one, and would start the run anew
-    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     limits = {
         "distributed.scheduler.allowed-failures": surroundings.attempts,
         "distributed.worker.memory.terminate": False,
     }
-    try:
-        with (
-            dask.config.set(limits),
-            LocalCluster(
-                n_workers=surroundings.slots or available_cores(),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=0,
-                local_directory=str(surroundings.folder.absolute() / "jobs" / "dask"),
-                resources={name: float("inf") for name in _all_resources(options)} or None,
-                silence_logs=True,
-            ) as cluster,
-        ):
-            yield cluster
-    finally:
-        sys.modules["__main__"] = main
+    with (
+        without_main(),  # for the whole block: a worker that died is started again at any time
+        dask.config.set(limits),
+        LocalCluster(
+            n_workers=surroundings.slots or available_cores(),
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            local_directory=str(surroundings.folder.absolute() / "jobs" / "dask"),
+            resources={name: float("inf") for name in _all_resources(options)} or None,
+            silence_logs=True,
+        ) as cluster,
+    ):
+        yield cluster
 
 
 def _all_resources(options: DaskOptions) -> set[str]:

@@ -54,6 +54,7 @@ class Fleet:
     ) -> None:
         self._queue, self._rules, self._surroundings, self._needs = queue, rules, surroundings, needs
         self._root = surroundings.folder.absolute() / "jobs"
+        self._jobs: list[Job] = []
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
@@ -91,7 +92,7 @@ class Fleet:
     def _begin(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> None:
         self._notify = notify
         self._outcome: dict[str, tuple[str, str]] = {}
-        self._jobs: list[Job] = []
+        self._jobs = []
         self._numbers, self._asked = 0, time.monotonic()
         self._refusal, self._refused_since, self._next_try, self._delay = "", 0.0, 0.0, 0.0
         self._root.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,6 @@ class Needs:
             **self._by_name.get(spec.name, {}),
         }
 
-    def key(self, assignment: Assignment) -> tuple[tuple[str, str], ...]:
+    def key(self, assignment: Assignment) -> tuple[object, ...]:
         """The same for telling whether two may share a job."""
-        return tuple(sorted(self.of(assignment).items()))
+        return (assignment.needs.gpu, *sorted(self.of(assignment).items()))

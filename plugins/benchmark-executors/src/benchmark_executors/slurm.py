@@ -136,7 +136,9 @@ class SlurmQueue:
         executor.update_parameters(**self._parameters(requests[0].assignments[0]), job_name=name)
         self._doubtful.add(name)
         with contextlib.redirect_stderr(io.StringIO()):  # sbatch's words come back in the error
-            jobs = executor.map_array(work_in_slurm, [str(request.folder) for request in requests])
+            jobs: Sequence[submitit.Job[int]] = executor.map_array(
+                work_in_slurm, [str(request.folder) for request in requests]
+            )
         self._doubtful.discard(name)
         for job, request in zip(jobs, requests, strict=True):
             with contextlib.suppress(OSError):
@@ -152,6 +154,7 @@ class SlurmQueue:
         extra = {name: value or True for name, _, value in (text.partition("=") for text in options.sbatch)}
         return {
             **{name: value for name, value in said.items() if value != ""},
+            **({"gres": "gpu:1"} if assignment.needs.gpu and not said["gres"] else {}),
             "signal_delay_s": options.warning_seconds,
             "array_parallelism": self._at_once,
             "setup": list(options.setup) or None,
