@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,19 @@ def with_executors(folder: Path) -> CommandLine:
     return command
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
+@contextlib.contextmanager
+def started(command: CommandLine, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs beside the test, and no longer than that."""
+    process = command.start(*arguments)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 400) -> Any:
     """What a condition gives once it gives anything."""
     deadline = time.monotonic() + seconds
     while not (outcome := condition()):

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from cluster_runs import logged, numbers, wait_for, with_executors
+from cluster_runs import logged, numbers, started, wait_for, with_executors
 from command_line import CommandLine
 
 pytest.importorskip("distributed")
@@ -48,11 +48,11 @@ def _below(pid: int, ancestor: int) -> bool:
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_what_its_cell_did_since_its_checkpoint(toy: CommandLine) -> None:
-    process = toy.start(*SLOW, "--name", "x", "--jobs", "2", *DASK)
     run = toy.folder / "results/x"
-    wait_for(lambda: len([lines for lines in logged(run).values() if lines > 2]) == 2)
-    os.kill(workers(process.pid)[0], signal.SIGKILL)
-    printed, _ = process.communicate(timeout=300)
+    with started(toy, *SLOW, "--name", "x", "--jobs", "2", *DASK) as process:
+        wait_for(lambda: len([lines for lines in logged(run).values() if lines > 2]) == 2)
+        os.kill(workers(process.pid)[0], signal.SIGKILL)
+        printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     claims = sorted(len(list(path.parent.glob("claim.*"))) for path in run.glob("jobs/*/*/bundle.json"))
     assert claims == [1, 1, 2]  # the data, the cell that was spared, the one that was begun twice

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_runs import logged, numbers, wait_for, with_executors
+from cluster_runs import logged, numbers, started, wait_for, with_executors
 from command_line import CommandLine
 from slurm_cluster import Cluster, NoSlurm, cluster
 
@@ -56,14 +54,12 @@ def test_packed_cells_give_the_numbers_of_local(toy: CommandLine, slurm: Cluster
 @pytest.mark.slow
 def test_warned_requeued_and_left_alone_cells_go_on_by_themselves(toy: CommandLine, slurm: Cluster) -> None:
     arguments = (*SLOW, "--seeds", "3", "--name", "x", *SLURM)
-    process = toy.start(*arguments)
     run = toy.folder / "results/x"
-    wait_for(lambda: len([lines for lines in logged(run).values() if lines > 2]) == 3)
-    first, second, third = (id_ for id_, _ in slurm.jobs())
-    slurm.call("scancel", "--signal=USR2", first)  # what Slurm sends before time is up
-    slurm.call("scontrol", "requeue", second)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    with started(toy, *arguments):  # and killed
+        wait_for(lambda: len([lines for lines in logged(run).values() if lines > 2]) == 3)
+        first, second, third = (id_ for id_, _ in slurm.jobs())
+        slurm.call("scancel", "--signal=USR2", first)  # what Slurm sends before time is up
+        slurm.call("scontrol", "requeue", second)
     wait_for(lambda: {state for id_, state in slurm.jobs() if id_ != third} <= {"PENDING"})
     for id_, state in slurm.jobs():
         if state == "PENDING":  # Slurm lets a requeued job wait two minutes
@@ -84,9 +80,9 @@ def test_detached_cells_are_done_without_the_run_and_a_cancelled_one_waits(toy: 
     assert "2 cells are in Slurm's queue" in left.stderr
     run = toy.folder / "results/x"
     wait_for(lambda: len([lines for lines in logged(run).values() if lines > 2]) == 2)
-    process = toy.start(*arguments)
-    slurm.call("scancel", slurm.jobs()[0][0])
-    printed, _ = process.communicate(timeout=300)
+    with started(toy, *arguments) as process:
+        slurm.call("scancel", slurm.jobs()[0][0])
+        printed, _ = process.communicate(timeout=300)
     assert not slurm.jobs()
     again = toy(*arguments)
     assert again.returncode == 0, printed + again.stdout + again.stderr

@@ -192,7 +192,9 @@ def end_with_parent() -> None:
     """End at once when whoever started this process is gone: its end of our standard input closes."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # not by sys.stdin, whose lock would be held when this process ends by itself
+        while os.read(0, 1):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
