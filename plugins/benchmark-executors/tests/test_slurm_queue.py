@@ -7,14 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from benchmark_executors import needs, slurm
+from benchmark_executors.options import SlurmOptions
+from benchmark_executors.queues import Busy, Refused, Request
 
 from benchmark.contracts.presets import DataSize
 from benchmark.errors import UsageError
 from benchmark.executors import Assignment, Needs
 from benchmark.plan.expand import BuildJob
-from benchmark_executors import needs, slurm
-from benchmark_executors.options import SlurmOptions
-from benchmark_executors.queues import Busy, Refused, Request
 
 submitit = pytest.importorskip("submitit")
 POLICY = "sbatch: error: AssocMaxSubmitJobLimit Batch job submission failed: Job violates accounting/QOS policy"
