@@ -58,6 +58,12 @@ class Interrupted(BenchmarkError):
     exit_code = 130
 
 
+class Detached(BenchmarkError):
+    """Not an error: an executor was asked to submit its work and leave it alone."""
+
+    exit_code = 0
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UsageError:
     """The error for a name nobody offers, with the nearest names that somebody does."""
     known = sorted(known)

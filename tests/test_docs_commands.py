@@ -53,6 +53,7 @@ ELSEWHERE = {
     "pip install tox-uv": "continuous integration installs so",
     "pip install 'medgan-benchmark[onnx]'": "extras are downloaded",
     "pip install 'benchmark-observers[tensorboard]'": "extras are downloaded",
+    "pip install 'benchmark-executors[": "extras are downloaded",
     "pip install -e .": "of the example: tox environment third installs it",
     "tox": "continuous integration runs it",
     "pytest": "continuous integration runs it",

@@ -10,6 +10,7 @@ import typer
 
 from benchmark._version import __version__
 from benchmark.cli import (
+    cancel,
     compare,
     completion,
     data,
@@ -30,7 +31,7 @@ from benchmark.cli import (
     weights,
 )
 from benchmark.cli.help import Command, Group
-from benchmark.errors import BenchmarkError, Interrupted, explain
+from benchmark.errors import BenchmarkError, Detached, Interrupted, explain
 
 EXIT_CODES = {
     0: "done: every cell is done, or skipped for a reason that is shown; every check passed",
@@ -59,6 +60,7 @@ for panel, name, function, short in (
     (RUNS, "run", run.run, "Train, translate and score a grid; print leaderboards."),
     (RUNS, "status", status.status, "Every cell of a run, its state and the reason."),
     (RUNS, "explain", status.explain, "What a cell is made of, and its state."),
+    (RUNS, "cancel", cancel.cancel, "End the jobs of a run that go on without it."),
     (RUNS, "verify", verify.verify, "Score stored predictions again and compare."),
     (RESULTS, "leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
     (RESULTS, "report", report.report, "One HTML file of runs: tables, plots, cases."),
@@ -127,7 +129,7 @@ def main() -> None:
             raise
         code = error.exit_code if isinstance(error, BenchmarkError) else 1
         more = "" if isinstance(error, BenchmarkError | OSError) else " (a traceback: benchmark --debug ...)"
-        _complain(f"{'' if isinstance(error, Interrupted) else 'error: '}{explain(error)}{more}")
+        _complain(f"{'' if isinstance(error, Interrupted | Detached) else 'error: '}{explain(error)}{more}")
         sys.exit(code)
 
 

@@ -24,7 +24,7 @@ from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.executors.lanes import Lane, Lanes, devices
 from benchmark.executors.worker import work
-from benchmark.store.stops import POLICIES, next_attempt
+from benchmark.store.stops import POLICIES, STOPS, next_attempt
 
 ELSEWHERE = ("elsewhere", "another run has it")
 GRACE_SECONDS = 20.0
@@ -73,7 +73,8 @@ class LocalExecutor:
         """Run them all in order of the list; returns state and reason by title.
 
         Raises:
-            KeyboardInterrupt: after every worker has written its checkpoint and ended.
+            KeyboardInterrupt: after every worker has written its checkpoint and ended. Whoever raised it may have given
+                it a word of :data:`benchmark.store.stops.STOPS`, which the cells' records say then.
         """
         waiting, running = deque(_Attempt(assignment) for assignment in assignments), list[_Attempt]()
         outcome: dict[str, tuple[str, str]] = {}
@@ -108,8 +109,8 @@ class LocalExecutor:
                         continue
                     outcome[title] = (ended.kind, ended.reason)
                     notify(Event("finished", title, ended.kind, ended.reason, None, ended.stop, attempt.number))
-        except BaseException:
-            self._stop(running)
+        except BaseException as error:
+            self._stop(running, next((word for word in error.args if word in STOPS), STOP))
             raise
         return outcome
 
@@ -181,13 +182,13 @@ class LocalExecutor:
         reason = f"its process {how}, {attempt.number} of {self.attempts} attempts (out of memory?)"
         return Message("failed", reason, stop="lost sight of")
 
-    def _stop(self, running: Sequence[_Attempt]) -> None:
+    def _stop(self, running: Sequence[_Attempt], word: str) -> None:
         """Ask all workers to stop, wait, and end those that do not."""
         with _interrupts_held():
             for attempt in running:
                 with contextlib.suppress(OSError):
                     if attempt.pipe is not None:
-                        attempt.pipe.send(STOP)
+                        attempt.pipe.send(word)
             deadline = time.monotonic() + GRACE_SECONDS
             for attempt in running:
                 while attempt.process.exitcode is None and time.monotonic() < deadline:

@@ -37,10 +37,10 @@ def work(job: CellJob | BuildJob, pipe: Connection, device: str = "") -> None:
     faulthandler.enable()
     one_thread()
     _own_output(Path(os.devnull))
-    stop = threading.Event()
+    stop: list[Stop] = []
     threading.Thread(target=_listen, args=(pipe, stop), daemon=True).start()
     send = _Sender(pipe)
-    send(run_job(job, send, stop.is_set, begun=lambda folder: _own_output(folder / "output.txt")))
+    send(run_job(job, send, lambda: stop[0] if stop else None, begun=lambda folder: _own_output(folder / "output.txt")))
     pipe.close()
 
 
@@ -114,13 +114,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _listen(pipe: Connection, stop: threading.Event) -> None:
-    """Wait for the stop command. When the supervisor dies the pipe closes, and so does this process, at once:
-    the next run must find nobody else working on its cells."""
+def _listen(pipe: Connection, stop: list[Stop]) -> None:
+    """Wait for the stop command, or for a word that says why. When the supervisor dies the pipe closes, and so does
+    this process, at once: the next run must find nobody else working on its cells."""
     try:
         while True:
-            if pipe.recv() == STOP:
-                stop.set()
+            said = pipe.recv()
+            stop.append("user" if said == STOP else said)
     except (EOFError, OSError):
         os._exit(1)
 
