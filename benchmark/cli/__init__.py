@@ -10,6 +10,7 @@ import typer
 
 from benchmark._version import __version__
 from benchmark.cli import (
+    bundle,
     cancel,
     compare,
     completion,
@@ -68,6 +69,7 @@ for panel, name, function, short in (
     (RESULTS, "compare", compare.compare, "Did a change help? Two runs, paired."),
     (RESULTS, "evaluate", evaluate.evaluate, "Score predictions made anywhere."),
     (MODELS, "translate", translate.translate, "Translate NIfTI volumes with a trained cell."),
+    (MODELS, "bundle", bundle.bundle, "A folder with a trained model, to be passed on."),
     (MODELS, "export", export.export, "Export a trained cell's model to ONNX."),
     (CATALOGUE, "list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
     (CATALOGUE, "show", listing.show, "One component and its options."),
