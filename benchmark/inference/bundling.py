@@ -20,6 +20,7 @@ from benchmark.contracts.protocols import Translator
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError, DatasetError, Unavailable, UsageError
 from benchmark.inference.bundle import (
+    FILES,
     NAME,
     ONNX,
     SCHEMA,
@@ -60,14 +61,14 @@ class Bundled:
 
 @dataclass(frozen=True)
 class Terms:
-    """What its maker says of a bundle beside what the cell says: licence of the weights, and the data set on the Hub."""
+    """What a bundle's maker adds: the licence of the weights, and the id of the data set on the Hub."""
 
     licence: str = NOT_STATED
     hub_dataset: str = ""
     onnx: bool = True
 
 
-def write_bundle(cell: TrainedCell, registry: Registry, target: Path, terms: Terms = Terms()) -> Bundled:  # noqa: B008
+def write_bundle(cell: TrainedCell, registry: Registry, target: Path, terms: Terms) -> Bundled:
     """Write the bundle of a cell into a folder that is not there yet, all of it or nothing.
 
     Names of patients and paths of this machine stay out of it.
@@ -129,9 +130,7 @@ def _write(cell: TrainedCell, registry: Registry, work: Path, terms: Terms) -> B
         "dataset": cell.data.to_json(),
         "form": form,
         "state": plain,
-        "files": {
-            name: atomic.sha256_file(work / name) for name in (WEIGHTS, STATE_DICT, ONNX) if (work / name).is_file()
-        },
+        "files": {name: atomic.sha256_file(work / name) for name in FILES if (work / name).is_file()},
         "onnx": onnx or {"left_out": left_out[-1] if left_out else "not asked for"},
         "licences": {"weights": terms.licence, "training data": _data_licence(cell)},
         "pretrained": dict(cell.record.provenance),

@@ -109,8 +109,8 @@ def model_card(about: Mapping[str, Any], table: Table) -> str:
             "",
             "## Scores",
             "",
-            f"Mean over test patients with its 95 % interval; profile {markdown(about['profile'])}, on the test split of "
-            "the data named above. One training; another seed gives other numbers.",
+            f"Mean over test patients with its 95 % interval; profile {markdown(about['profile'])}, on the test split "
+            "of the data named above. One training; another seed gives other numbers.",
             "",
             *_table(
                 ("metric", "mean", "95 % interval", "patients"),
@@ -157,7 +157,8 @@ def _onnx(about: Mapping[str, Any]) -> str:
         return "There is no ONNX file in it."
     return (
         f"`models/model.onnx` does the same without either: its translations differ from the model's by at most "
-        f"{onnx['difference_in_unit']:.2g} {markdown(onnx['unit'])} ({onnx['difference']:.2g} in [-1, 1]) on random images."
+        f"{onnx['difference_in_unit']:.2g} {markdown(onnx['unit'])} ({onnx['difference']:.2g} in [-1, 1]) on "
+        "random images."
     )
 
 

@@ -14,6 +14,8 @@ from benchmark.leaderboard.tables import Table
 FORMATS = {"HU": "hounsfield"}
 """MONAI's words for what voxels are; ``magnitude`` is any other intensity."""
 TESTED_WITH = "1.6.1"
+CLAIM = ("schema", "cell", "kind", "baseline", "requires", "spec", "dataset", "form", "files")
+"""What of ``bundle.json`` builds the network."""
 
 
 def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
@@ -34,14 +36,14 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
         "monai_version": TESTED_WITH,
         "pytorch_version": libraries["torch"],
         "numpy_version": libraries["numpy"],
-        "optional_packages_version": {
+        "required_packages_version": {
             "medgan-benchmark": libraries["medgan-benchmark"],
             **({distribution: version} if distribution else {}),
         },
         "name": f"{spec['name']} for {spec['task']}",
         "task": f"Translation of {data['source']['modality']} to {data['target']['modality']}",
-        "description": f"{spec['name']}, trained by medgan-benchmark on {nature} data. Images are mapped from the window "
-        f"{_window(data['source'])} to [-1, 1], translations back from [-1, 1] to {_window(data['target'])}. "
+        "description": f"{spec['name']}, trained by medgan-benchmark on {nature} data. Images are mapped from the "
+        f"window {_window(data['source'])} to [-1, 1], translations back from [-1, 1] to {_window(data['target'])}. "
         "Not for clinical use.",
         "authors": "see README.md",
         "copyright": f"weights: {about['licences']['weights']}; training data: {about['licences']['training data']}",
@@ -61,10 +63,7 @@ def inference_config(about: Mapping[str, Any]) -> dict[str, Any]:
 
     The claim is text without characters that MONAI's configuration language would read.
     """
-    claim = {
-        key: about[key]
-        for key in ("schema", "cell", "kind", "baseline", "requires", "spec", "dataset", "form", "files")
-    }
+    claim = {key: about[key] for key in CLAIM}
     text = json.dumps(claim)
     for sign in "@%$#":
         text = text.replace(sign, f"\\u{ord(sign):04x}")

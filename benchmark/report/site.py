@@ -1,0 +1,360 @@
+"""A static site of many runs: leaderboards over runs, the history of each method, every run with report and provenance.
+
+Plain files with relative links, so that it works from a folder as from any host. A run whose files do not hold what its
+records say is not taken, and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from benchmark import __version__, atomic, load_run
+from benchmark.errors import BenchmarkError, UsageError
+from benchmark.leaderboard import Leaderboard, to_brackets, to_json
+from benchmark.leaderboard.layout import Sheet, sheet, short_sheet
+from benchmark.leaderboard.tables import Table
+from benchmark.printable import printable
+from benchmark.registry.plugins import registry
+from benchmark.report import BUDGET, write_report
+from benchmark.report.gather import Material, RunFacts, gather
+from benchmark.report.page import page_environment, page_policy, script_text
+from benchmark.report.site_check import fault_of
+
+SCHEMA = 1
+MARK = "site.json"
+"""The file by which a folder is known to be a site, which may be written anew."""
+SCRIPTS = ("tables.js", "page.js")
+BRACKETS_WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A run that was not taken."""
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site that was written."""
+
+    path: Path
+    runs: tuple[str, ...]
+    rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run of the site."""
+
+    label: str
+    path: Path
+    folder: str
+    grid: str
+    preset: str
+    states: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A row of a method in a table of a run."""
+
+    version: str
+    run: _Run
+    table: Table
+    page: str
+    score: str
+    rank: str
+
+
+@dataclass(frozen=True)
+class _Method:
+    name: str
+    page: str
+    entries: tuple[_Entry, ...]
+
+    @property
+    def runs(self) -> int:
+        """In how many runs it is."""
+        return len({entry.run.path for entry in self.entries})
+
+
+def write_site(
+    target: Path,
+    runs: Sequence[Path],
+    *,
+    title: str = "Benchmark results",
+    url: str = "",
+    rescore: bool = False,
+    cases: bool = True,
+    budget: int = BUDGET,
+) -> Site:
+    """Write a site of runs into a folder: new, empty, or a site that was written before.
+
+    ``rescore``: score stored predictions again before a run is taken. ``url``: where the site will be, for RSS, which
+    wants whole addresses. ``cases`` and ``budget``: as of :func:`benchmark.report.write_report`.
+
+    Raises:
+        UsageError: the folder holds something else, or no run can be taken.
+        BenchmarkError: it cannot be written.
+    """
+    if target.exists() and not (target / MARK).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target}: holds something that is no site; give a folder of its own")
+    distinct = list({path.resolve(): path for path in runs}.values())
+    faults = {path: fault_of(path, rescore=rescore) for path in distinct}
+    rejected = tuple(Rejected(path.name, fault) for path, fault in faults.items() if fault)
+    accepted = [path for path, fault in faults.items() if not fault]
+    if not accepted:
+        reasons = "; ".join(f"{one.label}: {one.reason}" for one in rejected[:3])
+        raise UsageError(f"no run can be taken: {reasons or 'none was given'}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise BenchmarkError(f"cannot write {target}: {error.strerror or error}") from None
+    try:
+        _Writer(work, gather(accepted), title, url, rejected).write(cases, budget)
+        work.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Site(target, tuple(path.name for path in accepted), rejected)
+
+
+class _Writer:
+    def __init__(self, work: Path, material: Material, title: str, url: str, rejected: Sequence[Rejected]) -> None:
+        self._work, self._material, self._title, self._url = work, material, title, url
+        self._rejected = rejected
+        taken: set[str] = set()
+        self._runs = [_run(run, _slug(run.label, taken)) for run in material.runs]
+        taken = set()
+        self._pages = {table.key: f"tables/{_slug(table.key, taken)}.html" for table in material.board.tables}
+        self._methods = self._histories()
+        self._environment = page_environment()
+        self._scripts = [script_text(name) for name in SCRIPTS]
+
+    def write(self, cases: bool, budget: int) -> None:
+        """Every file of the site."""
+        board = self._material.board
+        for run in self._runs:
+            folder = self._work / run.folder
+            write_report([run.path], folder / "report.html", cases=cases, budget=budget)
+            atomic.write_text(folder / "leaderboard.json", to_json(load_run(run.path).leaderboard()))
+            shutil.copyfile(run.path / "run.json", folder / "run.json")
+        tables = [
+            {
+                "page": self._pages[table.key],
+                "table": table,
+                "about": _about(table),
+                "first": next((row.name for row in table.rows if row.rank == 1), ""),
+            }
+            for table in board.tables
+        ]
+        self._page(
+            "index.html", "site_index", self._title, tables=tables, methods=self._methods, runs=self._runs,
+            rejected=self._rejected,
+        )  # fmt: skip
+        for table in board.tables:
+            ranked = sum(row.rank is not None for row in table.rows) > 1
+            mine = {cell.run for cells in self._material.of(table).values() for cell in cells}
+            alone = Leaderboard((table,), None)
+            self._page(
+                self._pages[table.key], "site_table", f"{table.task}: {table.title or table.dataset}",
+                sheet=sheet(table), runs=[run for run in self._runs if run.path in mine],
+                brackets=to_brackets(alone, BRACKETS_WIDTH) if ranked else "",
+            )  # fmt: skip
+        for method in self._methods:
+            pages = [(f"leaderboard: {entry.table.task}", entry.page) for entry in method.entries]
+            pages += [(f"report: {entry.run.label}", f"{entry.run.folder}/report.html") for entry in method.entries]
+            self._page(
+                method.page, "site_method", method.name, sheet=_history(method), pages=list(dict.fromkeys(pages))
+            )
+        atomic.write_json(self._work / MARK, self._json())
+        atomic.write_bytes(self._work / "feed.xml", self._feed())
+
+    def _page(self, path: str, template: str, title: str, **content: Any) -> None:
+        text = self._environment.get_template(f"{template}.html.j2").render(
+            policy=page_policy(self._scripts),
+            style=script_text("page.css"),
+            scripts=self._scripts,
+            version=__version__,
+            root="../" * path.count("/"),
+            site=self._title,
+            title=title,
+            **content,
+        )
+        atomic.write_text(self._work / path, text)
+
+    def _histories(self) -> list[_Method]:
+        """Each method's rows in all tables, older versions of its plugin first, then in the order of the runs."""
+        by_path = {run.path: (run, facts) for run, facts in zip(self._runs, self._material.runs, strict=True)}
+        found: dict[str, list[tuple[Any, _Entry]]] = {}
+        for table in self._material.board.tables:
+            shown = short_sheet(table)
+            texts = dict(zip([row.name for row in table.rows if row.scores], shown.body, strict=True))
+            for name, cells in self._material.of(table).items():
+                run, facts = by_path[cells[0].run]
+                method = name.removesuffix(f" ({run.label})")
+                version = _version(cells[0].model, facts)
+                row = texts[name]
+                score = f"{row[2]} {shown.units[2]}".strip() if len(row) > 3 else ""
+                score = f"{shown.header[2]} {score}" if score else ""
+                entry = _Entry(version, run, table, self._pages[table.key], score, row[0])
+                order = (table.task, _natural(version), self._runs.index(run))
+                found.setdefault(method, []).append((order, entry))
+        taken: set[str] = set()
+        return [
+            _Method(
+                name,
+                f"methods/{_slug(name, taken)}.html",
+                tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0])),
+            )
+            for name, entries in sorted(found.items())
+        ]
+
+    def _json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "title": self._title,
+            "harness": __version__,
+            "runs": [
+                {
+                    "name": run.label,
+                    "grid": run.grid,
+                    "preset": run.preset,
+                    "sha256": run.sha256,
+                    "report": f"{run.folder}/report.html",
+                    "leaderboard": f"{run.folder}/leaderboard.json",
+                    "provenance": f"{run.folder}/run.json",
+                }
+                for run in self._runs
+            ],
+            "rejected": [{"name": one.label, "reason": one.reason} for one in self._rejected],
+            "tables": [
+                {"page": self._pages[table.key], **content}
+                for table, content in zip(
+                    self._material.board.tables, json.loads(to_json(self._material.board))["tables"], strict=True
+                )
+            ],
+            "methods": [
+                {
+                    "name": method.name,
+                    "page": method.page,
+                    "entries": [
+                        {
+                            "version": entry.version,
+                            "run": entry.run.label,
+                            "task": entry.table.task,
+                            "table": entry.page,
+                            "score": entry.score,
+                            "rank": entry.rank,
+                        }
+                        for entry in method.entries
+                    ],
+                }
+                for method in self._methods
+            ],
+        }
+
+    def _feed(self) -> bytes:
+        """RSS 2.0 (rssboard.org/rss-specification): an item a run, the last one given first."""
+        rss = ElementTree.Element("rss", version="2.0")
+        channel = ElementTree.SubElement(rss, "channel")
+        base = self._url.rstrip("/")
+        address = f"{base}/" if base else ""
+        about = f"{len(self._runs)} runs, {len(self._material.board.tables)} leaderboards"
+        for tag, text in (("title", self._title), ("link", f"{address}index.html"), ("description", about)):
+            ElementTree.SubElement(channel, tag).text = printable(text)
+        for run in reversed(self._runs):
+            item = ElementTree.SubElement(channel, "item")
+            ElementTree.SubElement(item, "title").text = printable(run.label)
+            ElementTree.SubElement(item, "link").text = f"{address}{run.folder}/report.html"
+            ElementTree.SubElement(item, "description").text = printable(
+                f"grid {run.grid}, preset {run.preset}, {run.states}"
+            )
+            ElementTree.SubElement(item, "guid", isPermaLink="false").text = f"sha256:{run.sha256}"
+        return ElementTree.tostring(rss, encoding="utf-8", xml_declaration=True)
+
+
+def _run(run: RunFacts, slug: str) -> _Run:
+    counts = load_run(run.path).states
+    return _Run(
+        label=run.label,
+        path=run.path,
+        folder=f"runs/{slug}",
+        grid=str(run.about["grid"]),
+        preset=str(run.about["preset"]),
+        states=", ".join(f"{number} {state}" for state, number in counts.items()),
+        sha256=atomic.sha256_file(run.path / "run.json"),
+    )
+
+
+def _history(method: _Method) -> Sheet:
+    """A method's rows as a table."""
+    return Sheet(
+        heading=method.name,
+        about="",
+        header=("version", "run", "task", "data", "profile", "preset", "score", "rank"),
+        units=("",) * 8,
+        body=tuple(
+            (
+                entry.version,
+                entry.run.label,
+                entry.table.task,
+                f"{short_sheet(entry.table).about}, {entry.table.content_sha256[:8]}",
+                entry.table.profile,
+                entry.table.preset,
+                entry.score,
+                entry.rank,
+            )
+            for entry in method.entries
+        ),
+        problems=(),
+        notes=(),
+        keys=8,
+    )
+
+
+def _about(table: Table) -> str:
+    return f"{short_sheet(table).about}, {table.dataset} {table.content_sha256[:8]}, {table.profile}, {table.preset}"
+
+
+def _version(model: str, run: RunFacts) -> str:
+    """Version of the plugin that the run had the model from, as its ``run.json`` says, and of its code."""
+    planned = [cell["spec"] for cell in run.about["cells"] if cell["spec"]["model"] == model]
+    code = str(planned[0]["sources"].get("model", ""))[:8] if planned else ""
+    offer = registry().all("model").get(model)
+    versions = [
+        str(plugin.get("version"))
+        for plugin in run.about["plugins"]
+        if offer and plugin.get("name") == offer.plugin.name
+    ]
+    return " ".join(part for part in (*versions[:1], code) if part)
+
+
+def _natural(version: str) -> list[tuple[int, str]]:
+    """A version so that 0.10 comes after 0.9; the code's hash says nothing of order."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.+-]", version.partition(" ")[0])]
+
+
+def _slug(text: str, taken: set[str]) -> str:
+    """A name for a file: letters and digits, and a piece of a hash where that is not all of it."""
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()[:60] or "x"
+    if safe in taken or safe != text.lower():
+        safe = f"{safe}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+    taken.add(safe)
+    return safe
