@@ -26,7 +26,7 @@ from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
 from benchmark.registry.plugins import registry
 from benchmark.report import BUDGET, write_report
-from benchmark.report.gather import Material, RunFacts, gather
+from benchmark.report.gather import Material, RunFacts, gather, run_labels
 from benchmark.report.page import page_environment, page_policy, script_text
 from benchmark.report.site_check import fault_of
 
@@ -114,7 +114,8 @@ def write_site(
         raise UsageError(f"{target}: holds something that is no site; give a folder of its own")
     distinct = list({path.resolve(): path for path in runs}.values())
     faults = {path: fault_of(path, rescore=rescore) for path in distinct}
-    rejected = tuple(Rejected(path.name, fault) for path, fault in faults.items() if fault)
+    labels = dict(zip(distinct, run_labels(distinct), strict=True))
+    rejected = tuple(Rejected(labels[path], fault) for path, fault in faults.items() if fault)
     accepted = [path for path, fault in faults.items() if not fault]
     if not accepted:
         reasons = "; ".join(f"{one.label}: {one.reason}" for one in rejected[:3])
@@ -132,7 +133,7 @@ def write_site(
         os.replace(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Site(target, tuple(path.name for path in accepted), rejected)
+    return Site(target, tuple(labels[path] for path in accepted), rejected)
 
 
 class _Writer:
