@@ -14,6 +14,8 @@ from benchmark.leaderboard.tables import Table
 FORMATS = {"HU": "hounsfield"}
 """MONAI's words for what voxels are; ``magnitude`` is any other intensity."""
 TESTED_WITH = "1.6.1"
+SIGNS = "$@%#"
+"""What begins expressions, references and macros in every file below ``configs/``: MONAI evaluates them."""
 CLAIM = ("schema", "cell", "kind", "baseline", "requires", "spec", "dataset", "form", "files")
 """What of ``bundle.json`` builds the network."""
 
@@ -30,7 +32,7 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
         if column.name in row.scores
     )
     distribution, _, version = about["requires"].rpartition(" ")
-    return {
+    described: dict[str, Any] = {
         "version": "1.0.0",
         "changelog": {"1.0.0": f"made from cell {about['cell']}"},
         "monai_version": TESTED_WITH,
@@ -56,16 +58,18 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
             "outputs": {"translation": _image(data["target"], height, width)},
         },
     }
+    inert: dict[str, Any] = _inert(described)
+    return inert
 
 
 def inference_config(about: Mapping[str, Any]) -> dict[str, Any]:
     """What ``monai.bundle.load(..., workflow_type="inference")`` builds and fills with ``models/model.pt``.
 
-    The claim is text without characters that MONAI's configuration language would read.
+    The claim is text in which no character means anything to MONAI's configuration language.
     """
     claim = {key: about[key] for key in CLAIM}
     text = json.dumps(claim)
-    for sign in "@%$#":
+    for sign in SIGNS:
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return {"network_def": {"_target_": "benchmark.inference.bundle.network", "claim": text}}
 
@@ -82,6 +86,15 @@ def _image(side: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
         "is_patch_data": False,
         "channel_def": {"0": side["modality"]},
     }
+
+
+def _inert(value: Any) -> Any:
+    """The same with the signs of expressions as their full-width twins: names are a stranger's, and stay text."""
+    if isinstance(value, str):
+        return value.translate({ord(sign): chr(ord(sign) + 0xFEE0) for sign in SIGNS})
+    if isinstance(value, Mapping):
+        return {_inert(key): _inert(item) for key, item in value.items()}
+    return [_inert(item) for item in value] if isinstance(value, list) else value
 
 
 def _window(side: Mapping[str, Any]) -> str:

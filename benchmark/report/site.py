@@ -176,7 +176,7 @@ class _Writer:
             self._page(
                 self._pages[table.key], "site_table", f"{table.task}: {table.title or table.dataset}",
                 sheet=sheet(table), runs=[run for run in self._runs if run.path in mine],
-                brackets=to_brackets(alone, BRACKETS_WIDTH) if ranked else "",
+                brackets=to_brackets(alone, BRACKETS_WIDTH).splitlines() if ranked else [],
             )  # fmt: skip
         for method in self._methods:
             pages = [(f"leaderboard: {entry.table.task}", entry.page) for entry in method.entries]
@@ -288,7 +288,8 @@ class _Writer:
                 f"grid {run.grid}, preset {run.preset}, {run.states}"
             )
             ElementTree.SubElement(item, "guid", isPermaLink="false").text = f"sha256:{run.sha256}"
-        return ElementTree.tostring(rss, encoding="utf-8", xml_declaration=True)
+        text: bytes = ElementTree.tostring(rss, encoding="utf-8", xml_declaration=True)
+        return text
 
 
 def _run(run: RunFacts, slug: str) -> _Run:

@@ -19,7 +19,13 @@ from benchmark.inference.trained_cell import TrainedCell
 from benchmark.plan.claim import DataSource
 from benchmark.registry.plugins import registry
 
-HOSTILE = "$import os; @network_def# %meta </script>"
+HOSTILE = (
+    "$import os; @network_def# %meta </script>",
+    "$open('witness', 'w')",
+    "@network_def",
+    "%configs/inference.json",
+)
+"""Names that MONAI's configuration language would evaluate, refer to or read."""
 
 
 def trained(model: str, name: str) -> TrainedCell:
@@ -38,9 +44,12 @@ def trained(model: str, name: str) -> TrainedCell:
     return TrainedCell(record, build_model(spec, record.spec, context), data, torch.device("cpu"), ())
 
 
-@pytest.mark.parametrize("name", ["unet", HOSTILE])
-def test_monais_loader_gives_the_same_translations(tmp_path: Path, name: str) -> None:
+@pytest.mark.filterwarnings("ignore:parsing config_file")
+@pytest.mark.parametrize("name", ["unet", *HOSTILE])
+def test_monais_loader_gives_the_same_translations(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from monai.bundle import ConfigParser, load
+
+    monkeypatch.chdir(tmp_path)
 
     cell = trained("monai-unet", name)
     write_bundle(cell, registry(), tmp_path / "b", Terms(onnx=False))
@@ -50,6 +59,7 @@ def test_monais_loader_gives_the_same_translations(tmp_path: Path, name: str) ->
         expected = cell.model.translate(images)
         assert torch.equal(network(images), expected)
         assert torch.equal(load_bundle(tmp_path / "b", "cpu").model.translate(images), expected)
+    assert not (tmp_path / "witness").exists()
     metadata = ConfigParser.load_config_file(str(tmp_path / "b/configs/metadata.json"))
     for key in ("version", "monai_version", "pytorch_version", "numpy_version", "task", "description", "authors"):
         assert isinstance(metadata[key], str), key
