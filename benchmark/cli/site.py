@@ -10,7 +10,10 @@ import typer
 
 def site(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write: new, or a site written before.")],
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Run folders; older ones first.")],
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN ...", help="Run folders; older ones first.")] = None,
+    first: Annotated[
+        list[Path] | None, typer.Option("--runs", metavar="RUN ...", help="The same, said with its name.")
+    ] = None,
     title: Annotated[str, typer.Option(help="What stands at the top of every page.")] = "Benchmark results",
     url: Annotated[str, typer.Option(help="Address that the site will have, for RSS.")] = "",
     rescore: Annotated[
@@ -24,7 +27,7 @@ def site(
 
     A run whose files do not hold what its records say is named and not taken; exit 1 then. Works from a folder.
 
-    benchmark site public results/ours-2025 results/ours-2026 --title "Our lab"
+    benchmark site public --runs results/ours-2025 results/ours-2026 --title "Our lab"
     """
     from benchmark.cli.text import count, echo, echo_json
     from benchmark.errors import UsageError
@@ -32,7 +35,15 @@ def site(
 
     if not megabytes > 0:
         raise UsageError(f"--limit {megabytes:g}: give megabytes, such as 15")
-    written = write_site(folder, runs, title=title, url=url, rescore=rescore, cases=cases, budget=int(megabytes * 1e6))
+    written = write_site(
+        folder,
+        [*(first or ()), *(runs or ())],
+        title=title,
+        url=url,
+        rescore=rescore,
+        cases=cases,
+        budget=int(megabytes * 1e6),
+    )
     rejected = {one.label: one.reason for one in written.rejected}
     if json:
         echo_json({"path": str(written.path), "runs": list(written.runs), "rejected": rejected})
