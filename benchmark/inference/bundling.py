@@ -94,12 +94,12 @@ def write_bundle(cell: TrainedCell, registry: Registry, target: Path, terms: Ter
 
 
 def _write(cell: TrainedCell, registry: Registry, work: Path, terms: Terms) -> Bundled:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     offer = registry.model(cell.record.spec.model)
     form, tensors, plain = _weights(cell, registry)
     (work / "models").mkdir()
-    save_file(tensors, work / WEIGHTS, {"cell": cell.record.id, "use": "not for clinical use"})
+    (work / WEIGHTS).write_bytes(save(tensors, {"cell": cell.record.id, "use": "not for clinical use"}))
     torch.save(TranslationNetwork(cell.model).state_dict(), work / STATE_DICT)
     left_out = []
     onnx: dict[str, Any] = {}

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.data.format.schema import nature
 from benchmark.leaderboard.tables import Table
 
 FORMATS = {"HU": "hounsfield"}
@@ -23,7 +24,7 @@ CLAIM = ("schema", "cell", "kind", "baseline", "requires", "spec", "dataset", "f
 def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
     """The mandatory keys, and what else the specification has a name for."""
     data, spec, libraries = about["dataset"], about["spec"], about["made with"]["libraries"]
-    nature = "simulated" if data["simulated"] else "real"
+    what = nature(data["simulated"], data.get("degraded", False))
     height, width = data["image_size"]
     score = ", ".join(
         f"{column.label} {row.scores[column.name].interval.mean:.6g} {column.unit}".strip()
@@ -44,14 +45,14 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
         },
         "name": f"{spec['name']} for {spec['task']}",
         "task": f"Translation of {data['source']['modality']} to {data['target']['modality']}",
-        "description": f"{spec['name']}, trained by medgan-benchmark on {nature} data. Images are mapped from the "
+        "description": f"{spec['name']}, trained by medgan-benchmark on {what}. Images are mapped from the "
         f"window {_window(data['source'])} to [-1, 1], translations back from [-1, 1] to {_window(data['target'])}. "
         "Not for clinical use.",
         "authors": "see README.md",
         "copyright": f"weights: {about['licences']['weights']}; training data: {about['licences']['training data']}",
         "intended_use": about["use"],
         "data_source": f"{data['name']}, sha256 {data['content_sha256']}",
-        "data_type": nature,
+        "data_type": what,
         "eval_metrics": {"primary": score},
         "network_data_format": {
             "inputs": {"source": _image(data["source"], height, width)},
