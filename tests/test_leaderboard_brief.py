@@ -49,6 +49,14 @@ def test_what_failed_is_named_and_the_rest_counted() -> None:
     assert to_brief(leaderboard.build([], METRICS), 80, 24) == "nothing to rank yet"
 
 
+def test_a_metric_that_failed_everywhere_is_named() -> None:
+    broken = {"mae": {"state": "skipped", "reason": "failed: ZeroDivisionError: bad slice"}}
+    missing = {"mae": {"state": "skipped", "reason": "weights missing"}}
+    text = to_brief(leaderboard.build([record("a", [1.0, 2.0], scores=broken)], METRICS), 120, 40)
+    assert "failed: ZeroDivisionError: bad slice" in text
+    assert "missing" not in to_brief(leaderboard.build([record("a", [1.0, 2.0], scores=missing)], METRICS), 120, 40)
+
+
 def test_names_stay_text_and_short() -> None:
     names = {HOSTILE: 3.0, "x" * 500: 2.0, "a\u202egnp.exe": 1.0}
     text = to_brief(leaderboard.build(ladder(names), METRICS), 100, 60)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.leaderboard.layout import Sheet, overall_sheet, short_sheet
-from benchmark.leaderboard.tables import Leaderboard
+from benchmark.leaderboard.tables import Leaderboard, Table
 from benchmark.leaderboard.terminal import GAP, styled
 from benchmark.printable import printable
 
@@ -111,6 +111,7 @@ def _small_print(sheets: Sequence[Sheet], board: Leaderboard, width: int) -> lis
     """What the signs mean, and the first of what is not done, one line each."""
     fates = [(f"{sheet.heading}/{name}", fate) for sheet in sheets for name, fate in sheet.problems]
     fates += [(each.cell, each.reason) for each in board.unreadable]
+    fates += [fate for table in board.tables for fate in _broken_metrics(table)]
     shown = fates if len(fates) <= MOST_PROBLEMS + 1 else fates[:MOST_PROBLEMS]
     texts = [LEGEND, *(f"{printable(name)}: {printable(fate)}" for name, fate in shown)]
     if not any(sheet.body for sheet in sheets):
@@ -118,6 +119,15 @@ def _small_print(sheets: Sequence[Sheet], board: Leaderboard, width: int) -> lis
     if len(shown) < len(fates):
         texts.append(f"... and {len(fates) - len(shown)} more that are not done")
     return [_plain(text if len(text) <= width else f"{text[: width - 1]}…") for text in texts]
+
+
+def _broken_metrics(table: Table) -> Iterator[tuple[str, str]]:
+    """Metrics that failed and gave no model a value."""
+    for column in table.columns:
+        scores = [row.scores[column.name] for row in table.rows if column.name in row.scores]
+        failed = [score.reason for score in scores if score.reason.startswith("failed")]
+        if failed and not any(score.known for score in scores):
+            yield f"{table.task}, metric {column.label}", failed[0]
 
 
 def _width(block: Block) -> int:
