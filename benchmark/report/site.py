@@ -288,8 +288,8 @@ class _Writer:
                 f"grid {run.grid}, preset {run.preset}, {run.states}"
             )
             ElementTree.SubElement(item, "guid", isPermaLink="false").text = f"sha256:{run.sha256}"
-        text: bytes = ElementTree.tostring(rss, encoding="utf-8", xml_declaration=True)
-        return text
+        feed: bytes = ElementTree.tostring(rss, encoding="utf-8", xml_declaration=True)
+        return feed
 
 
 def _run(run: RunFacts, slug: str) -> _Run:
