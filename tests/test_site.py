@@ -12,14 +12,14 @@ from made_runs import Catalogue, MadeRun
 from test_report import HOSTILE, Parts
 
 from benchmark import UsageError
-from benchmark.report import gather, site
+from benchmark.report import gather, site_history
 from benchmark.report.site import write_site
 
 
 @pytest.fixture(autouse=True)
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """No plugin, and a plotting library of one line."""
-    for module in (gather, site):
+    for module in (gather, site_history):
         monkeypatch.setattr(module, "registry", Catalogue)
     monkeypatch.setattr("benchmark.runs.read.registry", Catalogue)
     monkeypatch.setattr("benchmark.report.page.plotting_library", lambda: "window.vegaEmbed = null;")

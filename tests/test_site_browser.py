@@ -9,7 +9,7 @@ from chromium import browser, chromium
 from made_runs import Catalogue, MadeRun
 from test_report import HOSTILE
 
-from benchmark.report import gather, site
+from benchmark.report import gather, site_history
 from benchmark.report.site import write_site
 
 pytestmark = [
@@ -20,7 +20,7 @@ pytestmark = [
 
 
 def test_every_page_opens_from_a_folder_and_fits_a_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gather, site):
+    for module in (gather, site_history):
         monkeypatch.setattr(module, "registry", Catalogue)
     monkeypatch.setattr("benchmark.runs.read.registry", Catalogue)
     runs = [MadeRun(tmp_path / name) for name in ("first", "second")]

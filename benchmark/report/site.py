@@ -6,10 +6,8 @@ records say is not taken, and named.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -21,14 +19,14 @@ from xml.etree import ElementTree
 from benchmark import __version__, atomic, load_run
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.leaderboard import Leaderboard, to_brackets, to_json
-from benchmark.leaderboard.layout import Sheet, sheet, short_sheet
+from benchmark.leaderboard.layout import sheet, short_sheet
 from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
-from benchmark.registry.plugins import registry
 from benchmark.report import BUDGET, write_report
-from benchmark.report.gather import Material, RunFacts, gather, run_labels
+from benchmark.report.gather import Material, gather, run_labels
 from benchmark.report.page import page_environment, page_policy, script_text
 from benchmark.report.site_check import fault_of
+from benchmark.report.site_history import histories, site_runs, slug
 
 SCHEMA = 1
 MARK = "site.json"
@@ -52,43 +50,6 @@ class Site:
     path: Path
     runs: tuple[str, ...]
     rejected: tuple[Rejected, ...]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run of the site."""
-
-    label: str
-    path: Path
-    folder: str
-    grid: str
-    preset: str
-    states: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A row of a method in a table of a run."""
-
-    version: str
-    run: _Run
-    table: Table
-    page: str
-    score: str
-    rank: str
-
-
-@dataclass(frozen=True)
-class _Method:
-    name: str
-    page: str
-    entries: tuple[_Entry, ...]
-
-    @property
-    def runs(self) -> int:
-        """In how many runs it is."""
-        return len({entry.run.path for entry in self.entries})
 
 
 def write_site(
@@ -141,10 +102,9 @@ class _Writer:
         self._work, self._material, self._title, self._url = work, material, title, url
         self._rejected = rejected
         taken: set[str] = set()
-        self._runs = [_run(run, _slug(run.label, taken)) for run in material.runs]
-        taken = set()
-        self._pages = {table.key: f"tables/{_slug(table.key, taken)}.html" for table in material.board.tables}
-        self._methods = self._histories()
+        self._runs = site_runs(material)
+        self._pages = {table.key: f"tables/{slug(table.key, taken)}.html" for table in material.board.tables}
+        self._methods = histories(material, self._runs, self._pages)
         self._environment = page_environment()
         self._scripts = [script_text(name) for name in SCRIPTS]
 
@@ -181,9 +141,7 @@ class _Writer:
         for method in self._methods:
             pages = [(f"leaderboard: {entry.table.task}", entry.page) for entry in method.entries]
             pages += [(f"report: {entry.run.label}", f"{entry.run.folder}/report.html") for entry in method.entries]
-            self._page(
-                method.page, "site_method", method.name, sheet=_history(method), pages=list(dict.fromkeys(pages))
-            )
+            self._page(method.page, "site_method", method.name, sheet=method.sheet(), pages=list(dict.fromkeys(pages)))
         atomic.write_json(self._work / MARK, self._json())
         atomic.write_bytes(self._work / "feed.xml", self._feed())
 
@@ -199,33 +157,6 @@ class _Writer:
             **content,
         )
         atomic.write_text(self._work / path, text)
-
-    def _histories(self) -> list[_Method]:
-        """Each method's rows in all tables, older versions of its plugin first, then in the order of the runs."""
-        by_path = {run.path: (run, facts) for run, facts in zip(self._runs, self._material.runs, strict=True)}
-        found: dict[str, list[tuple[Any, _Entry]]] = {}
-        for table in self._material.board.tables:
-            shown = short_sheet(table)
-            texts = dict(zip([row.name for row in table.rows if row.scores], shown.body, strict=True))
-            for name, cells in self._material.of(table).items():
-                run, facts = by_path[cells[0].run]
-                method = name.removesuffix(f" ({run.label})")
-                version = _version(cells[0].model, facts)
-                row = texts[name]
-                score = f"{row[2]} {shown.units[2]}".strip() if len(row) > 3 else ""
-                score = f"{shown.header[2]} {score}" if score else ""
-                entry = _Entry(version, run, table, self._pages[table.key], score, row[0])
-                order = (table.task, _natural(version), self._runs.index(run))
-                found.setdefault(method, []).append((order, entry))
-        taken: set[str] = set()
-        return [
-            _Method(
-                name,
-                f"methods/{_slug(name, taken)}.html",
-                tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0])),
-            )
-            for name, entries in sorted(found.items())
-        ]
 
     def _json(self) -> dict[str, Any]:
         return {
@@ -292,71 +223,5 @@ class _Writer:
         return feed
 
 
-def _run(run: RunFacts, slug: str) -> _Run:
-    counts = load_run(run.path).states
-    return _Run(
-        label=run.label,
-        path=run.path,
-        folder=f"runs/{slug}",
-        grid=str(run.about["grid"]),
-        preset=str(run.about["preset"]),
-        states=", ".join(f"{number} {state}" for state, number in counts.items()),
-        sha256=atomic.sha256_file(run.path / "run.json"),
-    )
-
-
-def _history(method: _Method) -> Sheet:
-    """A method's rows as a table."""
-    return Sheet(
-        heading=method.name,
-        about="",
-        header=("version", "run", "task", "data", "profile", "preset", "score", "rank"),
-        units=("",) * 8,
-        body=tuple(
-            (
-                entry.version,
-                entry.run.label,
-                entry.table.task,
-                f"{short_sheet(entry.table).about}, {entry.table.content_sha256[:8]}",
-                entry.table.profile,
-                entry.table.preset,
-                entry.score,
-                entry.rank,
-            )
-            for entry in method.entries
-        ),
-        problems=(),
-        notes=(),
-        keys=8,
-    )
-
-
 def _about(table: Table) -> str:
     return f"{short_sheet(table).about}, {table.dataset} {table.content_sha256[:8]}, {table.profile}, {table.preset}"
-
-
-def _version(model: str, run: RunFacts) -> str:
-    """Version of the plugin that the run had the model from, as its ``run.json`` says, and of its code."""
-    planned = [cell["spec"] for cell in run.about["cells"] if cell["spec"]["model"] == model]
-    code = str(planned[0]["sources"].get("model", ""))[:8] if planned else ""
-    offer = registry().all("model").get(model)
-    versions = [
-        str(plugin.get("version"))
-        for plugin in run.about["plugins"]
-        if offer and plugin.get("name") == offer.plugin.name
-    ]
-    return " ".join(part for part in (*versions[:1], code) if part)
-
-
-def _natural(version: str) -> list[tuple[int, str]]:
-    """A version so that 0.10 comes after 0.9; the code's hash says nothing of order."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.+-]", version.partition(" ")[0])]
-
-
-def _slug(text: str, taken: set[str]) -> str:
-    """A name for a file: letters and digits, and a piece of a hash where that is not all of it."""
-    safe = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()[:60] or "x"
-    if safe in taken or safe != text.lower():
-        safe = f"{safe}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
-    taken.add(safe)
-    return safe
