@@ -123,11 +123,11 @@ def _small_print(sheets: Sequence[Sheet], board: Leaderboard, width: int) -> lis
 
 def _broken_metrics(table: Table) -> Iterator[tuple[str, str]]:
     """Metrics that failed and gave no model a value."""
-    for column in table.columns:
-        scores = [row.scores[column.name] for row in table.rows if column.name in row.scores]
+    for metric in dict.fromkeys(name for row in table.rows for name in row.scores):
+        scores = [row.scores[metric] for row in table.rows if metric in row.scores]
         failed = [score.reason for score in scores if score.reason.startswith("failed")]
         if failed and not any(score.known for score in scores):
-            yield f"{table.task}, metric {column.label}", failed[0]
+            yield f"{table.task}, metric {metric}", failed[0]
 
 
 def _width(block: Block) -> int:
