@@ -17,6 +17,8 @@ from benchmark.plan.expand import PlannedCell
 from benchmark.runs.merge import merge
 from benchmark.runs.read import Run
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder
+from benchmark.store.holder import Holder
+from benchmark.store.lease import Leases
 from benchmark.store.record import Record
 from benchmark.store.seal import write_sealed
 
@@ -133,5 +135,16 @@ def test_what_cannot_be_merged_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is among the runs"):
         merge([first], first)
     (tmp_path / "all/cells").mkdir(parents=True)
-    with FileLock(tmp_path / "all/.lock"), pytest.raises(BenchmarkError, match="another process"):
+    with FileLock(tmp_path / "all/.merge.lock"), pytest.raises(BenchmarkError, match="another process merges"):
         merge([first], tmp_path / "all")
+
+
+def test_a_run_that_is_worked_on_is_left_alone(tmp_path: Path) -> None:
+    a = cell("a")
+    target = run(tmp_path / "all", {"a": (a, None)})
+    first = run(tmp_path / "1", {"a": (a, b"aa")})
+    lease = Leases(target).take(a.id, Holder(host="other", machine="m", pid=1, born="1"))
+    with pytest.raises(BenchmarkError, match=f"works on cell {a.id}"):
+        merge([first], target)
+    lease.drop()
+    assert merge([first], target).copied == ["pet-ct/a/s0"]

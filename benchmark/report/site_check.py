@@ -29,7 +29,7 @@ def fault_of(path: Path, *, rescore: bool = False) -> str:
         if not done:
             return "no cell of it is done"
         for record in done:
-            if damage := folder.cell(record.id).damage(record):
+            if damage := folder.cell(record.id).damage(record, thorough=True):
                 return f"{record.title}: {damage}"
         if rescore:
             from benchmark.runs.verify import Verifier

@@ -140,8 +140,8 @@ def slug(text: str, taken: set[str]) -> str:
 
 def _version(model: str, run: RunFacts) -> str:
     """Version of the plugin that the run had the model from, as its ``run.json`` says, and of its code."""
-    planned = [cell["spec"] for cell in run.about["cells"] if cell["spec"]["model"] == model]
-    code = str(planned[0]["sources"].get("model", ""))[:8] if planned else ""
+    codes = (cell.spec.sources.get("model", "") for cell in load_run(run.path).about.cells if cell.spec.model == model)
+    code = next(codes, "")[:8]
     offer = registry().all("model").get(model)
     versions = [
         str(plugin.get("version"))

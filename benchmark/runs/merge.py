@@ -19,9 +19,11 @@ from filelock import FileLock, Timeout
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.plan.expand import PlannedCell
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder, differences
+from benchmark.store.lease import Leases
 from benchmark.store.record import Record
 from benchmark.store.seal import write_sealed
 
+LOCK = ".merge.lock"
 BESIDE = ("error.txt",)
 """Files that a cell may leave and no record vouches for."""
 
@@ -186,7 +188,7 @@ def _copy(source: CellFolder, record: Record, target: CellFolder) -> str:
 
     It takes the place of a cell there that is not done.
     """
-    if damage := source.damage(record):
+    if damage := source.damage(record, thorough=True):
         return damage
     target.path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{record.id}.", dir=target.path.parent))
@@ -197,7 +199,7 @@ def _copy(source: CellFolder, record: Record, target: CellFolder) -> str:
                 shutil.copyfile(source.file(name), copy.file(name))
         if copy.read() != record and record.done:
             return "its record.json changed while it was copied"
-        if damage := copy.damage(record):
+        if damage := copy.damage(record, thorough=True):
             return f"{damage} while it was copied"
         work.chmod(0o755)
         if target.path.is_dir():
@@ -210,20 +212,22 @@ def _copy(source: CellFolder, record: Record, target: CellFolder) -> str:
 
 @contextlib.contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
-    """Hold the lock that whoever works on a run holds.
+    """Merge alone, into a run whose cells nobody works on.
 
     Raises:
-        BenchmarkError: it is held, or the folder cannot be written.
+        BenchmarkError: somebody does, or the folder cannot be written.
     """
     try:
         (folder.path / "cells").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.lock_path, timeout=0)
+        lock = FileLock(folder.path / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
-        raise BenchmarkError(f"another process is working on {folder.path}; wait for it") from None
+        raise BenchmarkError(f"another process merges into {folder.path}; wait for it") from None
     except OSError as error:
         raise BenchmarkError(f"cannot write {folder.path}: {error.strerror or error}") from None
     try:
+        if held := sorted(Leases(folder.path).standing()):
+            raise BenchmarkError(f"{folder.path}: somebody works on cell {held[0]}; wait for it, or cancel it")
         yield
     finally:
         lock.release()
