@@ -2,8 +2,8 @@
 
     python tests/performance/streaming.py FOLDER [--slices 40000] [--size 256] [--in-memory 2000]
 
-Procedural slices are written into FOLDER (13 GB a hundred thousand images of 256x256, and the cache, 23.6 GB for 40,000
-slices) and removed afterwards. Each figure comes from a process of its own; steps from memory and from the cache take
+Procedural slices are written into FOLDER (4 GB for 40,000 slices of 256x256, and the cache, 23.6 GB) and removed
+afterwards. Each figure comes from a process of its own; steps from memory and from the cache take
 turns, twenty at a time, in one. The model is pix2pix with few filters, whose step is short: the worst case for reading.
 """
 
