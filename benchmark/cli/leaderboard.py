@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from benchmark.store.folder import RunFolder
 
 FORMATS = ("terminal", "markdown", "json", "csv", "latex")
+ROUND_IT = 7
+"""Lines that a run prints before and after its brief leaderboard."""
 EXPORTS = ("challenger", "grand-challenge", "hugging-face")
 
 
@@ -20,6 +22,7 @@ def leaderboard(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The same as --format markdown.")] = False,
     form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
+    plot: Annotated[bool, typer.Option("--plot", help="Draw rank brackets instead of tables.")] = False,
     export: Annotated[
         str, typer.Option(help=f"Write scores for others to read instead, into --to: {', '.join(EXPORTS)}.")
     ] = "",
@@ -28,6 +31,7 @@ def leaderboard(
 ) -> None:
     """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json, .tex).
 
+    benchmark leaderboard results/full-small-1seed --plot
     benchmark leaderboard results/full-small-1seed --export challenger
     """
     from benchmark import load_run
@@ -39,6 +43,13 @@ def leaderboard(
         raise unknown_name("format", form, FORMATS)
     if export:
         write_export(RunFolder(load_run(run).path), registry(), export, to, hub_dataset)
+        return
+    if plot:
+        from benchmark.leaderboard import to_brackets
+        from benchmark.leaderboard.terminal import show
+
+        built = load_run(run).leaderboard()
+        show(lambda screen: to_brackets(built, screen.width, colour=screen.colour))
         return
     print_and_write(load_run(run).path, form="json" if json else "markdown" if markdown else form)
 
@@ -71,7 +82,10 @@ def write_export(folder: RunFolder, found: Registry, export: str, to: Path | Non
 
 
 def print_and_write(path: Path, form: str = "terminal") -> None:
-    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how."""
+    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how.
+
+    ``brief``: what fits one screen.
+    """
     from benchmark import atomic, load_run
     from benchmark import leaderboard as boards
     from benchmark.cli.text import echo
@@ -89,5 +103,11 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
         echo()
         boards.print_terminal(built)
         echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
+    elif form == "brief":
+        from benchmark.leaderboard.terminal import show
+
+        echo()
+        show(lambda screen: boards.to_brief(built, screen.width, screen.height - ROUND_IT, colour=screen.colour))
+        echo()
     elif form:
         typer.echo(texts[{"markdown": "md", "latex": "tex"}.get(form, form)])

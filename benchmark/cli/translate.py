@@ -12,7 +12,10 @@ from benchmark.errors import UsageError
 
 def translate(
     cell: Annotated[
-        str, typer.Argument(metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.")
+        str,
+        typer.Argument(
+            metavar="RUN/CELL|BUNDLE", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0, or a bundle."
+        ),
     ],
     source: Annotated[Path, typer.Argument(help="A NIfTI file in the source's unit, or a folder of them.")],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
@@ -20,7 +23,7 @@ def translate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Translate NIfTI volumes with the model of a finished cell.
+    """Translate NIfTI volumes with the model of a finished cell, or of a bundle.
 
     Each translation lies on its source's grid, in the target's unit: HU as int16, all else as float32. A file
     that cannot be used is reported and the rest goes on; exit 1 then. Not for clinical use.
@@ -29,6 +32,7 @@ def translate(
     """
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.data.volumes.geometry import CaseFault
+    from benchmark.inference.bundle import is_bundle, load_bundle
     from benchmark.inference.trained_cell import load_cell
     from benchmark.inference.translate import list_files, translate_file
     from benchmark.registry.plugins import registry
@@ -38,7 +42,7 @@ def translate(
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more} exists already; add --overwrite to replace it")
-    loaded = load_cell(cell, registry(), device)
+    loaded = load_bundle(cell, device) if is_bundle(Path(cell)) else load_cell(cell, registry(), device)
     warn(loaded.warnings)
     rows = []
     for file, target in files:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from benchmark import atomic
 from benchmark.errors import BenchmarkError, Unavailable
+from benchmark.inference.network import TranslationNetwork
 from benchmark.inference.trained_cell import TrainedCell
 
 COMPARED = 4
@@ -27,19 +27,6 @@ class Exported:
     difference: float
     difference_in_unit: float
     unit: str
-
-
-class _Translate(nn.Module):
-    """The model's ``translate`` as a module, so that the exporter finds its weights."""
-
-    def __init__(self, cell: TrainedCell) -> None:
-        super().__init__()
-        self._model = cell.model
-        networks = cell.model.networks() if hasattr(cell.model, "networks") else {}
-        self.networks = nn.ModuleDict({name: net for name, net in networks.items() if name.startswith("generator")})
-
-    def forward(self, source: Tensor) -> Tensor:
-        return self._model.translate(source)
 
 
 def export(cell: TrainedCell, path: Path) -> Exported:
@@ -61,7 +48,7 @@ def export(cell: TrainedCell, path: Path) -> Exported:
     height, width = cell.data.image_size
     generator = torch.Generator().manual_seed(0)
     images = torch.rand((COMPARED, 1, height, width), generator=generator) * 2 - 1
-    module = _Translate(cell).eval()
+    module = TranslationNetwork(cell.model).eval()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")

@@ -183,7 +183,7 @@ def sheet(table: Table) -> Sheet:
         for place, row in enumerate(done):
             if mark := row.best.get(column.name):
                 marks[place, len(cells)] = mark
-        header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
+        header.append(_heading(column))
         units.append(column.unit)
         cells.append(_scores(column, done))
     for title, unit, values in (
@@ -201,6 +201,33 @@ def sheet(table: Table) -> Sheet:
         body=tuple(zip(*cells, strict=True)),
         problems=tuple(_problems(table.rows)),
         notes=table.notes,
+        marks=marks,
+    )
+
+
+def short_sheet(table: Table) -> Sheet:
+    """What a glance at a table is for: the order, the primary metric and the training time; no notes."""
+    done = [row for row in table.rows if row.scores]
+    header, units = ["rank", "model"], ["", ""]
+    cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
+    marks: dict[tuple[int, int], str] = {}
+    for column in table.columns:
+        if column.name == table.primary:
+            marks = {(place, 2): row.best[column.name] for place, row in enumerate(done) if column.name in row.best}
+            header.append(_heading(column))
+            units.append(column.unit)
+            cells.append(_scores(column, done))
+    header.append("train")
+    units.append("s")
+    cells.append([_plain(row.train_s) for row in done])
+    return Sheet(
+        heading=table.task,
+        about=", ".join(_data(table, named=False)),
+        header=tuple(header),
+        units=tuple(units),
+        body=tuple(zip(*cells, strict=True)),
+        problems=tuple(_problems(table.rows)),
+        notes=(),
         marks=marks,
     )
 
@@ -228,6 +255,11 @@ def overall_sheet(overall: Overall) -> Sheet:
     )
 
 
+def _heading(column: Column) -> str:
+    """A metric's name, and which way is better."""
+    return column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better]
+
+
 def _about(table: Table) -> str:
     """One line on what was compared on what."""
     parts = _data(table)
@@ -244,12 +276,12 @@ def _nature(table: Table | Overall) -> str:
     return DEGRADED if table.degraded else DATA[table.simulated]
 
 
-def _data(table: Table) -> list[str]:
+def _data(table: Table, *, named: bool = True) -> list[str]:
     """Real or simulated, which data set, how many patients."""
     parts = []
     if table.simulated is not None:
         parts.append(_nature(table))
-    if table.dataset:
+    if table.dataset and named:
         parts.append(f"{table.dataset} {table.content_sha256[:8]}")
     if table.patients:
         parts.append(f"{table.patients} test patient{'s' if table.patients != 1 else ''}")

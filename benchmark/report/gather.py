@@ -112,7 +112,7 @@ def gather(paths: Sequence[Path | None]) -> Material:
         BenchmarkError: a run is damaged.
     """
     runs = list({run.path.resolve(): run for run in map(load_run, paths)}.values())
-    labels = _labels([run.path for run in runs])
+    labels = run_labels([run.path for run in runs])
     material = Material(
         [RunFacts(label, run.path, run.about.to_json()) for label, run in zip(labels, runs, strict=True)],
         Leaderboard((), None),
@@ -177,7 +177,7 @@ def cell_facts(cell: Cell) -> CellFacts:
     return _facts(cell.path.parent.parent, cell.record, cell.name)
 
 
-def _labels(paths: Sequence[Path]) -> list[str]:
+def run_labels(paths: Sequence[Path]) -> list[str]:
     """Names of runs: the folder's, with as many folders above it as tell them apart."""
     parts = [path.resolve().parts for path in paths]
     depth = 1
