@@ -70,3 +70,28 @@ def numbers(command: CommandLine, run: str) -> dict[str, tuple[Any, str]]:
                 digest.update(value.numpy().tobytes())
         found[folder.name] = (json.loads((folder / "record.json").read_text()).get("scores"), digest.hexdigest())
     return found
+
+
+def dask_workers(pid: int) -> list[int]:
+    """Dask's workers below a process, by their children: the processes that do bundles."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().split(b"\0")
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if b"benchmark_executors.remote" in command and _below(parent, pid):
+            found.append(parent)
+    return found
+
+
+def _below(pid: int, ancestor: int) -> bool:
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+    return False

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from cluster_runs import logged, numbers, started, wait_for, with_executors
+from cluster_runs import dask_workers, logged, numbers, started, wait_for, with_executors
 from command_line import CommandLine
 
 pytest.importorskip("distributed")
@@ -21,37 +21,12 @@ def toy(tmp_path: Path) -> CommandLine:
     return with_executors(tmp_path)
 
 
-def workers(pid: int) -> list[int]:
-    """Dask's workers below a process, by their children: the processes that do bundles."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (path / "cmdline").read_bytes().split(b"\0")
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if b"benchmark_executors.remote" in command and _below(parent, pid):
-            found.append(parent)
-    return found
-
-
-def _below(pid: int, ancestor: int) -> bool:
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            return False
-    return False
-
-
 @pytest.mark.slow
 def test_a_killed_worker_costs_what_its_cell_did_since_its_checkpoint(toy: CommandLine) -> None:
     run = toy.folder / "results/x"
     with started(toy, *SLOW, "--name", "x", "--jobs", "2", *DASK) as process:
         wait_for(lambda: len([lines for lines in logged(run).values() if lines > 2]) == 2)
-        os.kill(workers(process.pid)[0], signal.SIGKILL)
+        os.kill(dask_workers(process.pid)[0], signal.SIGKILL)
         printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     claims = sorted(len(list(path.parent.glob("claim.*"))) for path in run.glob("jobs/*/*/bundle.json"))

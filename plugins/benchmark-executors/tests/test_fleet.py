@@ -270,6 +270,28 @@ def test_cancelling_ends_the_jobs_of_whoever_submitted_them(tmp_path: Path) -> N
     assert [remote.work(request.folder) for request in queue.taken] == [1, 1]
 
 
+def test_leaving_it_waits_only_until_everything_has_been_taken(tmp_path: Path) -> None:
+    queue = Pretend(does_all)
+    surroundings = Surroundings(0, None, (), tmp_path, lambda _: None)
+    fleet = Fleet(queue, dataclasses.replace(RULES, limit=2), surroundings, lambda _: None)
+    left = fleet.leave([assignment(title) for title in "abcde"], lambda _: None)
+    assert queue.submissions == [2, 2, 1]
+    assert left == {"e": "4"}
+
+
+def test_interrupted_while_it_submits_nothing_is_left_that_would_go_on(tmp_path: Path) -> None:
+    class Interrupted(Pretend):
+        def submit(self, requests: Sequence[Request]) -> list[str]:
+            super().submit(requests)
+            raise KeyboardInterrupt
+
+    queue = Interrupted(does_all)
+    with pytest.raises(KeyboardInterrupt):
+        lead(tmp_path, queue, ["a", "b"], independent=True)
+    assert [remote.work(request.folder) for request in queue.taken] == [1, 1]
+    assert not list(tmp_path.glob("jobs/*/*/claim.*"))
+
+
 def test_of_two_processes_with_one_job_the_later_has_it_once_the_earlier_left(tmp_path: Path) -> None:
     first = exchange.Claim(tmp_path)
     assert first.alone(60)

@@ -74,10 +74,11 @@ class Fleet:
     def leave(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, str]:
         """Submit everything and return; ids of jobs by title. Only for jobs that are independent of the run."""
         self._begin(assignments, notify)
-        while self._waiting:
+        self._submit()
+        while self._waiting:  # for a place under the limit, or for the batch system
+            self._look()
+            time.sleep(self._rules.poll_seconds)
             self._submit()
-            if self._waiting:
-                time.sleep(self._rules.poll_seconds)
         return {cell.assignment.title: job.id for job in self._jobs for cell in job.cells.values()}
 
     def cancel(self) -> int:
@@ -119,6 +120,10 @@ class Fleet:
                 continue
             except Busy as error:
                 ids, refusal = [], str(error)
+            except BaseException:
+                for request in requests:  # some may have been taken: they end as soon as they start
+                    exchange.end(request.folder, "given up")
+                raise
             for request, cells, id_ in zip(requests, packs, ids, strict=False):
                 (request.folder / "job.id").write_text(f"{id_}\n")
                 self._jobs.append(Job(request.folder, dict(enumerate(cells)), id_))
