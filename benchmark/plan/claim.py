@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmark.atomic import sha256_of
 from benchmark.json_fields import Fields
+from benchmark.contracts.budget import Budget
 from benchmark.registry.sources import code_sha256, files_below
 
 NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
@@ -47,10 +48,12 @@ class CellAddress:
     task: str
     name: str
     seed: int
+    budget: str = ""
+    """Where the run has budgets, and the model is trained."""
 
     def __str__(self) -> str:
-        """task/name/s0."""
-        return f"{self.task}/{self.name}/s{self.seed}"
+        """task/name/s0, or task/name/s0/b300."""
+        return f"{self.task}/{self.name}/s{self.seed}{f'/b{self.budget}' if self.budget else ''}"
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,24 @@ class CellSpec:
     sources: Mapping[str, str]
     """Hashes of source code: the model's plugin and the harness."""
     libraries: Mapping[str, str]
+    budget: Budget | None = None
+    """The budget that its steps were made from, where the run has several."""
 
     @property
     def claim(self) -> dict[str, Any]:
-        """What the id is a hash of: all but the profile (scores are made from stored predictions) and the path."""
+        """What the id is a hash of: all but the profile (scores are made from stored predictions), the path, and the
+        budget, of which all that changes a number are the recipe's steps.
+        """
         claim = {**vars(self), "dataset": {"kind": self.dataset.kind, "key": self.dataset.key}}
         claim.pop("id", None)  # the cached property's own value
-        del claim["profile"]
+        del claim["profile"], claim["budget"]
         return claim
+
+    @property
+    def trunk(self) -> str:
+        """Names what cells of all budgets have in common: the claim without how long it trains and when it decays."""
+        recipe = {name: v for name, v in self.recipe.items() if name not in ("steps", "epochs", "decay_from")}
+        return sha256_of({**self.claim, "recipe": recipe})[:16]
 
     @cached_property
     def id(self) -> str:
@@ -87,7 +100,7 @@ class CellSpec:
     @property
     def address(self) -> CellAddress:
         """How people refer to the cell."""
-        return CellAddress(self.task, self.name, self.seed)
+        return CellAddress(self.task, self.name, self.seed, self.budget.label if self.budget else "")
 
     @property
     def title(self) -> str:
@@ -96,7 +109,10 @@ class CellSpec:
 
     def to_json(self) -> dict[str, Any]:
         """As a plain mapping."""
-        return asdict(self)
+        plain = asdict(self)
+        if self.budget is None:
+            del plain["budget"]
+        return plain
 
     @classmethod
     def from_json(cls, data: Any, where: str = "spec") -> CellSpec:
@@ -120,6 +136,7 @@ class CellSpec:
             profile=fields.text("profile"),
             sources=fields.words("sources"),
             libraries=fields.words("libraries"),
+            budget=Budget.from_json(data["budget"], f"{where}.budget") if data.get("budget") is not None else None,
         )
 
 

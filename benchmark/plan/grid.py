@@ -4,6 +4,8 @@
 
     name = "mine"
     summary = "What it is for."
+    budgets = [100, 300, 1000]                    # optional: as --budgets
+    budget_in = "steps"                           # or "updates", "flops"
 
     [[entries]]
     tasks = ["pet-ct"]
@@ -36,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.contracts import options
+from benchmark.contracts.budget import CURRENCIES, Budget, budgets_from
 from benchmark.contracts.presets import PRESETS, Recipe
 from benchmark.contracts.specs import GridSpec
 from benchmark.errors import UsageError, unknown_name
@@ -85,6 +88,7 @@ class Grid:
     published: tuple[Published, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Models, by display name, that the grid lists and does without here, and why."""
+    budgets: tuple[Budget, ...] = ()
 
 
 class _Wrong(Exception):
@@ -145,7 +149,7 @@ def _located(wrong: _Wrong, text: str, where: str) -> UsageError:
 
 
 def _grid(data: Mapping[str, Any], where: str) -> Grid:
-    _only(data, ("name", "summary", "entries", "published"))
+    _only(data, ("name", "summary", "entries", "published", "budgets", "budget_in"))
     entries = data.get("entries")
     if not isinstance(entries, list) or not entries:
         raise _Wrong("needs at least one [[entries]] table with 'tasks' and 'models'", "entries")
@@ -169,7 +173,19 @@ def _grid(data: Mapping[str, Any], where: str) -> Grid:
         raise _Wrong("'published' must be a list of [[published]] tables", "published")
     published = tuple(_published(table, "published", number) for number, table in enumerate(tables))
     name = _name(data["name"], "name") if "name" in data else _UNFIT.sub("-", Path(where).stem).lstrip("-.") or "grid"
-    return Grid(name, printable(str(data.get("summary", ""))), tuple(blocks), published)
+    return Grid(name, printable(str(data.get("summary", ""))), tuple(blocks), published, budgets=_budgets(data))
+
+
+def _budgets(data: Mapping[str, Any]) -> tuple[Budget, ...]:
+    amounts, currency = data.get("budgets", []), data.get("budget_in", "steps")
+    if currency not in CURRENCIES:
+        raise _Wrong(unknown_name("currency of budgets", str(currency), CURRENCIES), "budget_in")
+    if not isinstance(amounts, list) or (not amounts and "budgets" in data):
+        raise _Wrong("'budgets' must be a list of numbers, such as [100, 300, 1000]", "budgets")
+    try:
+        return budgets_from(amounts, currency)
+    except UsageError as error:
+        raise _Wrong(error, "budgets") from None
 
 
 def _name(value: Any, *place: str | int) -> str:

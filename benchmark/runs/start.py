@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark import executors
+from benchmark.contracts.budget import Currency
 from benchmark.executors import ChosenExecutor
-from benchmark.plan.expand import Plan, PlannedCell, make_plan
+from benchmark.plan.expand import Asked, Plan, PlannedCell, make_plan
 from benchmark.plan.grid import load_grid
 from benchmark.registry.plugins import Registry, registry
 from benchmark.runs import observers as observing
@@ -71,13 +72,19 @@ class PlannedRun:
 def plan_of(choices: PlanChoices) -> PlannedRun:
     """:func:`plan_run` for a statement."""
     found = registry()
-    plan = make_plan(found, load_grid(found, str(choices.grid)), choices)
+    plan = make_plan(found, load_grid(found, str(choices.grid)), choices, _price)
     return PlannedRun(plan, Path(choices.results) / (choices.name or run_name(plan, choices)), found, choices)
+
+
+def _price(asked: Asked, currency: Currency) -> float | None:
+    from benchmark.cell.cost import cost_of
+
+    return cost_of(asked).of(currency)
 
 
 @keywords(PlanChoices)
 def plan_run(choices: PlanChoices) -> PlannedRun:
-    """Everything that :func:`run` would do, and nothing done yet. Imports no torch.
+    """Everything that :func:`run` would do, and nothing done yet. Imports torch only to count what budgets cost.
 
     Raises:
         UsageError: an unknown name, an option or a field of the recipe that is not there, or a value that cannot be.
@@ -123,7 +130,8 @@ def carry_out(planned: PlannedRun, how: HowToRun, executor: ChosenExecutor, obse
 def run_name(plan: Plan, choices: PlanChoices) -> str:
     """Folder name from grid, preset and seeds; other choices that change the cells add a short hash."""
     seeds = f"{len(plan.seeds)}seed{'s' if len(plan.seeds) > 1 else ''}"
-    base = f"{plan.grid}-{plan.preset}-{seeds}"
+    # not which budgets: more of them go on in the same folder
+    base = f"{plan.grid}-{plan.preset}-{seeds}" + (f"-by-{plan.budgets[0].currency}" if plan.budgets else "")
     special = choices.beside_the_grid()
     if not special:
         return base

@@ -53,6 +53,10 @@ class CellFolder:
         """The translations of the test split; see :mod:`benchmark.store.predictions`."""
         return self.file("predictions.h5")
 
+    def trunk(self, name: str) -> Path:
+        """Where cells that differ in their budget alone keep what they train in common, beside all cells."""
+        return self.path.parent.parent / "trunks" / name
+
     @property
     def log(self) -> TrainingLog:
         """What was logged in training."""
