@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from command_line import CommandLine
+from made_records import made
+from test_leaderboard import METRICS, scored
 from test_run_toy import wait_for
+
+from benchmark.contracts.budget import Budget, budgets_from
+from benchmark.errors import UsageError
+from benchmark.leaderboard import Leaderboard, build, to_csv, to_text
+from benchmark.report.budget_charts import against_budget
 
 BUDGETS = ("run", "--grid", "toy", "--preset", "smoke", "--recipe", "decay_from=0.5", "--models", "toy-affine")
 
@@ -101,3 +109,76 @@ def test_a_budget_that_cannot_be_is_one_clear_line(toy: CommandLine, arguments: 
     ended = toy(*BUDGETS, *arguments)
     assert ended.returncode == 2
     assert said in " ".join(ended.stderr.split())
+
+
+def boards() -> Leaderboard:
+    """Two models that change places between 100 and 1,000 steps, beyond chance, and a baseline."""
+    definition = {"id": "physical/1", "unit": "HU", "primary": "psnr", "metrics": [{"metric": "psnr"}]}
+    common = {"task": "t", "state": "done", "profile_definition": definition}
+    records = []
+    for name, levels in {"early": (30.0, 31.0), "late": (25.0, 36.0)}.items():
+        for budget, level in zip((100, 1000), levels, strict=True):
+            for seed in range(3):
+                values = [level + 0.3 * patient + 0.1 * seed for patient in range(12)]
+                facts = {"model": name, "seed": seed, "id": f"{name}{budget}{seed}"}
+                training = {"steps": budget, "flops_per_step": 1e9, "updates_per_step": 3.0}
+                record = made({**common, **facts, "scores": {"psnr": scored(values)}, "training": training})
+                records.append(replace(record, spec=replace(record.spec, budget=Budget(float(budget)))))
+    copy = {
+        "model": "copy",
+        "kind": "fixed",
+        "baseline": True,
+        "scores": {"psnr": scored([20.0 + x for x in range(12)])},
+    }
+    return build([*records, made({**common, **copy})], METRICS)
+
+
+def test_a_leaderboard_has_a_table_for_each_budget_and_the_curve_over_them() -> None:
+    board = boards()
+    assert [str(table.budget) for table in board.tables] == ["100 steps", "1000 steps"]
+    assert [[row.name for row in table.rows] for table in board.tables] == [
+        ["early", "late", "copy"],
+        ["late", "early", "copy"],
+    ]
+    rows = {row.name: row for row in board.tables[1].rows}
+    assert (rows["late"].steps, rows["late"].updates, rows["late"].flops) == (1000, 3000.0, 1e12)
+    assert (rows["copy"].steps, rows["copy"].updates, rows["copy"].flops) == (0, 0.0, 0.0)
+    (curve,) = board.curves
+    assert [point.rank for point in curve.rows["late"]] == [2, 1]
+    assert curve.free == {"copy"}
+    (turn,) = curve.turns
+    assert (turn.winner, turn.loser, turn.claimed) == ("late", "early", True)
+    text = to_text(board, 160)
+    assert "rank and PSNR against budget" in text
+    assert "From 100 to 1000: late passes early." in text
+    assert "3000" in text, "the table of a currency shows the others"
+    lines = [line.split(",") for line in to_csv(board).splitlines()]
+    budgets = {line[lines[0].index("budget")] for line in lines[1:]}
+    assert budgets == {"100.0", "1000.0"}
+    assert board.overall is None, "budgets of one task are not several tasks"
+
+
+def test_the_report_draws_rank_and_metric_against_budget() -> None:
+    charts = against_budget(boards().curves[0])
+    assert [chart.title for chart in charts] == ["PSNR against budget", "Rank against budget"]
+    points = charts[1].spec["data"]["values"]
+    assert {"model": "late", "budget": 1000.0, "rank": 1, "low": 1, "high": 1} in points
+
+
+@pytest.mark.parametrize(
+    ("said", "currency", "amount", "label"),
+    [(300, "steps", 300.0, "300"), ("1e3", "updates", 1000.0, "1000"), ("2.5T", "flops", 2.5e12, "2.5e12")],
+)
+def test_an_amount_is_a_number_with_a_label_of_its_own(said: Any, currency: Any, amount: float, label: str) -> None:
+    (budget,) = budgets_from([said, said], currency)
+    assert (budget.amount, budget.label) == (amount, label)
+    assert Budget.from_json(budget.to_json()) == budget
+
+
+def test_a_currency_becomes_the_steps_that_it_pays_for() -> None:
+    assert Budget(900, "updates").steps(3.0, "m") == 300
+    assert Budget(1e12, "flops").steps(2.1e9, "m") == 476
+    with pytest.raises(UsageError, match="cannot be counted"):
+        Budget(1e12, "flops").steps(None, "m")
+    with pytest.raises(UsageError, match="less than one step of m"):
+        Budget(1e3, "flops").steps(2.1e9, "m")

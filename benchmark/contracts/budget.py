@@ -31,6 +31,10 @@ class Budget:
         mantissa, _, exponent = f"{self.amount:e}".partition("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
+    def __str__(self) -> str:
+        """``300 steps``."""
+        return f"{self.label} {self.currency}"
+
     def steps(self, each: float | None, model: str) -> int:
         """The training steps that it pays for; ``each``: what a step costs in its currency, ``None`` if unknown.
 

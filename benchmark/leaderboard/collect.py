@@ -9,7 +9,7 @@ import json
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from benchmark.store.record import DownstreamValue, MetricSummary, Patients, Rec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmark.contracts.budget import Budget
     from benchmark.data.format.facts import DataFacts
 
 Place = tuple[str, str, str]
@@ -65,6 +66,12 @@ class Cell:
     """Whether another seed would have given another result; fixed and fitted models have none."""
     submitted: bool = False
     """Predictions made elsewhere."""
+    budget: Budget | None = None
+    steps: int | None = None
+    updates: float | None = None
+    """Of its generator, in all of its training."""
+    flops: float | None = None
+    """Floating-point operations of all of its training."""
     values: dict[str, array[float]] = field(default_factory=dict)
     """In the order of the group's patients: NaN missing, infinite perfect."""
     estimates: dict[str, Estimated] = field(default_factory=dict)
@@ -102,6 +109,8 @@ class Group:
     metrics: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Level and unit of the metrics that gave anything."""
     cells: list[Cell] = field(default_factory=list)
+    budget: Budget | None = None
+    """What its trained models may use, where there are budgets."""
 
     def matrix(self, values: Sequence[array[float]]) -> NDArray[np.float64]:
         """Values of cells ``(cells, patients)``; a patient that a cell does not know is missing."""
@@ -157,9 +166,26 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
     ordered = sorted(
         [*done.items(), *(((*place, "", ""), group) for place, group in empty.items())], key=lambda g: g[0]
     )
-    for _, group in ordered:
+    groups = [part for _, group in ordered for part in _by_budget(group)]
+    for group in groups:
         group.cells.sort(key=lambda cell: (cell.name, cell.seed, cell.id))
-    return Collected([group for _, group in ordered], stale, tuple(sorted(bad, key=lambda each: each.cell)))
+    return Collected(groups, stale, tuple(sorted(bad, key=lambda each: each.cell)))
+
+
+def _by_budget(group: Group) -> list[Group]:
+    """A group for each budget, smallest first; models that need none stand in each of them.
+
+    Trainings without a budget, of another run, come first and stand by themselves.
+    """
+    budgets = {cell.budget for cell in group.cells}
+    if budgets == {None}:
+        return [group]
+    without = [cell for cell in group.cells if cell.budget is None]
+    needing = any(cell.seeded and not cell.submitted for cell in without)
+    free = [cell for cell in without if not cell.seeded or cell.submitted]
+    known = sorted((b for b in budgets if b is not None), key=lambda b: (b.currency, b.amount))
+    parts = [replace(group, cells=[*free, *(c for c in group.cells if c.budget == b)], budget=b) for b in known]
+    return [*([replace(group, cells=without)] if needing else []), *parts]
 
 
 def _place(record: Record) -> Place:
@@ -196,6 +222,7 @@ def _bare(record: Record) -> Cell:
         reason=record.reason,
         seeded=record.kind in ("trained", "evaluated"),
         submitted=record.evaluated,
+        budget=record.spec.budget,
     )
 
 
@@ -206,6 +233,12 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
     cell.parameters = sum(weights) if weights else None
     cell.train_s, cell.inference_ms = record.timings.train_s, record.timings.inference_ms_per_slice
     cell.peak_memory_mb = record.peak_memory_mb
+    if record.kind == "fixed":
+        cell.steps, cell.updates, cell.flops = 0, 0.0, 0.0
+    elif record.kind == "trained" and (training := record.training) is not None:
+        cell.steps = training.steps
+        cell.updates = training.updates_per_step and training.updates_per_step * training.steps
+        cell.flops = training.flops_per_step and training.flops_per_step * training.steps
     cell.findings = tuple(f"{finding.term}: {finding.fault}" for finding in record.health)
     cell.hardware = f"{record.device} {record.spec.precision}".strip()
     cell.score_key = record.score_key

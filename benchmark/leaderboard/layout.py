@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmark.contracts.budget import WORDS, Budget
 from benchmark.leaderboard.tables import (
     LEADING,
     Column,
+    Curve,
     DownstreamSheet,
     Leaderboard,
     Overall,
@@ -21,6 +24,7 @@ from benchmark.leaderboard.tables import (
 from benchmark.statistics.intervals import Interval
 
 DASH = "–"
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
 DEGRADED = "SIMULATED DEGRADATION OF REAL IMAGES"
 
@@ -44,10 +48,10 @@ class Sheet:
 
 
 def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: tables, each with its downstream evaluations, its stages and what
-    was published beside it, then all tasks, then cells that cannot be read.
+    """Every sheet of a leaderboard in reading order: curves over budgets; tables, each with its downstream evaluations,
+    its stages and what was published beside it; then all tasks, then cells that cannot be read.
     """
-    found = []
+    found = [curve_sheet(curve) for curve in board.curves]
     for table in board.tables:
         found.append(sheet(table))
         if table.downstream:
@@ -100,7 +104,7 @@ def stages_sheet(table: Table, stages: Stages) -> Sheet:
     header, cells = ["model"], [list(stages.rows)]
     for measure in stages.measures:
         header.append(measure)
-        intervals = [row.get(measure, Interval(math.nan, math.nan, math.nan, 0)) for row in stages.rows.values()]
+        intervals = [row.get(measure, NOTHING) for row in stages.rows.values()]
         cells.append(_with_intervals(intervals, 4))
     return Sheet(
         heading=f"{table.task}: models of several stages, stage by stage",
@@ -187,6 +191,7 @@ def sheet(table: Table) -> Sheet:
         units.append(column.unit)
         cells.append(_scores(column, done))
     for title, unit, values in (
+        *(_spent(table.budget, done) if table.budget else ()),
         ("infer", "ms/slice", [_plain(row.inference_ms) for row in done]),
         ("memory", "MB", [DASH if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}" for row in done]),
     ):
@@ -194,7 +199,9 @@ def sheet(table: Table) -> Sheet:
         units.append(unit)
         cells.append(values)
     return Sheet(
-        heading=table.task + (f": {table.title}" if table.title else ""),
+        heading=table.task
+        + (f": {table.title}" if table.title else "")
+        + (f", {table.budget}" if table.budget else ""),
         about=_about(table),
         header=tuple(header),
         units=tuple(units),
@@ -232,6 +239,73 @@ def short_sheet(table: Table) -> Sheet:
     )
 
 
+def _spent(budget: Budget, rows: Sequence[Row]) -> list[tuple[str, str, list[str]]]:
+    """What each model used in the currencies that are not the budget's."""
+    columns: dict[str, tuple[str, str, Sequence[float | None]]] = {
+        "steps": ("steps", "", [row.steps for row in rows]),
+        "updates": ("updates", "", [row.updates for row in rows]),
+        "flops": ("flops", "T", [None if row.flops is None else row.flops / 1e12 for row in rows]),
+    }
+    del columns[budget.currency]
+    return [(title, unit, [_plain(value) for value in values]) for title, unit, values in columns.values()]
+
+
+def curve_sheet(curve: Curve) -> Sheet:
+    """Rank and primary metric of each model at each budget, and where the order changes."""
+    header, units = ["model"], [""]
+    names = list(curve.rows)
+    cells = [[name + (" †" if name in curve.free else "") for name in names]]
+    arrow = {True: " ↑", False: " ↓", None: ""}[curve.primary.higher_is_better]
+    points = [[curve.rows[name][place] for name in names] for place in range(len(curve.budgets))]
+    for budget, column in zip(curve.budgets, points, strict=True):
+        header.append(f"rank at {budget.label}")
+        units.append("")
+        cells.append([DASH if p.rank is None else f"{p.rank}{_range(p.rank_range)}" for p in column])
+    scores = [p.score.interval if p.score else NOTHING for column in points for p in column]
+    texts = _with_intervals(scores, curve.primary.digits)
+    for place, budget in enumerate(curve.budgets):
+        header.append(f"{curve.primary.label}{arrow} at {budget.label}")
+        units.append(curve.primary.unit)
+        cells.append(texts[place * len(names) : (place + 1) * len(names)])
+    return Sheet(
+        heading=f"{curve.task}: rank and {curve.primary.label} against budget",
+        about=f"budgets in {WORDS[curve.budgets[0].currency]}; each with a decay of its own",
+        header=tuple(header),
+        units=tuple(units),
+        body=tuple(zip(*cells, strict=True)),
+        problems=(),
+        notes=tuple(curve_notes(curve)),
+        keys=1,
+    )
+
+
+def curve_notes(curve: Curve) -> list[str]:
+    """Where the order changes from one budget to the next, and what of it may be claimed."""
+    notes = [
+        "In brackets: the ranks that the tests over patients and seeds leave open. ±: half the 95 % interval of the "
+        "mean over patients, each averaged over seeds."
+    ]
+    for before, after in itertools.pairwise(curve.budgets):
+        turns = [turn for turn in curve.turns if turn.before == before]
+        sure = [f"{turn.winner} passes {turn.loser}" for turn in turns if turn.claimed]
+        maybe = [f"{turn.winner} passes {turn.loser}" for turn in turns if not turn.claimed]
+        where = f"From {before.label} to {after.label}"
+        if sure:
+            notes.append(f"{where}: {_some(sure)}.")
+        if maybe:
+            notes.append(f"{where}, not beyond chance: {_some(maybe)}.")
+        if not turns:
+            notes.append(f"{where} the order stays the same.")
+    if curve.free:
+        notes.append("† uses no budget: the same at each.")
+    return notes
+
+
+def _some(texts: Sequence[str], most: int = 6) -> str:
+    more = f"; and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more
+
+
 def overall_sheet(overall: Overall) -> Sheet:
     """The table over all tasks as text."""
     body = []
@@ -267,6 +341,8 @@ def _about(table: Table) -> str:
     if seeds:
         most = max(seeds)
         parts.append("single seed" if most == 1 else f"{most} seeds")
+    if table.budget:
+        parts.append(f"a budget of {table.budget.label} {WORDS[table.budget.currency]} each")
     parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
     return ", ".join(parts)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.atomic import sha256_of
-from benchmark.json_fields import Fields
 from benchmark.contracts.budget import Budget
+from benchmark.json_fields import Fields
 from benchmark.registry.sources import code_sha256, files_below
 
 NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")

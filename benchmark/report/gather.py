@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.leaderboard import Leaderboard, Table, build
+from benchmark.plan.claim import CellAddress
 from benchmark.registry.plugins import registry
 from benchmark.runs.read import Cell, Run, load_run
 from benchmark.store.folder import RunFolder
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from benchmark.contracts.budget import Budget
     from benchmark.data.format.reader import Case, DatasetInfo
     from benchmark.data.format.schema import CaseKey
 
@@ -47,6 +49,7 @@ class CellFacts:
     state: str
     reason: str
     preset: str
+    budget: Budget | None
     content_sha256: str
     data_path: str
     view: str
@@ -60,8 +63,8 @@ class CellFacts:
 
     @property
     def title(self) -> str:
-        """task/name/seed."""
-        return f"{self.task}/{self.name}/s{self.seed}"
+        """task/name/seed, and the budget where there is one."""
+        return str(CellAddress(self.task, self.name, self.seed, self.budget.label if self.budget else ""))
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Material:
                 cell.state == "done"
                 and cell.name in names
                 and (cell.task, cell.preset, cell.content_sha256) == (table.task, table.preset, table.content_sha256)
+                and (cell.budget in (None, table.budget) if table.budget else cell.budget is None)
             ):
                 mine.setdefault(cell.name, []).append(cell)
         for cells in mine.values():
@@ -153,6 +157,7 @@ def _facts(run: Path, record: Record, name: str) -> CellFacts:
         state=record.state,
         reason=record.reason,
         preset=record.spec.preset,
+        budget=record.spec.budget,
         content_sha256=record.dataset.content_sha256 if record.dataset else "",
         data_path=record.spec.dataset.path,
         view=record.dataset.view if record.dataset else "",

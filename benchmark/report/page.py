@@ -23,6 +23,7 @@ from markupsafe import Markup
 from benchmark import __version__
 from benchmark.leaderboard.layout import (
     Sheet,
+    curve_sheet,
     downstream_sheet,
     overall_sheet,
     published_sheet,
@@ -33,6 +34,7 @@ from benchmark.leaderboard.layout import (
 from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
 from benchmark.report import order_charts, quality_charts
+from benchmark.report.budget_charts import against_budget
 from benchmark.report.bundle import plotting_library
 from benchmark.report.cases import Gallery
 from benchmark.report.gather import Material, last_lines
@@ -108,13 +110,16 @@ class Page:
 
 def _section(number: int, table: Table, material: Material) -> Section:
     cells = material.of(table)
+    curve = next((curve for curve in material.board.curves if curve.tables[-1] == table.key), None)
     beside = [
+        *([curve_sheet(curve)] if curve else []),
         *([downstream_sheet(table, table.downstream)] if table.downstream else []),
         *([stages_sheet(table, table.stages)] if table.stages else []),
         *(published_sheet(table, published) for published in table.published),
     ]
     validation, curves = training(table, cells)
     drawn = (
+        *(against_budget(curve) if curve else ()),
         order_charts.brackets(table),
         order_charts.patients(table, cells),
         order_charts.matrix(table),
