@@ -173,7 +173,9 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
     if bench.model.output == "samples":
         translated = draw_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, seed=spec.seed)
     else:
-        translated = translate_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device)
+        translated = translate_split(
+            model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device, split=spec.split
+        )
     networks = model.networks() if hasattr(model, "networks") else {}
     return Record(
         spec=spec,
@@ -200,7 +202,9 @@ def _timings(trained: _Trained, translated: Translated) -> Timings:
 
 
 def _stages(bench: Workbench, model: Any) -> Mapping[str, StageSummary]:
-    return score_stages(model, bench.dataset, bench.device) if hasattr(model, "stage_scores") else {}
+    if not hasattr(model, "stage_scores"):
+        return {}
+    return score_stages(model, bench.dataset, bench.device, bench.spec.split)
 
 
 def _findings(bench: Workbench) -> tuple[Finding, ...]:

@@ -90,6 +90,7 @@ def _table(
         stages=stages(found),
         downstream=downstream_of(found, group, resamples),
         budget=group.budget,
+        split=group.split,
     )
     table = with_uses(table, found, group)
     score_keys = {cell.score_key for cell in done}

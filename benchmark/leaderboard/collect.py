@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from benchmark.contracts.budget import Budget
     from benchmark.data.format.facts import DataFacts
 
-Place = tuple[str, str, str]
-"""Task, preset, profile without its version."""
-Claim = tuple[str, str, str, str, str]
+Place = tuple[str, str, str, str]
+"""Task, preset, profile without its version, and the patients that are scored."""
+Claim = tuple[str, str, str, str, str, str]
 """The same, then the hash of the data and the profile's definition."""
 
 
@@ -66,6 +66,7 @@ class Cell:
     """Whether another seed would have given another result; fixed and fitted models have none."""
     submitted: bool = False
     """Predictions made elsewhere."""
+    trials: int = 0
     budget: Budget | None = None
     steps: int | None = None
     updates: float | None = None
@@ -111,6 +112,8 @@ class Group:
     cells: list[Cell] = field(default_factory=list)
     budget: Budget | None = None
     """What its trained models may use, where there are budgets."""
+    split: str = "test"
+    """Whose patients they are: ``val`` in a tuning."""
 
     def matrix(self, values: Sequence[array[float]]) -> NDArray[np.float64]:
         """Values of cells ``(cells, patients)``; a patient that a cell does not know is missing."""
@@ -156,11 +159,11 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
     empty: dict[Place, Group] = {}
     sizes = {claim: len(group.cells) for claim, group in done.items()}
     for place, profile, cell in others:
-        near = [claim for claim in sizes if claim[:3] == place]
+        near = [claim for claim in sizes if claim[:4] == place]
         if near:
             done[max(near, key=lambda claim: (sizes[claim], claim))].cells.append(cell)
         else:
-            group = empty.setdefault(place, Group(place[0], place[1], profile))
+            group = empty.setdefault(place, Group(place[0], place[1], profile, split=place[3]))
             group.profile = max(group.profile, profile)
             group.cells.append(cell)
     ordered = sorted(
@@ -189,7 +192,7 @@ def _by_budget(group: Group) -> list[Group]:
 
 
 def _place(record: Record) -> Place:
-    return record.task, record.spec.preset, record.profile.partition("/")[0]
+    return record.task, record.spec.preset, record.profile.partition("/")[0], record.spec.split
 
 
 def _add(groups: dict[Claim, Group], record: Record) -> None:
@@ -200,11 +203,11 @@ def _add(groups: dict[Claim, Group], record: Record) -> None:
     data = (*_place(record), dataset.content_sha256)
     # comparing with what is known is much quicker than writing every definition down
     claim = next(
-        (known for known, group in groups.items() if known[:4] == data and group.definition == definition), None
+        (known for known, group in groups.items() if known[:5] == data and group.definition == definition), None
     )
     if claim is None:
         claim = (*data, json.dumps(definition, sort_keys=True))
-    group = groups.get(claim) or Group(claim[0], claim[1], record.profile, definition, dataset)
+    group = groups.get(claim) or Group(claim[0], claim[1], record.profile, definition, dataset, split=claim[3])
     patients, metrics = dict(group.patients), dict(group.metrics)
     group.cells.append(_cell(record, patients, metrics))
     group.patients, group.metrics = patients, metrics
@@ -223,6 +226,7 @@ def _bare(record: Record) -> Cell:
         seeded=record.kind in ("trained", "evaluated"),
         submitted=record.evaluated,
         budget=record.spec.budget,
+        trials=record.spec.trials,
     )
 
 

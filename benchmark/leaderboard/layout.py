@@ -178,6 +178,10 @@ def sheet(table: Table) -> Sheet:
         [_count(row.parameters) + _times(row.capacity) for row in done],
         [_plain(row.train_s) + _times(row.compute) for row in done],
     ]
+    if any(row.trials for row in done):
+        header.append("tuning")
+        units.append("")
+        cells.append([f"{row.trials} trials" if row.trials else "untuned" if row.seeded else DASH for row in done])
     marks: dict[tuple[int, int], str] = {}
     if len(table.ranked_by) > 1:
         header.append("mean rank")
@@ -360,7 +364,8 @@ def _data(table: Table, *, named: bool = True) -> list[str]:
     if table.dataset and named:
         parts.append(f"{table.dataset} {table.content_sha256[:8]}")
     if table.patients:
-        parts.append(f"{table.patients} test patient{'s' if table.patients != 1 else ''}")
+        whose = "validation" if table.split == "val" else "test"
+        parts.append(f"{table.patients} {whose} patient{'s' if table.patients != 1 else ''}")
     return parts
 
 

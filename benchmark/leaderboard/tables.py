@@ -98,6 +98,8 @@ class Row:
     parameters: int | None = None
     """Weights of the networks that translate; ``None`` without networks."""
     train_s: float | None = None
+    trials: int = 0
+    """How many trials its options were chosen from; 0: untuned."""
     steps: int | None = None
     updates: float | None = None
     """Of the generator, in all of training; 0 for a model with nothing to learn."""
@@ -219,6 +221,8 @@ class Table:
     published: tuple[Reproduction, ...] = ()
     remarks: tuple[str, ...] = ()
     """What the data set itself tells a reader of its numbers."""
+    split: str = "test"
+    """Whose patients they are: ``val`` in a tuning."""
     budget: Budget | None = None
     """What its trained models could use, where the run has several budgets."""
 

@@ -75,15 +75,21 @@ class CellSpec:
     libraries: Mapping[str, str]
     budget: Budget | None = None
     """The budget that its steps were made from, where the run has several."""
+    split: str = "test"
+    """The patients that are translated and scored: ``val`` in a tuning."""
+    trials: int = 0
+    """How many trials its options and recipe were chosen from; 0: untuned."""
 
     @property
     def claim(self) -> dict[str, Any]:
-        """What the id is a hash of: all but the profile (scores are made from stored predictions), the path, and the
-        budget, of which all that changes a number are the recipe's steps.
+        """What the id is a hash of: all but the profile (scores are made from stored predictions), the path, how often
+        it was tuned, and the budget, of which all that changes a number are the recipe's steps.
         """
         claim = {**vars(self), "dataset": {"kind": self.dataset.kind, "key": self.dataset.key}}
         claim.pop("id", None)  # the cached property's own value
-        del claim["profile"], claim["budget"]
+        del claim["profile"], claim["budget"], claim["trials"]
+        if self.split == "test":
+            del claim["split"]
         return claim
 
     @property
@@ -110,9 +116,8 @@ class CellSpec:
     def to_json(self) -> dict[str, Any]:
         """As a plain mapping."""
         plain = asdict(self)
-        if self.budget is None:
-            del plain["budget"]
-        return plain
+        usual = {"budget": None, "split": "test", "trials": 0}
+        return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_json(cls, data: Any, where: str = "spec") -> CellSpec:
@@ -137,6 +142,8 @@ class CellSpec:
             sources=fields.words("sources"),
             libraries=fields.words("libraries"),
             budget=Budget.from_json(data["budget"], f"{where}.budget") if data.get("budget") is not None else None,
+            split=fields.one_of("split", ("test", "val")) if "split" in fields else "test",
+            trials=fields.count("trials") if "trials" in fields else 0,
         )
 
 

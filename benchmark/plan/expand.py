@@ -275,6 +275,7 @@ def _cell(
         sources={"model": source_sha256(offer.plugin.module), "harness": harness_sha256()},
         libraries={name: library_version(name) for name in NUMERIC_LIBRARIES},
         budget=budget,
+        trials=entry.trials,
     )
     skip = unpaid
     if model.target_units and task.target_unit not in model.target_units:

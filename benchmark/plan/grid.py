@@ -13,6 +13,7 @@
     models = [
         "pix2pix",
         { model = "pix2pix", name = "pix2pix-6", options = { blocks = 6 }, recipes = { paper = { batch_size = 4 } } },
+        { model = "pix2pix", name = "pix2pix-tuned", options = { pixel_weight = 40.0 }, tuned = { trials = 20 } },
         { model = "their-net", if_installed = "benchmark-theirs" },   # without that distribution left out, and said so
     ]
 
@@ -48,7 +49,7 @@ from benchmark.registry.plugins import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _UNFIT = re.compile(r"[^A-Za-z0-9._+-]+")
-_MORE = ("name", "options", "recipes", "if_installed")
+_MORE = ("name", "options", "recipes", "tuned", "if_installed")
 """What a model's table may have beside ``model``."""
 _SYNTAX = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.S)
 
@@ -64,6 +65,8 @@ class Entry:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trials: int = 0
+    """How many trials its options and recipe were chosen from."""
     if_installed: str = ""
     """The distribution without which the grid does without this model; empty: the model has to be there."""
 
@@ -203,7 +206,7 @@ def _entry(model: Any, *place: str | int) -> Entry:
             "a model is a name, or a table with 'model' and optionally 'name', 'options', 'recipes', 'if_installed'",
             *place,
         )
-    _only(model, ("model", "name", "options", "recipes", "if_installed"), *place)
+    _only(model, ("model", *_MORE), *place)
     name = _name(model.get("name", model["model"]), *place, "name")
     given, recipes = model.get("options", {}), model.get("recipes", {})
     for key, table in (("options", given), ("recipes", recipes)):
@@ -222,7 +225,18 @@ def _entry(model: Any, *place: str | int) -> Entry:
     distribution = model.get("if_installed", "")
     if not isinstance(distribution, str) or (not distribution and "if_installed" in model):
         raise _Wrong(f"{name}: 'if_installed' must be the name of a distribution", *place, "if_installed")
-    return Entry(model["model"], name, dict(given), recipes, distribution)
+    return Entry(model["model"], name, dict(given), recipes, _trials(model, *place), distribution)
+
+
+def _trials(model: Mapping[str, Any], *place: str | int) -> int:
+    """How often a model was tuned; what else ``benchmark tune`` says of that is for people."""
+    tuned = model.get("tuned", {})
+    trials = tuned.get("trials") if isinstance(tuned, dict) else None
+    if "tuned" not in model:
+        return 0
+    if type(trials) is not int or trials < 1:
+        raise _Wrong("'tuned' must be a table with 'trials', as benchmark tune writes it", *place, "tuned")
+    return trials
 
 
 def _published(table: Any, *place: str | int) -> Published:

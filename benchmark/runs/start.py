@@ -72,11 +72,12 @@ class PlannedRun:
 def plan_of(choices: PlanChoices) -> PlannedRun:
     """:func:`plan_run` for a statement."""
     found = registry()
-    plan = make_plan(found, load_grid(found, str(choices.grid)), choices, _price)
+    plan = make_plan(found, load_grid(found, str(choices.grid)), choices, price)
     return PlannedRun(plan, Path(choices.results) / (choices.name or run_name(plan, choices)), found, choices)
 
 
-def _price(asked: Asked, currency: Currency) -> float | None:
+def price(asked: Asked, currency: Currency) -> float | None:
+    """What a training step of a planned cell costs in a currency; imports torch and counts."""
     from benchmark.cell.cost import cost_of
 
     return cost_of(asked).of(currency)
