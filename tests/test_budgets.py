@@ -19,6 +19,7 @@ from test_run_toy import wait_for
 from benchmark.contracts.budget import Budget, budgets_from
 from benchmark.errors import UsageError
 from benchmark.leaderboard import Leaderboard, build, to_csv, to_text
+from benchmark.leaderboard.budgets import at_budget
 from benchmark.report.budget_charts import against_budget
 
 BUDGETS = ("run", "--grid", "toy", "--preset", "smoke", "--recipe", "decay_from=0.5", "--models", "toy-affine")
@@ -156,6 +157,16 @@ def test_a_leaderboard_has_a_table_for_each_budget_and_the_curve_over_them() -> 
     budgets = {line[lines[0].index("budget")] for line in lines[1:]}
     assert budgets == {"100.0", "1000.0"}
     assert board.overall is None, "budgets of one task are not several tasks"
+
+
+def test_one_budget_can_be_asked_for_and_one_above_what_was_trained_is_refused() -> None:
+    board = boards()
+    (table,) = at_budget(board, "1e3", "results/run").tables
+    assert table == board.tables[1]
+    with pytest.raises(UsageError, match=r"was trained for 100, 1000 steps; .* --budgets 100,1000,3000 goes on"):
+        at_budget(board, "3000", "results/run")
+    with pytest.raises(UsageError, match="it has no budgets"):
+        at_budget(Leaderboard((), None), "3000", "results/run")
 
 
 def test_the_report_draws_rank_and_metric_against_budget() -> None:

@@ -22,6 +22,7 @@ from benchmark.cell.draw import draw_split
 from benchmark.cell.health import loss_findings, output_findings
 from benchmark.cell.job import CellJob, Progress
 from benchmark.cell.stages import score_stages
+from benchmark.cell.start import start_from, starting_weights
 from benchmark.cell.streamed import StreamedSlices, training_slices
 from benchmark.cell.train import VALIDATED, Loop
 from benchmark.cell.translate import Translated, translate_split
@@ -83,7 +84,13 @@ def _learn(
 
 def _build(bench: Workbench) -> Any:
     """The model as it starts."""
-    return build_model(bench.model, bench.spec, model_context(bench.facts, bench.spec, bench.device))
+    start, context = bench.spec.start, model_context(bench.facts, bench.spec, bench.device)
+    if start is None:
+        return build_model(bench.model, bench.spec, context)
+    weights = starting_weights(bench.model, start, bench.device)
+    model = build_model(bench.model, bench.spec, context)
+    start_from(model, weights, start.path)
+    return model
 
 
 def _cost(bench: Workbench) -> StepCost:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from benchmark.contracts.budget import budgets_from
+from benchmark.errors import UsageError
 from benchmark.leaderboard.ranking import separated
-from benchmark.leaderboard.tables import Curve, Point, Row, Table, Turn
+from benchmark.leaderboard.tables import Curve, Leaderboard, Point, Row, Table, Turn
 from benchmark.statistics.claims import ALPHA
 
 
@@ -23,6 +26,26 @@ def curves(tables: Sequence[Table]) -> tuple[Curve, ...]:
         for some in alike.values()
         if len(some) > 1
     )
+
+
+def at_budget(board: Leaderboard, said: str, run: str) -> Leaderboard:
+    """The tables of one budget alone.
+
+    Raises:
+        UsageError: it is no amount, or nothing was trained for it.
+    """
+    known = list(dict.fromkeys(table.budget for table in board.tables if table.budget is not None))
+    if not known:
+        raise UsageError(f"{run}: it has no budgets; benchmark run --budgets 100,300,1000 makes a run that has")
+    asked = {budget for currency in {b.currency for b in known} for budget in budgets_from([said], currency)}
+    tables = tuple(table for table in board.tables if table.budget in asked)
+    if not tables:
+        labels = ", ".join(budget.label for budget in known)
+        raise UsageError(
+            f"budget {said}: {run} was trained for {labels} {known[0].currency}; the same benchmark run with "
+            f"--budgets {labels.replace(' ', '')},{said} goes on from there"
+        )
+    return replace(board, tables=tables, curves=(), overall=None)
 
 
 def _curve(tables: Sequence[Table]) -> Curve:

@@ -42,6 +42,18 @@ class DataSource:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The finished cell whose networks a training starts from, instead of fresh ones."""
+
+    cell: str
+    """Its id: the hash of its claim."""
+    sha256: str
+    """Of its checkpoint."""
+    path: str
+    """Its folder."""
+
+
+@dataclass(frozen=True)
 class CellAddress:
     """How people refer to a cell within a run."""
 
@@ -77,6 +89,8 @@ class CellSpec:
     """The budget that its steps were made from, where the run has several."""
     split: str = "test"
     """The patients that are translated and scored: ``val`` in a tuning."""
+    start: Start | None = None
+    """Where its networks come from, if not from their initialisation."""
     trials: int = 0
     """How many trials its options and recipe were chosen from; 0: untuned."""
 
@@ -90,6 +104,10 @@ class CellSpec:
         del claim["profile"], claim["budget"], claim["trials"]
         if self.split == "test":
             del claim["split"]
+        if self.start is None:
+            del claim["start"]
+        else:
+            claim["start"] = {"cell": self.start.cell, "sha256": self.start.sha256}
         return claim
 
     @property
@@ -116,7 +134,7 @@ class CellSpec:
     def to_json(self) -> dict[str, Any]:
         """As a plain mapping."""
         plain = asdict(self)
-        usual = {"budget": None, "split": "test", "trials": 0}
+        usual = {"budget": None, "split": "test", "start": None, "trials": 0}
         return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
 
     @classmethod
@@ -143,8 +161,14 @@ class CellSpec:
             libraries=fields.words("libraries"),
             budget=Budget.from_json(data["budget"], f"{where}.budget") if data.get("budget") is not None else None,
             split=fields.one_of("split", ("test", "val")) if "split" in fields else "test",
+            start=_start(data["start"], f"{where}.start") if data.get("start") is not None else None,
             trials=fields.count("trials") if "trials" in fields else 0,
         )
+
+
+def _start(data: Any, where: str) -> Start:
+    fields = Fields(data, where)
+    return Start(fields.text("cell"), fields.text("sha256"), fields.text("path"))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +12,17 @@ from benchmark.contracts import options, presets
 from benchmark.contracts.budget import Budget, Currency, budgets_from
 from benchmark.contracts.specs import ModelSpec, TaskSpec
 from benchmark.errors import UsageError, unknown_name
-from benchmark.plan.claim import BUILDING, NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
+from benchmark.plan.claim import (
+    BUILDING,
+    NUMERIC_LIBRARIES,
+    CellSpec,
+    DataSource,
+    harness_sha256,
+    library_version,
+)
 from benchmark.plan.file_tasks import task_of
 from benchmark.plan.grid import Entry, Grid, Published
+from benchmark.plan.starting import StartingCell
 from benchmark.registry.plugins import Offer, Registry, source_sha256
 from benchmark.settings.statement import PlanChoices
 
@@ -87,8 +95,14 @@ class Plan:
     budgets: tuple[Budget, ...] = ()
 
 
-def make_plan(registry: Registry, grid: Grid, choices: PlanChoices, price: Price | None = None) -> Plan:
-    """Expand a grid into cells; ``price`` is asked where budgets are not in steps.
+def make_plan(
+    registry: Registry,
+    grid: Grid,
+    choices: PlanChoices,
+    price: Price | None = None,
+    start: StartingCell | None = None,
+) -> Plan:
+    """Expand a grid into cells; ``price`` is asked where budgets are not in steps, ``start`` is where networks start.
 
     Raises:
         UsageError: an unknown preset, task, model, profile, option or field of the recipe, or a batch larger than
@@ -111,6 +125,9 @@ def make_plan(registry: Registry, grid: Grid, choices: PlanChoices, price: Price
             for budget in budgets if kind == "trained" and budgets else (None,):
                 for seed in choices.seed_numbers:
                     cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices, budget, price)
+                    if start is not None and kind == "trained":
+                        start.check(entry.model, specs[task])
+                        cell = replace(cell, spec=replace(cell.spec, start=start.start))
                     cells.setdefault(cell.spec.id, cell)
     if not cells:
         raise UsageError(

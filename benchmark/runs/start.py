@@ -9,9 +9,12 @@ from pathlib import Path
 
 from benchmark import executors
 from benchmark.contracts.budget import Currency
+from benchmark.errors import UsageError
 from benchmark.executors import ChosenExecutor
+from benchmark.plan.claim import Start
 from benchmark.plan.expand import Asked, Plan, PlannedCell, make_plan
 from benchmark.plan.grid import load_grid
+from benchmark.plan.starting import StartingCell
 from benchmark.registry.plugins import Registry, registry
 from benchmark.runs import observers as observing
 from benchmark.runs.execute import Observer, run_plan
@@ -19,6 +22,7 @@ from benchmark.runs.read import Run
 from benchmark.settings.keywords import keywords, method_keywords
 from benchmark.settings.setting import Statement, setting
 from benchmark.settings.statement import HowToRun, PlanChoices, RunSettings
+from benchmark.store.address import finished_cell
 from benchmark.store.folder import RunFolder
 
 SILENT = Observer()
@@ -72,8 +76,23 @@ class PlannedRun:
 def plan_of(choices: PlanChoices) -> PlannedRun:
     """:func:`plan_run` for a statement."""
     found = registry()
-    plan = make_plan(found, load_grid(found, str(choices.grid)), choices, price)
+    start = starting_cell(choices.init) if choices.init is not None else None
+    plan = make_plan(found, load_grid(found, str(choices.grid)), choices, price, start)
     return PlannedRun(plan, Path(choices.results) / (choices.name or run_name(plan, choices)), found, choices)
+
+
+def starting_cell(address: str) -> StartingCell:
+    """The finished cell of an address, to start other trainings from.
+
+    Raises:
+        UsageError: there is no such cell, it is not done, or it has no networks.
+        BenchmarkError: a file of it is missing or altered.
+    """
+    folder, record = finished_cell(address)
+    if record.kind != "trained" or record.dataset is None:
+        raise UsageError(f"--init {address}: {record.name} is {record.kind}; start from a cell that was trained")
+    start = Start(record.id, record.files["checkpoint.pt"], str(folder.path.absolute()))
+    return StartingCell(address, start, record.spec.model, (record.dataset.source.unit, record.dataset.target.unit))
 
 
 def price(asked: Asked, currency: Currency) -> float | None:

@@ -127,6 +127,14 @@ class PlanChoices(Statement):
         complete=("recipe",),
         advice="; 'benchmark show preset small' lists them",
     )
+    init: str | None = choice(
+        None,
+        "Start from the networks of this finished cell.",
+        python="address of a finished cell, ``results/run/mr-ct/unet-l1/s0``, whose networks training starts from; "
+        "optimisers start afresh.",
+        panel=TRAINING,
+        metavar="RUN/CELL",
+    )
     profile: str | None = choice(
         None,
         "Metric profile, instead of each task's own.",

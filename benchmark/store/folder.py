@@ -343,7 +343,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     changed: list[str] = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
-        if f"{prefix}{key}" in ("dataset.path", "profile", "budget", "trials"):
+        if f"{prefix}{key}" in ("dataset.path", "start.path", "profile", "budget", "trials"):
             continue
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             changed += differences(a, b, f"{prefix}{key}.")

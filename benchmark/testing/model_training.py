@@ -155,7 +155,6 @@ class TrainingTests(ModelCase):
             "put everything that the next step depends on into state_dict(): optimisers, schedulers, counters, pools",
         )
 
-
     def test_trains_the_same_until_its_rate_decays(self) -> None:
         """A model that says it is ``extendable`` has the same state after half its budget, whatever the budget is."""
         self._only_if(self.spec.kind == "trained", "is not trained by the harness")
