@@ -15,11 +15,18 @@ from command_line import CommandLine
 from made_records import made
 from test_leaderboard import METRICS, scored
 from test_run_toy import wait_for
+from torch import nn
 
+from benchmark.cell.cost import StepCost, step_cost
 from benchmark.contracts.budget import Budget, budgets_from
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.contracts.presets import PRESETS
+from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
+from benchmark.contracts.specs import ModelSpec
 from benchmark.errors import UsageError
 from benchmark.leaderboard import Leaderboard, build, to_csv, to_text
 from benchmark.leaderboard.budgets import at_budget
+from benchmark.plan.grid import parse_grid
 from benchmark.report.budget_charts import against_budget
 
 BUDGETS = ("run", "--grid", "toy", "--preset", "smoke", "--recipe", "decay_from=0.5", "--models", "toy-affine")
@@ -193,3 +200,52 @@ def test_a_currency_becomes_the_steps_that_it_pays_for() -> None:
         Budget(1e12, "flops").steps(None, "m")
     with pytest.raises(UsageError, match="less than one step of m"):
         Budget(1e3, "flops").steps(2.1e9, "m")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('budgets = []\nbudget_in = "steps"', "'budgets' must be a list of numbers"),
+        ("budgets = [100, -3]", "budget -3: give a number"),
+        ("budgets = 100", "'budgets' must be a list of numbers"),
+        ('budgets = [100]\nbudget_in = "hours"', "no currency of budgets 'hours'"),
+    ],
+)
+def test_a_grid_file_may_have_budgets(lines: str, said: str) -> None:
+    entries = '[[entries]]\ntasks = ["t"]\nmodels = ["m"]\n'
+    with pytest.raises(UsageError, match=said):
+        parse_grid(f"{lines}\n{entries}", "mine.toml")
+    grid = parse_grid(f'budgets = [3e12, 1e12]\nbudget_in = "flops"\n{entries}', "mine.toml")
+    assert [str(budget) for budget in grid.budgets] == ["1e12 flops", "3e12 flops"]
+
+
+class Twice:
+    """Updates its generator twice in a step, its discriminator once."""
+
+    def __init__(self, options: None, context: ModelContext) -> None:
+        self.nets = {name: nn.Conv2d(1, 2, 3, padding=1, bias=False) for name in ("generator", "discriminator")}
+        self.optimisers = {name: torch.optim.SGD(net.parameters(), 1e-3) for name, net in self.nets.items()}
+
+    def networks(self) -> dict[str, nn.Module]:
+        return self.nets
+
+    def training_step(self, batch: Batch) -> dict[str, torch.Tensor]:
+        for name in ("discriminator", "generator", "generator"):
+            loss = self.nets[name](batch.source).mean()
+            self.optimisers[name].zero_grad()
+            loss.backward()
+            self.optimisers[name].step()
+        return {"loss": loss.detach()}
+
+
+def test_a_step_is_counted_in_updates_and_operations_whoever_wrote_the_model() -> None:
+    recipe = PRESETS["smoke"].recipe.changed({"batch_size": 2})
+    images = IntensityMap("HU", -1024.0, 2000.0)
+    task = TaskInfo("t", "A", "B", images, images, (8, 8), 4)
+    context = ModelContext(task, recipe, 1, torch.device("cpu"), "smoke")
+    before = torch.get_rng_state()
+    cost = step_cost(ModelSpec("m", f"{__name__}:Twice"), {}, context)
+    forward = 2 * 2 * 64 * 2 * 9  # two operations, two images of 64 pixels, two channels, nine weights
+    assert cost == StepCost(flops=3 * 2 * forward, updates=2.0), "forward, and backward for the weights alone"
+    assert torch.equal(torch.get_rng_state(), before)
+    assert step_cost(ModelSpec("m", "nowhere:Net"), {}, context) == StepCost()

@@ -20,7 +20,10 @@ from benchmark.contracts.presets import Recipe
 from benchmark.contracts.search import Choices, Range, fault_of, spaces, within
 from benchmark.contracts.specs import ModelSpec
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.leaderboard import Leaderboard
 from benchmark.plan.grid import Entry, parse_grid
+from benchmark.report.gather import Material, RunFacts, tuning_plots
+from benchmark.report.page import Page
 from benchmark.runs.execute import Observer
 from benchmark.store.record import Record
 from benchmark.testing import tiny
@@ -135,6 +138,12 @@ def test_a_pruner_ends_trials_after_a_budget(scripted: Callable[..., Scripted]) 
     states = [trial.state.name for trial in tuning.models[0].study.trials]
     assert states == ["COMPLETE", "PRUNED", "COMPLETE", "PRUNED"]
     assert (best.value, best.untuned, best.trials) == (2.0, 3.0, 4)
+    plots = sorted(path.name for path in (tuning.path / "tuning").iterdir())
+    assert "m-slices.svg" in plots, plots
+    assert "m-coordinates.svg" in plots, plots
+    material = Material([RunFacts("tune", tuning.path, {})], Leaderboard((), None))
+    assert [title for title, _ in tuning_plots(material)] == [name.removesuffix(".svg") for name in plots]
+    assert "data:image/svg+xml;base64," in Page(material).render()
 
 
 def test_a_trial_that_fails_counts_and_the_others_go_on(scripted: Callable[..., Scripted]) -> None:

@@ -305,4 +305,5 @@ def _cell(
         skip = (
             f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"
         )
-    return PlannedCell(spec, model.cost, model.baseline, skip, model.kind)
+    share = recipe.steps / max(1, preset.recipe.steps) if budget is not None else 1.0
+    return PlannedCell(spec, model.cost * share, model.baseline, skip, model.kind)

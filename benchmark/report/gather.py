@@ -7,6 +7,8 @@ the cells left behind.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 LAST_LINES = 12
 """Lines of a failed cell's log that are shown."""
 LONGEST_LINE = 400
+MOST_PLOTS = 60
+LARGEST_PLOT = 1_000_000
+"""Bytes; a tuning's plots are a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,17 @@ def training_log(cell: CellFacts) -> list[dict[str, Any]]:
         return [line for line in _cell(cell).log() if isinstance(line, dict)]
     except (ValueError, BenchmarkError):
         return []
+
+
+def tuning_plots(material: Material) -> list[tuple[str, str]]:
+    """The plots that a tuning left beside its run, as titles and SVG in base64."""
+    paths = [path for run in material.runs for path in sorted((run.path / "tuning").glob("*.svg"))][:MOST_PLOTS]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.stat().st_size <= LARGEST_PLOT:
+                found.append((path.stem, base64.b64encode(path.read_bytes()).decode()))
+    return found
 
 
 def last_lines(cell: CellFacts) -> str:

@@ -37,7 +37,7 @@ from benchmark.report import order_charts, quality_charts
 from benchmark.report.budget_charts import against_budget
 from benchmark.report.bundle import plotting_library
 from benchmark.report.cases import Gallery
-from benchmark.report.gather import Material, last_lines
+from benchmark.report.gather import Material, last_lines, tuning_plots
 from benchmark.report.summary import refusals, summary
 from benchmark.report.training import Curves, training
 from benchmark.report.vega import Chart
@@ -97,6 +97,7 @@ class Page:
             sections=self._sections,
             overall=overall_sheet(board.overall) if board.overall else None,
             unreadable=unreadable_sheet(board.unreadable) if board.unreadable else None,
+            tuning=tuning_plots(material),
             galleries=[gallery for gallery in galleries if gallery.about["cases"]],
             left_out=[(gallery.about["task"], gallery.left_out) for gallery in galleries if gallery.left_out],
             unfinished=self._unfinished,

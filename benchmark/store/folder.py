@@ -55,7 +55,7 @@ class CellFolder:
 
     def trunk(self, name: str) -> Path:
         """Where cells that differ in their budget alone keep what they train in common, beside all cells."""
-        return self.path.parent.parent / "trunks" / name
+        return self.run / "trunks" / name
 
     @property
     def log(self) -> TrainingLog:

@@ -23,6 +23,7 @@ from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder
 from benchmark.store.record import Record
 from benchmark.tuning.outcome import Best, grid_file
+from benchmark.tuning.plots import draw
 from benchmark.tuning.space import Space
 from benchmark.tuning.statement import TuneSettings
 from benchmark.tuning.storage import faults, open_storage, pruner_of, require_optuna, sampler_of
@@ -108,6 +109,8 @@ class Tuning:
             while asked := self._ask():
                 self._try(asked, display)
             best = tuple(self._best(model) for model in self.models)
+            for model in self.models:
+                draw(model.study, model.name, self.path)
         text = grid_file(f"tuned-{self.settings.task}", self.settings.task, list(best), self.facts["grid"])
         atomic.write_text(self.path / GRID, text)
         return Tuned(self.path, self.path / GRID, self.metric.label, "", best)
