@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,7 @@ from benchmark.contracts.budget import WORDS, Budget
 from benchmark.leaderboard.tables import (
     LEADING,
     Column,
-    Curve,
     DownstreamSheet,
-    Leaderboard,
     Overall,
     Reproduction,
     Row,
@@ -47,25 +44,6 @@ class Sheet:
     marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
-def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: curves over budgets; tables, each with its downstream evaluations,
-    its stages and what was published beside it; then all tasks, then cells that cannot be read.
-    """
-    found = [curve_sheet(curve) for curve in board.curves]
-    for table in board.tables:
-        found.append(sheet(table))
-        if table.downstream:
-            found.append(downstream_sheet(table, table.downstream))
-        if table.stages:
-            found.append(stages_sheet(table, table.stages))
-        found += [published_sheet(table, beside) for beside in table.published]
-    if board.overall:
-        found.append(overall_sheet(board.overall))
-    if board.unreadable:
-        found.append(unreadable_sheet(board.unreadable))
-    return found
-
-
 def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
     """What the translations are worth downstream, and what the targets themselves would be."""
     baselines = {row.name for row in table.rows if row.baseline}
@@ -77,7 +55,7 @@ def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
         header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
         units.append(column.unit)
         scores = [row[column.name] for row in measures.rows.values()]
-        texts = _with_intervals([score.interval for score in scores], column.digits)
+        texts = with_intervals([score.interval for score in scores], column.digits)
         shown = [
             f"{text} [{score.interval.n}/{score.expected}]"
             if score.known and score.interval.n < score.expected
@@ -105,7 +83,7 @@ def stages_sheet(table: Table, stages: Stages) -> Sheet:
     for measure in stages.measures:
         header.append(measure)
         intervals = [row.get(measure, NOTHING) for row in stages.rows.values()]
-        cells.append(_with_intervals(intervals, 4))
+        cells.append(with_intervals(intervals, 4))
     return Sheet(
         heading=f"{table.task}: models of several stages, stage by stage",
         about=_nature(table) if table.simulated is not None else "",
@@ -254,68 +232,12 @@ def _spent(budget: Budget, rows: Sequence[Row]) -> list[tuple[str, str, list[str
     return [(title, unit, [_plain(value) for value in values]) for title, unit, values in columns.values()]
 
 
-def curve_sheet(curve: Curve) -> Sheet:
-    """Rank and primary metric of each model at each budget, and where the order changes."""
-    header, units = ["model"], [""]
-    names = list(curve.rows)
-    cells = [[name + (" †" if name in curve.free else "") for name in names]]
-    arrow = {True: " ↑", False: " ↓", None: ""}[curve.primary.higher_is_better]
-    points = [[curve.rows[name][place] for name in names] for place in range(len(curve.budgets))]
-    for budget, column in zip(curve.budgets, points, strict=True):
-        header.append(f"rank at {budget.label}")
-        units.append("")
-        cells.append([DASH if p.rank is None else f"{p.rank}{_range(p.rank_range)}" for p in column])
-    scores = [p.score.interval if p.score else NOTHING for column in points for p in column]
-    texts = _with_intervals(scores, curve.primary.digits)
-    for place, budget in enumerate(curve.budgets):
-        header.append(f"{curve.primary.label}{arrow} at {budget.label}")
-        units.append(curve.primary.unit)
-        cells.append(texts[place * len(names) : (place + 1) * len(names)])
-    return Sheet(
-        heading=f"{curve.task}: rank and {curve.primary.label} against budget",
-        about=f"budgets in {WORDS[curve.budgets[0].currency]}; each with a decay of its own",
-        header=tuple(header),
-        units=tuple(units),
-        body=tuple(zip(*cells, strict=True)),
-        problems=(),
-        notes=tuple(curve_notes(curve)),
-        keys=1,
-    )
-
-
-def curve_notes(curve: Curve) -> list[str]:
-    """Where the order changes from one budget to the next, and what of it may be claimed."""
-    notes = [
-        "In brackets: the ranks that the tests over patients and seeds leave open. ±: half the 95 % interval of the "
-        "mean over patients, each averaged over seeds."
-    ]
-    for before, after in itertools.pairwise(curve.budgets):
-        turns = [turn for turn in curve.turns if turn.before == before]
-        sure = [f"{turn.winner} passes {turn.loser}" for turn in turns if turn.claimed]
-        maybe = [f"{turn.winner} passes {turn.loser}" for turn in turns if not turn.claimed]
-        where = f"From {before.label} to {after.label}"
-        if sure:
-            notes.append(f"{where}: {_some(sure)}.")
-        if maybe:
-            notes.append(f"{where}, not beyond chance: {_some(maybe)}.")
-        if not turns:
-            notes.append(f"{where} the order stays the same.")
-    if curve.free:
-        notes.append("† uses no budget: the same at each.")
-    return notes
-
-
-def _some(texts: Sequence[str], most: int = 6) -> str:
-    more = f"; and {len(texts) - most} more" if len(texts) > most else ""
-    return "; ".join(texts[:most]) + more
-
-
 def overall_sheet(overall: Overall) -> Sheet:
     """The table over all tasks as text."""
     body = []
     for row in overall.rows:
         equal = "=" if sum(other.rank == row.rank for other in overall.rows) > 1 else ""
-        rank = DASH if row.rank is None else f"{row.rank}{equal}{_range(row.rank_interval)}"
+        rank = DASH if row.rank is None else f"{row.rank}{equal}{rank_range(row.rank_interval)}"
         mean = f"{row.mean_rank:.2f}"
         counts = (f"{row.ranked_in}/{len(overall.tables)}", str(row.wins), str(row.leading))
         ranks = (str(row.ranks.get(key, DASH)) for key in overall.tables)
@@ -375,10 +297,11 @@ def _rank(row: Row, rows: Sequence[Row]) -> str:
         return DASH
     equal = "=" if sum(other.rank == row.rank for other in rows) > 1 else ""
     leading = "*" if row.tier == LEADING else ""
-    return f"{row.rank}{equal}{leading}{_range(row.rank_range)}"
+    return f"{row.rank}{equal}{leading}{rank_range(row.rank_range)}"
 
 
-def _range(limits: tuple[int, int] | None) -> str:
+def rank_range(limits: tuple[int, int] | None) -> str:
+    """`` (1-3)``: ranks that are left open; nothing where nobody knows."""
     if limits is None:
         return ""
     low, high = limits
@@ -393,14 +316,14 @@ def _mark(row: Row) -> str:
 def _scores(column: Column, rows: Sequence[Row]) -> list[str]:
     """A metric's column; where patients are missing, how many were scored stands behind the number."""
     scores = [row.scores[column.name] for row in rows]
-    texts = _with_intervals([score.interval for score in scores], column.digits)
+    texts = with_intervals([score.interval for score in scores], column.digits)
     return [
         f"{text} [{score.interval.n}/{score.expected}]" if score.known and score.interval.n < score.expected else text
         for text, score in zip(texts, scores, strict=True)
     ]
 
 
-def _with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
+def with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
     """``26.77 ±0.31``, all with the same number of decimals: two digits of the narrowest interval."""
     decimals = _decimals(
         digits,

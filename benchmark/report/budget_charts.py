@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.leaderboard.layout import curve_notes
+from benchmark.leaderboard.curve_sheet import curve_notes
 from benchmark.leaderboard.tables import Curve
 from benchmark.report.vega import MOST_ROWS, Chart, Spec, classes, label, mark, number, palette, short, spec, tooltip
 

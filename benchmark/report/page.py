@@ -21,9 +21,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark import __version__
+from benchmark.leaderboard.curve_sheet import curve_sheet
 from benchmark.leaderboard.layout import (
     Sheet,
-    curve_sheet,
     downstream_sheet,
     overall_sheet,
     published_sheet,
