@@ -99,9 +99,9 @@ class Scripted(Tuning):
     values: ClassVar[tuple[float | None, ...]]
     ran: list[tuple[str, float | None]]
 
-    def _run(self, display: Any, budget: Budget | None) -> dict[tuple[str, float | None], Record]:
+    def _run(self, display: Any, budget: Budget | None, entries: Any) -> dict[tuple[str, float | None], Record]:
         found = {}
-        for entry in self.models[0].entries.values():
+        for entry in entries:
             value = self.values[int(entry.name[-3:])]
             facts = {"model": "m", "name": entry.name, "state": "failed" if value is None else "done", "reason": "NaN"}
             if value is not None:
@@ -138,6 +138,7 @@ def test_a_pruner_ends_trials_after_a_budget(scripted: Callable[..., Scripted]) 
     states = [trial.state.name for trial in tuning.models[0].study.trials]
     assert states == ["COMPLETE", "PRUNED", "COMPLETE", "PRUNED"]
     assert (best.value, best.untuned, best.trials) == (2.0, 3.0, 4)
+    assert [name for name, amount in tuning.ran if amount == 6] == ["m-t000", "m-t002"], "the others stop at 2"
     plots = sorted(path.name for path in (tuning.path / "tuning").iterdir())
     assert "m-slices.svg" in plots, plots
     assert "m-coordinates.svg" in plots, plots

@@ -20,9 +20,11 @@ def tune(**typed: Any) -> None:
     benchmark tune --models pix2pix,medgan,unet-l1 --task mr-ct --trials 12
     """
     from benchmark.cli.live import display
-    from benchmark.cli.text import echo
+    from benchmark.cli.text import echo, warn
+    from benchmark.registry.plugins import registry
     from benchmark.tuning.tune import Tuning
 
+    warn(registry().warnings())
     tuning = Tuning(TuneSettings(**read(TuneSettings, typed)))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

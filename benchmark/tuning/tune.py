@@ -202,7 +202,9 @@ class Tuning:
 
         left = {model.take(trial): (model, trial) for model, trial in asked}
         for rung, budget in enumerate(self.budgets):
-            records = self._run(display, budget)
+            if not left:
+                return
+            records = self._run(display, budget, [model.entries[trial.number] for model, trial in left.values()])
             for name, (model, trial) in list(left.items()):
                 record = records.get((name, budget.amount if budget else None))
                 value = self._value(record)
@@ -219,15 +221,15 @@ class Tuning:
                     model.study.tell(trial, state=TrialState.PRUNED)
                 del left[name]
 
-    def _run(self, display: Display, budget: Budget | None) -> dict[tuple[str, float | None], Record]:
-        """Every cell that is known, at this budget and those before it that are done; what is missing is run."""
-        entries = [entry for model in self.models for entry in model.entries.values()]
+    def _run(
+        self, display: Display, budget: Budget | None, entries: Sequence[Entry]
+    ) -> dict[tuple[str, float | None], Record]:
+        """Run cells at a budget, in one plan with those of all trials before; records by name and amount."""
         plan = self._plan(entries, budget)
         folder = RunFolder(self.path)
         if folder.exists:
             mine = {cell.spec.id for cell in plan.cells}
-            older = [cell for cell in folder.about().cells if cell.spec.id not in mine]
-            plan = replace(plan, cells=(*(c for c in older if c.spec.budget != budget), *plan.cells))
+            plan = replace(plan, cells=(*(c for c in folder.about().cells if c.spec.id not in mine), *plan.cells))
         settings = self.settings
         how = HowToRun(jobs=settings.jobs, timeout=settings.timeout, device=settings.device, executor=settings.executor)
         planned = PlannedRun(plan, self.path, self.registry, settings.choices([budget.amount] if budget else ()))
