@@ -60,8 +60,7 @@ class Board:
     @classmethod
     def of(cls, plan: Plan) -> Board:
         """All cells of a plan, none started."""
-        alike = {cell.spec.title: f"{cell.spec.name} {cell.spec.budget or ''}" for cell in plan.cells}
-        return cls({c.spec.title: Row("planned", alike[c.spec.title], c.cost + FIXED_COST) for c in plan.cells})
+        return cls({cell.spec.title: Row("planned", cell.alike, cell.cost + FIXED_COST) for cell in plan.cells})
 
     def planned(self, cells: list[tuple[str, str]]) -> int:
         """Take in what is there already; returns how many cells are done."""

@@ -40,6 +40,11 @@ class PlannedCell:
     skip: str = ""
     kind: Literal["trained", "fitted", "fixed", "evaluated"] = "trained"
 
+    @property
+    def alike(self) -> str:
+        """Names the cells that take about as long as this one: of the same model, and the same budget."""
+        return f"{self.spec.name} for {self.spec.budget}" if self.spec.budget else self.spec.name
+
 
 @dataclass(frozen=True)
 class Asked:
