@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from command_line import CommandLine
-from made_records import made
+from made_records import made, spec
 from test_leaderboard import METRICS, scored
 from test_run_toy import wait_for
 from torch import nn
@@ -24,10 +24,14 @@ from benchmark.contracts.presets import PRESETS
 from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
 from benchmark.contracts.specs import ModelSpec
 from benchmark.errors import UsageError
+from benchmark.json_fields import Fields
 from benchmark.leaderboard import Leaderboard, build, to_csv, to_text
 from benchmark.leaderboard.budgets import at_budget
+from benchmark.plan.claim import CellSpec, Start
+from benchmark.plan.expand import PlannedCell
 from benchmark.plan.grid import parse_grid
 from benchmark.report.budget_charts import against_budget
+from benchmark.store.plan_table import cells_from_json, cells_to_json
 
 BUDGETS = ("run", "--grid", "toy", "--preset", "smoke", "--recipe", "decay_from=0.5", "--models", "toy-affine")
 
@@ -249,3 +253,15 @@ def test_a_step_is_counted_in_updates_and_operations_whoever_wrote_the_model() -
     assert cost == StepCost(flops=3 * 2 * forward, updates=2.0), "forward, and backward for the weights alone"
     assert torch.equal(torch.get_rng_state(), before)
     assert step_cost(ModelSpec("m", "nowhere:Net"), {}, context) == StepCost()
+
+
+def test_what_few_cells_have_is_kept_in_the_plan_and_in_records() -> None:
+    plain = spec()
+    unusual = replace(plain, budget=Budget(1e12, "flops"), split="val", start=Start("id", "sha", "path"), trials=12)
+    cells = (PlannedCell(plain, 1.0, False), PlannedCell(unusual, 1.0, False))
+    assert cells_from_json(Fields(json.loads(json.dumps(cells_to_json(cells))), "run")) == cells
+    for one in (plain, unusual):
+        assert CellSpec.from_json(json.loads(json.dumps(one.to_json()))) == one
+    assert not {"budget", "split", "start", "trials"} & {*plain.to_json(), *plain.claim}
+    assert {*unusual.claim} - {*plain.claim} == {"split", "start"}
+    assert unusual.title == "pet-ct/a/s0/b1e12"

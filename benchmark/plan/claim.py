@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -133,9 +133,16 @@ class CellSpec:
 
     def to_json(self) -> dict[str, Any]:
         """As a plain mapping."""
-        plain = asdict(self)
-        usual = {"budget": None, "split": "test", "start": None, "trials": 0}
-        return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
+        return {name: value for name, value in asdict(self).items() if name not in USUAL} | self.unusual()
+
+    def unusual(self) -> dict[str, Any]:
+        """What few cells have, as plain values; empty for a cell of a plain run."""
+        own = {name: getattr(self, name) for name in USUAL}
+        return {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in own.items()
+            if value != USUAL[name]
+        }
 
     @classmethod
     def from_json(cls, data: Any, where: str = "spec") -> CellSpec:
@@ -159,11 +166,28 @@ class CellSpec:
             profile=fields.text("profile"),
             sources=fields.words("sources"),
             libraries=fields.words("libraries"),
-            budget=Budget.from_json(data["budget"], f"{where}.budget") if data.get("budget") is not None else None,
-            split=fields.one_of("split", ("test", "val")) if "split" in fields else "test",
-            start=_start(data["start"], f"{where}.start") if data.get("start") is not None else None,
-            trials=fields.count("trials") if "trials" in fields else 0,
+            **unusual_from(data, where),
         )
+
+
+USUAL: Mapping[str, Any] = {"budget": None, "split": "test", "start": None, "trials": 0}
+"""Fields of a :class:`CellSpec` that are written only where they have another value."""
+
+
+def unusual_from(data: Any, where: str) -> dict[str, Any]:
+    """The fields of :data:`USUAL` from what :meth:`CellSpec.unusual` gave, among others.
+
+    Raises:
+        RecordError: one of them is of the wrong kind.
+    """
+    fields = Fields(data, where)
+    budget, start = data.get("budget"), data.get("start")
+    return {
+        "budget": Budget.from_json(budget, f"{where}.budget") if budget is not None else None,
+        "split": fields.one_of("split", ("test", "val")) if "split" in fields else "test",
+        "start": _start(start, f"{where}.start") if start is not None else None,
+        "trials": fields.count("trials") if "trials" in fields else 0,
+    }
 
 
 def _start(data: Any, where: str) -> Start:
