@@ -11,7 +11,7 @@ from benchmark.contracts import presets
 from benchmark.contracts.budget import Currency
 from benchmark.errors import UsageError
 from benchmark.settings.setting import HOW, TRAINING, WHAT, WHERE, Statement, setting
-from benchmark.settings.statement import Device, PlanChoices
+from benchmark.settings.statement import PlanChoices
 
 SamplerName = Literal["tpe", "random", "qmc"]
 PrunerName = Literal["none", "median", "halving"]
@@ -59,7 +59,7 @@ class TuneSettings(Statement):
     )
     sampler: SamplerName = setting("tpe", "How Optuna chooses the next values.", panel=TRAINING)
     pruner: PrunerName = setting("none", "Which trials Optuna ends after a budget.", panel=TRAINING)
-    device: Device = setting("auto", "Where to compute.", panel=HOW)
+    device: str = setting("auto", "Where to compute: auto, cpu, cuda, or some GPUs, e.g. cuda:0,2.", panel=HOW)
     jobs: int = setting(
         0, "Trials at once; auto: one for each core.", panel=HOW, metavar="N|auto", minimum=1, word="auto"
     )
