@@ -134,8 +134,7 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
         echo_json({"run": str(planned.path), "cells": rows, "left_out": dict(planned.plan.left_out)})
         return
     table = [
-        [spec.id, spec.task, spec.name, f"seed {spec.seed}" + (f", {spec.budget}" if spec.budget else "")]
-        + [f"skipped: {skip}" if skip else ""]
+        [spec.id, spec.task, spec.name, f"seed {spec.seed}", str(spec.budget or ""), f"skipped: {skip}" if skip else ""]
         for spec, skip in cells
     ]
     for line in columns(table):

@@ -210,7 +210,7 @@ def short_sheet(table: Table) -> Sheet:
     units.append("s")
     cells.append([_plain(row.train_s) for row in done])
     return Sheet(
-        heading=table.task,
+        heading=table.task + (f", {table.budget}" if table.budget else ""),
         about=", ".join(_data(table, named=False)),
         header=tuple(header),
         units=tuple(units),
