@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmark import ModelSpec, Unavailable, UsageError
 from benchmark.contracts.protocols import Batch, ModelContext, Samples, TrainingSlices
+from benchmark.contracts.search import Range
 from benchmark.testing import ModelTests
 
 
@@ -300,6 +301,41 @@ class Strict(Sound):
         super().__init__(options, context)
 
 
+class Extendable(Sound):
+    """Its rate falls to zero as the recipe says."""
+
+    extendable = True
+    early = 0.0
+
+    def __init__(self, options: Any, context: ModelContext) -> None:
+        super().__init__(options, context)
+        self.budget, self.start = context.steps, (context.recipe.decay_from - self.early) * context.steps
+
+    def training_step(self, batch: Batch) -> Mapping[str, Any]:
+        left = (self.budget - self.steps) / (self.budget - self.start) if self.steps > self.start else 1.0
+        self.optimiser.param_groups[0]["lr"] = 1e-2 * left
+        return super().training_step(batch)
+
+
+class DecaysTooEarly(Extendable):
+    early = 0.4
+
+
+@dataclass(frozen=True)
+class Searched:
+    width: int = field(default=4, metadata={"help": "channels", "search": Range(2, 8, source="any")})
+
+
+@dataclass(frozen=True)
+class Backwards:
+    width: int = field(default=4, metadata={"help": "channels", "search": Range(8, 2, source="any")})
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    width: int = field(default=4, metadata={"help": "channels", "search": Range(8, 16, source="any")})
+
+
 class Lacking(Sound):
     def __init__(self, options: Any, context: ModelContext) -> None:
         raise Unavailable("weights missing")
@@ -327,6 +363,7 @@ WIDTH = {"options": Options}
         (Strict, WIDTH, {"refused": ({"width": 0},), "options": {"width": 2}}),
         (ForgottenNetwork, {}, {"resting": ("discriminator",)}),
         (Lacking, {}, {}),
+        (Extendable, {"options": Searched}, {}),
     ],
 )
 def test_a_sound_model_passes(sound: type, more: Any, promises: Any) -> None:
@@ -351,6 +388,9 @@ FAULTS = [
     (CannotLoad, {}, "test_its_state_makes_a_new_model_the_same", "load_state_dict() raised KeyError"),
     (HiddenGain, {}, "test_its_state_makes_a_new_model_the_same", "something that translate() uses is missing"),
     (ForgetsItsOptimiser, {}, "test_continues_after_a_kill_as_if_nothing_had_been", "stopped after 2 of 4 steps"),
+    (DecaysTooEarly, {}, "test_trains_the_same_until_its_rate_decays", "do not say `extendable`"),
+    (Sound, {"options": Backwards}, "test_declared_search_spaces_make_sense", "search space 8 to 2 is empty"),
+    (Sound, {"options": Elsewhere}, "test_declared_search_spaces_make_sense", "leaves out its default, 4"),
     (Cropping, {}, "test_translates_to_images", "gave shape (4, 1, 16, 14) where (4, 1, 16, 16)"),
     (Loud, {}, "test_translates_to_images", "keep to [-1, 1], by tanh or clamp"),
     (Integers, FIXED, "test_translates_to_images", "gave torch.int64"),

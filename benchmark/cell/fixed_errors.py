@@ -100,7 +100,7 @@ def _wave(image: Image, period: int) -> float:
 
 def _errors(predictions: PredictionsReader, dataset: Dataset) -> Iterator[tuple[Image, Image]]:
     """Errors and targets ``(Z, H, W)`` of each study, at most 16 slices; slices of different sizes end it."""
-    for case in dataset.iterate("test"):
+    for case in dataset.iterate(predictions.split):
         if case.key not in predictions.keys:
             continue
         chosen = np.unique(np.linspace(0, len(case.target) - 1, min(SLICES, len(case.target))).astype(int))

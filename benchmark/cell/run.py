@@ -17,13 +17,16 @@ import torch
 from benchmark.cell import checkpoints
 from benchmark.cell.batches import Slices
 from benchmark.cell.build import build_model, model_context
+from benchmark.cell.cost import StepCost, step_cost
 from benchmark.cell.draw import draw_split
 from benchmark.cell.health import loss_findings, output_findings
 from benchmark.cell.job import CellJob, Progress
 from benchmark.cell.stages import score_stages
+from benchmark.cell.start import start_from, starting_weights
 from benchmark.cell.streamed import StreamedSlices, training_slices
 from benchmark.cell.train import VALIDATED, Loop
 from benchmark.cell.translate import Translated, translate_split
+from benchmark.cell.trunk import Trunk
 from benchmark.cell.workbench import Workbench, lay_out
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError, UsageError
@@ -73,14 +76,28 @@ def _learn(
         return _build(bench), _Trained(TrainingFacts(), 0.0), bench
     with training_slices(bench.dataset, should_stop) as slices:
         bench = bench.about_to_train_on(len(slices))
+        cost = _cost(bench)
         model = _build(bench)
-        trained = _train(bench, model, slices, report, should_stop)
+        trained = _train(bench, model, slices, cost, report, should_stop)
         return model, replace(trained, facts=replace(trained.facts, slices=slices.how)), bench
 
 
 def _build(bench: Workbench) -> Any:
     """The model as it starts."""
-    return build_model(bench.model, bench.spec, model_context(bench.facts, bench.spec, bench.device))
+    start, context = bench.spec.start, model_context(bench.facts, bench.spec, bench.device)
+    if start is None:
+        return build_model(bench.model, bench.spec, context)
+    weights = starting_weights(bench.model, start, bench.device)
+    model = build_model(bench.model, bench.spec, context)
+    start_from(model, weights, start.path)
+    return model
+
+
+def _cost(bench: Workbench) -> StepCost:
+    """What a step costs, where budgets are compared."""
+    if bench.spec.budget is None or bench.model.kind != "trained":
+        return StepCost()
+    return step_cost(bench.model, bench.spec.options, model_context(bench.facts, bench.spec, bench.device))
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,7 @@ def _train(
     bench: Workbench,
     model: Any,
     slices: Slices | StreamedSlices,
+    cost: StepCost,
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
 ) -> _Trained:
@@ -105,10 +123,11 @@ def _train(
     translates = bench.model.output == "translation"
     validate = bench.dataset.info.splits["val"] and translates
     validation = Slices(bench.dataset, "val", VALIDATED) if validate else None
+    steps = bench.recipe.budget(len(slices))
     trained = Loop(
         model=model,
         cell=bench.spec.id,
-        steps=bench.recipe.budget(len(slices)),
+        steps=steps,
         batch_size=bench.recipe.batch_size,
         seed=bench.spec.seed,
         unpaired=bench.model.pairing == "unpaired",
@@ -120,6 +139,7 @@ def _train(
         should_stop=should_stop,
         augmentation=bench.augmentation,
         graphs=bench.job.graphs,
+        trunk=Trunk.of(bench.spec, bench.folder, model, steps),
     ).run(slices, validation)
     facts = TrainingFacts(
         steps=trained.steps,
@@ -128,6 +148,9 @@ def _train(
         validation_mae=trained.validation_mae,
         step=trained.how,
         augmentation=bench.augmentation.to_json(bench.facts.image_size),
+        branched_at=trained.branched_at,
+        flops_per_step=cost.flops,
+        updates_per_step=cost.updates,
     )
     return _Trained(facts, trained.seconds)
 
@@ -157,7 +180,9 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
     if bench.model.output == "samples":
         translated = draw_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, seed=spec.seed)
     else:
-        translated = translate_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device)
+        translated = translate_split(
+            model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device, split=spec.split
+        )
     networks = model.networks() if hasattr(model, "networks") else {}
     return Record(
         spec=spec,
@@ -184,7 +209,9 @@ def _timings(trained: _Trained, translated: Translated) -> Timings:
 
 
 def _stages(bench: Workbench, model: Any) -> Mapping[str, StageSummary]:
-    return score_stages(model, bench.dataset, bench.device) if hasattr(model, "stage_scores") else {}
+    if not hasattr(model, "stage_scores"):
+        return {}
+    return score_stages(model, bench.dataset, bench.device, bench.spec.split)
 
 
 def _findings(bench: Workbench) -> tuple[Finding, ...]:

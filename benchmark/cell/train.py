@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from benchmark.cell.batches import Batches, ImagesByNumber, Slices, seed_for
 from benchmark.cell.device import arrange, set_up
 from benchmark.cell.job import Progress
 from benchmark.cell.step import Stepper, make_stepper
+from benchmark.cell.trunk import Trunk
 from benchmark.contracts.protocols import Batch, TrainedModel
 from benchmark.errors import Interrupted, TrainingDiverged
 from benchmark.store.log import TrainingLog
@@ -42,6 +43,8 @@ class Trained:
     validation_mae: float | None = None
     how: str = ""
     """How a step was run: as it is, or as a CUDA graph."""
+    branched_at: int = 0
+    """The step up to which a shorter budget had trained already, and from which this training went on."""
 
 
 @dataclass
@@ -63,6 +66,8 @@ class Loop:
     augmentation: Augmentation = field(default_factory=Augmentation)
     graphs: bool = False
     """Replay steps as CUDA graphs where the model can."""
+    trunk: Trunk | None = None
+    """What longer budgets have in common with this training."""
 
     def run(self, train: ImagesByNumber, val: Slices | None) -> Trained:
         """Train to the end of the budget, from the checkpoint if there is one.
@@ -73,7 +78,7 @@ class Loop:
         """
         set_up(self.device)
         arrange(self.model.networks().values(), self.precision)
-        start, before = self._resume()
+        start, before, branched_at = self._resume()
         with Batches(
             train,
             self.batch_size,
@@ -82,7 +87,7 @@ class Loop:
             device=self.device,
             augmentation=self.augmentation,
         ) as batches:
-            return self._train(batches, val, start, before)
+            return replace(self._train(batches, val, start, before), branched_at=branched_at)
 
     def _train(self, batches: Batches, val: Slices | None, start: int, before: float) -> Trained:
         """From step ``start`` to the end; ``before``: the seconds that the steps up to there took."""
@@ -99,7 +104,9 @@ class Loop:
             if done % log_every == 0 or done == self.steps:
                 self.log.losses(done, losses, rate)
             if val is not None and done in validate_at:
-                self.log.validation(done, mean_absolute_error(self.model, val, self.device))
+                self.log.validation(done, self._validate(val))
+            if self.trunk is not None and done == self.trunk.at:
+                self.trunk.leave(self.model, before + time.perf_counter() - began, self.log)
             if now - reported > 0.25 or done == self.steps:
                 self.report(Progress(done, self.steps, losses, rate))
                 reported = now
@@ -128,16 +135,29 @@ class Loop:
                 )
         return losses
 
-    def _resume(self) -> tuple[int, float]:
-        """Continue from the checkpoint: its step and the seconds spent so far. Later log lines are dropped."""
-        found = checkpoints.load(self.checkpoint, self.cell, self.device)
-        if found is None:
+    def _validate(self, val: Slices) -> float:
+        """The validation error; a model that draws to translate goes on training as if it had not been asked."""
+        state = checkpoints.random_state()
+        error = mean_absolute_error(self.model, val, self.device)
+        checkpoints.restore_random_state(state)
+        return error
+
+    def _resume(self) -> tuple[int, float, int]:
+        """Continue from the checkpoint, or from a shorter budget's where that is further: the step, the seconds spent
+        so far, and the step of the branch. Later log lines are dropped.
+        """
+        own = checkpoints.load(self.checkpoint, self.cell, self.device)
+        common = self.trunk.latest(self.device, after=own.step if own else 0) if self.trunk else None
+        if common is not None and self.trunk is not None:
+            self.log.begin_with(self.trunk.log_until(common.step))
+        if (found := common or own) is None:
             self.log.start_at(0)
-            return 0, 0.0
+            return 0, 0.0, 0
         self.model.load_state_dict(found.model)
         checkpoints.restore_random_state(found.random)
-        self.log.start_at(found.step)
-        return found.step, found.seconds
+        if common is None:
+            self.log.start_at(found.step)
+        return found.step, found.seconds, common.step if common else 0
 
     def _save(self, step: int, seconds: float, *, finished: bool) -> None:
         checkpoints.save(

@@ -30,6 +30,7 @@ from benchmark.cli import (
     site,
     status,
     translate,
+    tune,
     verify,
     weights,
 )
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 for panel, name, function, short in (
     (RUNS, "run", run.run, "Train, translate and score a grid; print leaderboards."),
+    (RUNS, "tune", tune.tune, "The same number of trials for each model; a grid."),
     (RUNS, "status", status.status, "Every cell of a run, its state and the reason."),
     (RUNS, "explain", status.explain, "What a cell is made of, and its state."),
     (RUNS, "cancel", cancel.cancel, "End the jobs of a run that go on without it."),

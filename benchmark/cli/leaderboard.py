@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from benchmark.leaderboard import Leaderboard
     from benchmark.registry.plugins import Registry
     from benchmark.store.folder import RunFolder
 
@@ -22,6 +23,7 @@ def leaderboard(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The same as --format markdown.")] = False,
     form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
+    budget: Annotated[str, typer.Option(metavar="N", help="Only the tables of this budget; nothing is written.")] = "",
     plot: Annotated[bool, typer.Option("--plot", help="Draw rank brackets instead of tables.")] = False,
     export: Annotated[
         str, typer.Option(help=f"Write scores for others to read instead, into --to: {', '.join(EXPORTS)}.")
@@ -51,7 +53,14 @@ def leaderboard(
         built = load_run(run).leaderboard()
         show(lambda screen: to_brackets(built, screen.width, colour=screen.colour))
         return
-    print_and_write(load_run(run).path, form="json" if json else "markdown" if markdown else form)
+    form = "json" if json else "markdown" if markdown else form
+    if budget:
+        from benchmark.leaderboard.budgets import at_budget
+
+        chosen = load_run(run)
+        print_board(at_budget(chosen.leaderboard(), budget, str(chosen.path)), form)
+        return
+    print_and_write(load_run(run).path, form)
 
 
 def write_export(folder: RunFolder, found: Registry, export: str, to: Path | None, hub_dataset: str) -> None:
@@ -111,3 +120,16 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
         echo()
     elif form:
         typer.echo(texts[{"markdown": "md", "latex": "tex"}.get(form, form)])
+
+
+def print_board(board: Leaderboard, form: str) -> None:
+    """Print leaderboards in one of :data:`FORMATS`, and write nothing."""
+    from benchmark import leaderboard as boards
+    from benchmark.cli.text import echo
+
+    if form == "terminal":
+        echo()
+        boards.print_terminal(board)
+        return
+    writers = {"markdown": boards.to_markdown, "csv": boards.to_csv, "json": boards.to_json, "latex": boards.to_latex}
+    typer.echo(writers[form](board))

@@ -128,12 +128,14 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
     if json:
         rows = [
             {"id": spec.id, "task": spec.task, "model": spec.name, "seed": spec.seed, "skip": skip}
+            | ({"budget": spec.budget.to_json()} if spec.budget else {})
             for spec, skip in cells
         ]
         echo_json({"run": str(planned.path), "cells": rows, "left_out": dict(planned.plan.left_out)})
         return
     table = [
-        [spec.id, spec.task, spec.name, f"seed {spec.seed}", f"skipped: {skip}" if skip else ""] for spec, skip in cells
+        [spec.id, spec.task, spec.name, f"seed {spec.seed}", str(spec.budget or ""), f"skipped: {skip}" if skip else ""]
+        for spec, skip in cells
     ]
     for line in columns(table):
         echo(line)

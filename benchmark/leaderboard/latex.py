@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.leaderboard.layout import Sheet
+from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 
 SPECIAL = {

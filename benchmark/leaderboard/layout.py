@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmark.contracts.budget import WORDS, Budget
 from benchmark.leaderboard.tables import (
     LEADING,
     Column,
     DownstreamSheet,
-    Leaderboard,
     Overall,
     Reproduction,
     Row,
@@ -21,6 +21,7 @@ from benchmark.leaderboard.tables import (
 from benchmark.statistics.intervals import Interval
 
 DASH = "–"
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
 DEGRADED = "SIMULATED DEGRADATION OF REAL IMAGES"
 
@@ -43,25 +44,6 @@ class Sheet:
     marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
-def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: tables, each with its downstream evaluations, its stages and what
-    was published beside it, then all tasks, then cells that cannot be read.
-    """
-    found = []
-    for table in board.tables:
-        found.append(sheet(table))
-        if table.downstream:
-            found.append(downstream_sheet(table, table.downstream))
-        if table.stages:
-            found.append(stages_sheet(table, table.stages))
-        found += [published_sheet(table, beside) for beside in table.published]
-    if board.overall:
-        found.append(overall_sheet(board.overall))
-    if board.unreadable:
-        found.append(unreadable_sheet(board.unreadable))
-    return found
-
-
 def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
     """What the translations are worth downstream, and what the targets themselves would be."""
     baselines = {row.name for row in table.rows if row.baseline}
@@ -73,7 +55,7 @@ def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
         header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
         units.append(column.unit)
         scores = [row[column.name] for row in measures.rows.values()]
-        texts = _with_intervals([score.interval for score in scores], column.digits)
+        texts = with_intervals([score.interval for score in scores], column.digits)
         shown = [
             f"{text} [{score.interval.n}/{score.expected}]"
             if score.known and score.interval.n < score.expected
@@ -100,8 +82,8 @@ def stages_sheet(table: Table, stages: Stages) -> Sheet:
     header, cells = ["model"], [list(stages.rows)]
     for measure in stages.measures:
         header.append(measure)
-        intervals = [row.get(measure, Interval(math.nan, math.nan, math.nan, 0)) for row in stages.rows.values()]
-        cells.append(_with_intervals(intervals, 4))
+        intervals = [row.get(measure, NOTHING) for row in stages.rows.values()]
+        cells.append(with_intervals(intervals, 4))
     return Sheet(
         heading=f"{table.task}: models of several stages, stage by stage",
         about=_nature(table) if table.simulated is not None else "",
@@ -174,6 +156,10 @@ def sheet(table: Table) -> Sheet:
         [_count(row.parameters) + _times(row.capacity) for row in done],
         [_plain(row.train_s) + _times(row.compute) for row in done],
     ]
+    if any(row.trials for row in done):
+        header.append("tuning")
+        units.append("")
+        cells.append([f"{row.trials} trials" if row.trials else "untuned" if row.seeded else DASH for row in done])
     marks: dict[tuple[int, int], str] = {}
     if len(table.ranked_by) > 1:
         header.append("mean rank")
@@ -187,6 +173,7 @@ def sheet(table: Table) -> Sheet:
         units.append(column.unit)
         cells.append(_scores(column, done))
     for title, unit, values in (
+        *(_spent(table.budget, done) if table.budget else ()),
         ("infer", "ms/slice", [_plain(row.inference_ms) for row in done]),
         ("memory", "MB", [DASH if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}" for row in done]),
     ):
@@ -194,7 +181,9 @@ def sheet(table: Table) -> Sheet:
         units.append(unit)
         cells.append(values)
     return Sheet(
-        heading=table.task + (f": {table.title}" if table.title else ""),
+        heading=table.task
+        + (f": {table.title}" if table.title else "")
+        + (f", {table.budget}" if table.budget else ""),
         about=_about(table),
         header=tuple(header),
         units=tuple(units),
@@ -221,7 +210,7 @@ def short_sheet(table: Table) -> Sheet:
     units.append("s")
     cells.append([_plain(row.train_s) for row in done])
     return Sheet(
-        heading=table.task,
+        heading=table.task + (f", {table.budget}" if table.budget else ""),
         about=", ".join(_data(table, named=False)),
         header=tuple(header),
         units=tuple(units),
@@ -232,12 +221,23 @@ def short_sheet(table: Table) -> Sheet:
     )
 
 
+def _spent(budget: Budget, rows: Sequence[Row]) -> list[tuple[str, str, list[str]]]:
+    """What each model used in the currencies that are not the budget's."""
+    columns: dict[str, tuple[str, str, Sequence[float | None]]] = {
+        "steps": ("steps", "", [row.steps for row in rows]),
+        "updates": ("updates", "", [row.updates for row in rows]),
+        "flops": ("flops", "T", [None if row.flops is None else row.flops / 1e12 for row in rows]),
+    }
+    del columns[budget.currency]
+    return [(title, unit, [_plain(value) for value in values]) for title, unit, values in columns.values()]
+
+
 def overall_sheet(overall: Overall) -> Sheet:
     """The table over all tasks as text."""
     body = []
     for row in overall.rows:
         equal = "=" if sum(other.rank == row.rank for other in overall.rows) > 1 else ""
-        rank = DASH if row.rank is None else f"{row.rank}{equal}{_range(row.rank_interval)}"
+        rank = DASH if row.rank is None else f"{row.rank}{equal}{rank_range(row.rank_interval)}"
         mean = f"{row.mean_rank:.2f}"
         counts = (f"{row.ranked_in}/{len(overall.tables)}", str(row.wins), str(row.leading))
         ranks = (str(row.ranks.get(key, DASH)) for key in overall.tables)
@@ -267,6 +267,8 @@ def _about(table: Table) -> str:
     if seeds:
         most = max(seeds)
         parts.append("single seed" if most == 1 else f"{most} seeds")
+    if table.budget:
+        parts.append(f"a budget of {table.budget.label} {WORDS[table.budget.currency]} each")
     parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
     return ", ".join(parts)
 
@@ -284,7 +286,8 @@ def _data(table: Table, *, named: bool = True) -> list[str]:
     if table.dataset and named:
         parts.append(f"{table.dataset} {table.content_sha256[:8]}")
     if table.patients:
-        parts.append(f"{table.patients} test patient{'s' if table.patients != 1 else ''}")
+        whose = "validation" if table.split == "val" else "test"
+        parts.append(f"{table.patients} {whose} patient{'s' if table.patients != 1 else ''}")
     return parts
 
 
@@ -294,10 +297,11 @@ def _rank(row: Row, rows: Sequence[Row]) -> str:
         return DASH
     equal = "=" if sum(other.rank == row.rank for other in rows) > 1 else ""
     leading = "*" if row.tier == LEADING else ""
-    return f"{row.rank}{equal}{leading}{_range(row.rank_range)}"
+    return f"{row.rank}{equal}{leading}{rank_range(row.rank_range)}"
 
 
-def _range(limits: tuple[int, int] | None) -> str:
+def rank_range(limits: tuple[int, int] | None) -> str:
+    """`` (1-3)``: ranks that are left open; nothing where nobody knows."""
     if limits is None:
         return ""
     low, high = limits
@@ -312,14 +316,14 @@ def _mark(row: Row) -> str:
 def _scores(column: Column, rows: Sequence[Row]) -> list[str]:
     """A metric's column; where patients are missing, how many were scored stands behind the number."""
     scores = [row.scores[column.name] for row in rows]
-    texts = _with_intervals([score.interval for score in scores], column.digits)
+    texts = with_intervals([score.interval for score in scores], column.digits)
     return [
         f"{text} [{score.interval.n}/{score.expected}]" if score.known and score.interval.n < score.expected else text
         for text, score in zip(texts, scores, strict=True)
     ]
 
 
-def _with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
+def with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
     """``26.77 ±0.31``, all with the same number of decimals: two digits of the narrowest interval."""
     decimals = _decimals(
         digits,

@@ -103,6 +103,10 @@ def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resampl
         submitted=entry.submitted,
         parameters=next((cell.parameters for cell in done if cell.parameters), None),
         train_s=_mean(cell.train_s for cell in done),
+        trials=max(cell.trials for cell in entry.cells),
+        steps=next((cell.steps for cell in done if cell.steps is not None), None),
+        updates=next((cell.updates for cell in done if cell.updates is not None), None),
+        flops=next((cell.flops for cell in done if cell.flops is not None), None),
         inference_ms=_mean(cell.inference_ms for cell in done),
         peak_memory_mb=max(memory) if memory else None,
         findings={

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.leaderboard.layout import Sheet
+from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import printable
 

@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark import __version__
+from benchmark.leaderboard.curve_sheet import curve_sheet
 from benchmark.leaderboard.layout import (
     Sheet,
     downstream_sheet,
@@ -33,9 +34,10 @@ from benchmark.leaderboard.layout import (
 from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
 from benchmark.report import order_charts, quality_charts
+from benchmark.report.budget_charts import against_budget
 from benchmark.report.bundle import plotting_library
 from benchmark.report.cases import Gallery
-from benchmark.report.gather import Material, last_lines
+from benchmark.report.gather import Material, last_lines, tuning_plots
 from benchmark.report.summary import refusals, summary
 from benchmark.report.training import Curves, training
 from benchmark.report.vega import Chart
@@ -95,6 +97,7 @@ class Page:
             sections=self._sections,
             overall=overall_sheet(board.overall) if board.overall else None,
             unreadable=unreadable_sheet(board.unreadable) if board.unreadable else None,
+            tuning=tuning_plots(material),
             galleries=[gallery for gallery in galleries if gallery.about["cases"]],
             left_out=[(gallery.about["task"], gallery.left_out) for gallery in galleries if gallery.left_out],
             unfinished=self._unfinished,
@@ -108,13 +111,16 @@ class Page:
 
 def _section(number: int, table: Table, material: Material) -> Section:
     cells = material.of(table)
+    curve = next((curve for curve in material.board.curves if curve.tables[-1] == table.key), None)
     beside = [
+        *([curve_sheet(curve)] if curve else []),
         *([downstream_sheet(table, table.downstream)] if table.downstream else []),
         *([stages_sheet(table, table.stages)] if table.stages else []),
         *(published_sheet(table, published) for published in table.published),
     ]
     validation, curves = training(table, cells)
     drawn = (
+        *(against_budget(curve) if curve else ()),
         order_charts.brackets(table),
         order_charts.patients(table, cells),
         order_charts.matrix(table),

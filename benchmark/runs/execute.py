@@ -146,7 +146,8 @@ def _execute(
     done = ((cell, record) for cell in plan.cells if (record := folder.cell(cell.spec.id).read()) is not None)
     experience = Experience.of(done)
     left: list[PlannedCell] = []
-    for cell in sorted(todo, key=lambda cell: -cell.cost):
+    # a shorter budget first: the longer ones go on from what it trained
+    for cell in sorted(todo, key=lambda cell: (cell.spec.budget.amount if cell.spec.budget else 0, -cell.cost)):
         if cell.spec.task in broken:
             reason = f"its data could not be built: {broken[cell.spec.task]}"
             sharing.record(cell, "failed", reason)

@@ -104,7 +104,7 @@ class _Split:
     def __init__(self, dataset: Dataset, predictions: PredictionsReader) -> None:
         self._dataset = dataset
         self._predictions = predictions
-        keys = dataset.info.in_split("test")
+        keys = dataset.info.in_split(predictions.split)
         self.lost = {key.patient for key in keys if str(key) in predictions.lost}
         self._keys = [key for key in keys if str(key) not in predictions.lost]
 

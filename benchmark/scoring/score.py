@@ -37,7 +37,7 @@ class Scores:
 
 
 def score(judge: Judge, dataset: Dataset, predictions: PredictionsReader, cell: CellAddress) -> Scores:
-    """Score stored predictions of a data set's test split.
+    """Score stored predictions of a data set's split: the one that they say they are of.
 
     A metric that breaks is left out, and the others start again.
 
@@ -54,8 +54,8 @@ def score(judge: Judge, dataset: Dataset, predictions: PredictionsReader, cell: 
 
 
 def stored_studies(dataset: Dataset, predictions: PredictionsReader) -> Iterator[tuple[CaseKey, Study | str]]:
-    """The test split with its stored predictions, and the state of cases that are lost."""
-    for case in dataset.iterate("test"):
+    """The split of stored predictions with them, and the state of cases that are lost."""
+    for case in dataset.iterate(predictions.split):
         if (state := predictions.lost.get(str(case.key))) is not None:
             yield case.key, state
         else:

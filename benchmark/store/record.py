@@ -270,6 +270,12 @@ class TrainingFacts:
     slices: str = ""
     """Where the training slices were: in memory, or streamed from which file and why from there."""
     augmentation: Mapping[str, Any] = field(default_factory=dict)
+    branched_at: int = 0
+    """The step of a shorter budget's training that it went on from; 0: it began at its own beginning."""
+    flops_per_step: float | None = None
+    """Floating-point operations of a training step, by torch's counter."""
+    updates_per_step: float | None = None
+    """How often a step updates the generator."""
 
     @classmethod
     def from_json(cls, data: Any) -> TrainingFacts:
@@ -287,6 +293,9 @@ class TrainingFacts:
             step=fields.text("step", ""),
             slices=fields.text("slices", ""),
             augmentation=fields.table("augmentation", {}),
+            branched_at=fields.count("branched_at") if "branched_at" in fields else 0,
+            flops_per_step=fields.number("flops_per_step"),
+            updates_per_step=fields.number("updates_per_step"),
         )
 
 

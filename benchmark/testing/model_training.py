@@ -155,6 +155,23 @@ class TrainingTests(ModelCase):
             "put everything that the next step depends on into state_dict(): optimisers, schedulers, counters, pools",
         )
 
+    def test_trains_the_same_until_its_rate_decays(self) -> None:
+        """A model that says it is ``extendable`` has the same state after half its budget, whatever the budget is."""
+        self._only_if(self.spec.kind == "trained", "is not trained by the harness")
+        self._needs("test_the_same_seed_trains_the_same_model")
+        self._only_if(getattr(self.trained(), "extendable", False), "does not say that it is extendable")
+        states = []
+        for budget, decay_from in ((self.steps * 2, 0.5), (self.steps * 5, 0.75)):
+            model = self.make(recipe={"steps": budget, "decay_from": decay_from})
+            self.train(model)
+            states.append(model.state_dict())
+        fault = difference(*states)
+        assert not fault, self._says(
+            f"it is extendable, and after {self.steps} steps of {self.steps * 2} and of {self.steps * 5} its state "
+            f"differs: {fault}",
+            "use context.steps and recipe.decay_from for nothing but the decay of the rate, or do not say `extendable`",
+        )
+
 
 def _weights(model: Any) -> dict[str, list[Tensor]]:
     return {name: [each.detach().clone() for each in net.parameters()] for name, net in model.networks().items()}
