@@ -138,6 +138,47 @@ def test_files_are_found_by_patient_and_study(run: Any, data: Path, tmp_path: Pa
     assert mae(run(tmp_path / "p"))["mean"] == pytest.approx(5.0)
 
 
+def test_endings_in_capitals_are_read_and_files_of_macos_are_not(run: Any, data: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "p", data)
+    (folder / "test0.nii.gz").rename(folder / "test0.NII.GZ")
+    (folder / "._test1.nii.gz").write_bytes(b"Mac OS X")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "test2.nii.gz").write_bytes(b"Mac OS X")
+    evaluation = run(folder)
+    assert len(evaluation.scored) == 3
+    assert evaluation.unused == ()
+
+
+@pytest.mark.parametrize("damage", [b"}", b"(", b"'descr'"])
+def test_a_damaged_array_costs_its_own_study_only(run: Any, data: Path, tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "p").mkdir()
+    for patient, case in cases(data).items():
+        np.save(tmp_path / "p" / f"{patient}.npy", case.target)
+    file = tmp_path / "p" / "test1.npy"
+    content = file.read_bytes()
+    file.write_bytes(content.replace(damage, b" " * len(damage), 1))
+    evaluation = run(tmp_path / "p")
+    assert len(evaluation.scored) == 2
+    assert "test1.npy: cannot be read" in evaluation.failed["test1/s1"]
+
+
+@pytest.mark.parametrize("name", ["test0.mha", "test0.nrrd", "sub/test0.png"])
+def test_what_is_there_instead_is_named(run: Any, tmp_path: Path, name: str) -> None:
+    (file := tmp_path / "p" / name).parent.mkdir(parents=True)
+    file.write_bytes(b"values")
+    with pytest.raises(UsageError, match=rf"there is {name}"):
+        run(tmp_path / "p")
+
+
+def test_links_out_of_the_folder_are_not_followed(run: Any, data: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "p", data)
+    (folder / "test0.nii.gz").rename(tmp_path / "elsewhere.nii.gz")
+    (folder / "test0.nii.gz").symlink_to(tmp_path / "elsewhere.nii.gz")
+    evaluation = run(folder)
+    assert evaluation.missing == ("test0/s1",)
+    assert evaluation.unused == ("test0.nii.gz (a link that leads out of the folder)",)
+
+
 @pytest.mark.parametrize("axes", [((0, 1), (1, 1), (2, 1)), ((1, -1), (2, 1), (0, -1)), ((2, -1), (0, -1), (1, 1))])
 def test_the_affine_says_where_a_volume_lies(run: Any, data: Path, tmp_path: Path, axes: Any) -> None:
     """However the file's axes are ordered and turned, the voxels come back to the last bit."""

@@ -61,6 +61,7 @@ def evaluate(
     title = name or predictions.name.removesuffix(".h5")
     request = Request(task, predictions, into, title, profile, data, labels, seed, trust_unit, same_method)
     done = run(found, request, lambda line: warn([line]))
+    warn([f"{finding.fault}: {finding.detail}; scored as they are" for finding in done.record.health])
     if json:
         echo_json(_as_json(done))
     else:
@@ -70,11 +71,12 @@ def evaluate(
 
 
 def _as_json(done: Evaluation) -> dict[str, Any]:
+    record = done.record
     return {
-        "task": done.record.task,
-        "name": done.record.name,
-        "profile": done.record.profile,
-        "profile_definition": done.record.profile_definition,
+        "task": record.task,
+        "name": record.name,
+        "profile": record.profile,
+        "profile_definition": record.profile_definition,
         "dataset": done.data.to_json(),
         "studies": {
             "expected": done.expected,
@@ -83,8 +85,9 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
             "failed": done.failed,
             "unused_files": list(done.unused),
         },
-        "scores": {name: score.to_json() for name, score in done.record.scores.items()},
-        "cell": str(done.folder.cell(done.record.id).path),
+        "doubts": [{"fault": finding.fault, "studies": finding.detail} for finding in record.health],
+        "scores": {name: score.to_json() for name, score in record.scores.items()},
+        "cell": str(done.folder.cell(record.id).path),
     }
 
 

@@ -17,7 +17,8 @@ from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.evaluation.predictions import Lost, PredictionFolder, open_predictions, require_plausible
+from benchmark.evaluation.plausibility import Doubts, require_plausible
+from benchmark.evaluation.predictions import Lost, PredictionFolder, open_predictions
 from benchmark.plan.claim import CellAddress, CellSpec, DataSource, library_version
 from benchmark.plan.expand import Plan, file_info
 from benchmark.plan.file_tasks import task_of
@@ -148,6 +149,7 @@ def _scored(
         device="elsewhere",
         dataset=intake.data,
         profile_definition=judge.definition,
+        health=intake.doubts.findings(),
         score_key=score_key(registry, judge.profile.name),
         scores=scores.summary,
         downstream_key=downstream_key(registry, task),
@@ -184,6 +186,7 @@ class _Intake:
         self.scored: list[str] = []
         self.missing: list[str] = []
         self.failed: dict[str, str] = {}
+        self.doubts = Doubts()
 
     def studies(self, writer: PredictionsWriter) -> Iterator[tuple[CaseKey, Study | str]]:
         """Every study of the test split, or why it cannot be scored; stored on the way."""
@@ -205,6 +208,7 @@ class _Intake:
                 continue
             if not self._trusted:
                 require_plausible(prediction, case, unit)
+            self.doubts.add(prediction, case)
             writer.add(case.key, prediction, labels=labels)
             self.scored.append(name)
             yield case.key, Study(case, prediction, labels)
