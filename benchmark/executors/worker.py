@@ -109,9 +109,9 @@ def _own_output(path: Path) -> None:
 
 def one_thread() -> None:
     """One thread per process: cells run side by side instead, which is faster and makes sums reproducible."""
-    import torch
+    from benchmark.scoring.threads import stay_on_one_thread
 
-    torch.set_num_threads(1)
+    stay_on_one_thread()
 
 
 def _listen(pipe: Connection, stop: list[Stop]) -> None:

@@ -21,6 +21,7 @@ from benchmark.plan.claim import SCORING, CellAddress, harness_sha256
 from benchmark.registry.plugins import Offer, Registry, source_sha256
 from benchmark.scoring.aggregate import Values
 from benchmark.scoring.rows import Rows
+from benchmark.scoring.threads import one_thread
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import DownstreamSummary, DownstreamValue
 
@@ -61,6 +62,7 @@ def downstream_key(registry: Registry, task: TaskSpec) -> str:
     )
 
 
+@one_thread()
 def evaluate_downstream(
     offers: Mapping[str, Offer[DownstreamSpec]], dataset: Dataset, predictions: PredictionsReader, cell: CellAddress
 ) -> Downstream:
