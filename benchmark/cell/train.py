@@ -17,7 +17,9 @@ from benchmark.cell.augmentation import Augmentation
 from benchmark.cell.batches import Batches, ImagesByNumber, Slices, seed_for
 from benchmark.cell.device import arrange, set_up
 from benchmark.cell.job import Progress
+from benchmark.cell.plain_states import require_storable
 from benchmark.cell.step import Stepper, make_stepper
+from benchmark.cell.updates import UpdateCounter
 from benchmark.contracts.protocols import Batch, TrainedModel
 from benchmark.errors import Interrupted, TrainingDiverged
 from benchmark.store.log import TrainingLog
@@ -42,6 +44,8 @@ class Trained:
     validation_mae: float | None = None
     how: str = ""
     """How a step was run: as it is, or as a CUDA graph."""
+    updates: int = 0
+    """Updates of the weights that had most."""
 
 
 @dataclass
@@ -70,10 +74,12 @@ class Loop:
         Raises:
             TrainingDiverged: a loss or, at the end, a weight is NaN or infinite.
             Interrupted: asked to stop; everything up to the last step is in the checkpoint.
+            BenchmarkError: the model's state cannot be stored.
         """
+        require_storable(self.model.state_dict())
         set_up(self.device)
         arrange(self.model.networks().values(), self.precision)
-        start, before = self._resume()
+        start, before, updates = self._resume()
         with Batches(
             train,
             self.batch_size,
@@ -82,17 +88,21 @@ class Loop:
             device=self.device,
             augmentation=self.augmentation,
         ) as batches:
-            return self._train(batches, val, start, before)
+            return self._train(batches, val, start, before, updates)
 
-    def _train(self, batches: Batches, val: Slices | None, start: int, before: float) -> Trained:
-        """From step ``start`` to the end; ``before``: the seconds that the steps up to there took."""
+    def _train(self, batches: Batches, val: Slices | None, start: int, before: float, updates: int) -> Trained:
+        """From step ``start`` to the end; ``before``, ``updates``: seconds and updates of the steps up to there."""
         stepper = make_stepper(self.model, self.device, self.precision, graphs=self.graphs)
         log_every = max(1, self.steps // LOG_LINES)
         validate_at = {round(self.steps * (i + 1) / VALIDATIONS) for i in range(VALIDATIONS)} if val else set()
         began = saved = reported = time.perf_counter()
         save_cost = 0.0
+        counter = UpdateCounter()
+        a_step = 0
         for step in range(start, self.steps):
-            losses = self._step(stepper, batches[step], step)
+            with counter:
+                losses = self._step(stepper, batches[step], step)
+            a_step = a_step or counter.most
             now = time.perf_counter()
             done = step + 1
             rate = (done - start) * self.batch_size / max(now - began, 1e-9)
@@ -100,22 +110,30 @@ class Loop:
                 self.log.losses(done, losses, rate)
             if val is not None and done in validate_at:
                 self.log.validation(done, mean_absolute_error(self.model, val, self.device))
+                began += time.perf_counter() - now  # no part of the training, whose time is compared
             if now - reported > 0.25 or done == self.steps:
                 self.report(Progress(done, self.steps, losses, rate))
                 reported = now
             stop = self.should_stop()
             if stop or now - saved > max(CHECKPOINT_SECONDS, save_cost / CHECKPOINT_SHARE):
-                self._save(done, before + now - began, finished=False)
+                seconds = before + time.perf_counter() - began
+                self._save(done, seconds, updates + self._updates(counter, a_step, stepper, done - start))
                 saved = time.perf_counter()
                 save_cost = saved - now
             if stop:
                 raise Interrupted(f"stopped after step {done} of {self.steps}")
         seconds = before + time.perf_counter() - began
+        updates += self._updates(counter, a_step, stepper, self.steps - start)
         self._check_weights()
-        self._save(self.steps, seconds, finished=True)
+        self._save(self.steps, seconds, updates, finished=True)
         arrange(self.model.networks().values(), "fp32")  # translations are in fp32, now and from the checkpoint
         images = self.steps * self.batch_size / max(seconds, 1e-9)
-        return Trained(self.steps, seconds, start, images, self.log.last_validation(), stepper.how)
+        return Trained(self.steps, seconds, start, images, self.log.last_validation(), stepper.how, updates)
+
+    @staticmethod
+    def _updates(counter: UpdateCounter, a_step: int, stepper: Stepper, steps: int) -> int:
+        """Updates in so many steps; a replayed graph repeats what its first step did."""
+        return a_step * steps if stepper.replays else counter.most
 
     def _step(self, stepper: Stepper, batch: Batch, step: int) -> dict[str, float]:
         losses = stepper.step(batch)
@@ -128,18 +146,21 @@ class Loop:
                 )
         return losses
 
-    def _resume(self) -> tuple[int, float]:
-        """Continue from the checkpoint: its step and the seconds spent so far. Later log lines are dropped."""
+    def _resume(self) -> tuple[int, float, int]:
+        """Continue from the checkpoint: its step, seconds spent so far, updates. Later log lines are dropped."""
         found = checkpoints.load(self.checkpoint, self.cell, self.device)
         if found is None:
             self.log.start_at(0)
-            return 0, 0.0
+            return 0, 0.0, 0
         self.model.load_state_dict(found.model)
         checkpoints.restore_random_state(found.random)
         self.log.start_at(found.step)
-        return found.step, found.seconds
+        return found.step, found.seconds, found.updates
 
-    def _save(self, step: int, seconds: float, *, finished: bool) -> None:
+    def _save(self, step: int, seconds: float, updates: int, *, finished: bool = False) -> None:
+        state = self.model.state_dict()
+        if finished:
+            require_storable(state)
         checkpoints.save(
             self.checkpoint,
             checkpoints.Checkpoint(
@@ -147,8 +168,9 @@ class Loop:
                 step=step,
                 seconds=seconds,
                 finished=finished,
-                model=self.model.state_dict(),
+                model=state,
                 random=checkpoints.random_state(),
+                updates=updates,
             ),
         )
 

@@ -85,8 +85,14 @@ class Cell:
     peak_memory_mb: float | None = None
     findings: tuple[str, ...] = ()
     """What looks wrong in its training, as ``term: fault``."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What the training of a model that the harness trains rests on, beside the capacity of its networks."""
     hardware: str = ""
     score_key: str | None = None
+
+
+RECIPE = ("batch_size", "learning_rate", "beta1", "beta2", "decay_from", "jitter", "flip")
+"""What of a recipe is training; widths of networks are shown as weights."""
 
 
 @dataclass
@@ -207,6 +213,7 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
     cell.train_s, cell.inference_ms = record.timings.train_s, record.timings.inference_ms_per_slice
     cell.peak_memory_mb = record.peak_memory_mb
     cell.findings = tuple(f"{finding.term}: {finding.fault}" for finding in record.health)
+    cell.training = _training(record)
     cell.hardware = f"{record.device} {record.spec.precision}".strip()
     cell.score_key = record.score_key
     for name, score in record.scores.items():
@@ -234,6 +241,16 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
         else:
             cell.no_downstream[name] = f"{evaluation.state}: {evaluation.reason}"
     return cell
+
+
+def _training(record: Record) -> dict[str, Any]:
+    """Steps done, updates in each, and the recipe; empty for what the harness does not train."""
+    if record.kind != "trained" or record.training is None:
+        return {}
+    facts: dict[str, Any] = {"steps": record.training.steps}
+    if record.training.updates and record.training.steps:
+        facts["updates a step"] = round(record.training.updates / record.training.steps, 2)
+    return facts | {name: record.spec.recipe[name] for name in RECIPE if name in record.spec.recipe}
 
 
 def _measured(name: str, value: DownstreamValue, patients: dict[str, int]) -> DownstreamNumbers:

@@ -305,8 +305,8 @@ def _range(limits: tuple[int, int] | None) -> str:
 
 
 def _mark(row: Row) -> str:
-    """Dagger: baseline. Double dagger: too few seeds."""
-    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "")
+    """Dagger: baseline. Double dagger: too few seeds. Section: trained otherwise than the rest."""
+    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "") + (" §" if row.otherwise else "")
 
 
 def _scores(column: Column, rows: Sequence[Row]) -> list[str]:

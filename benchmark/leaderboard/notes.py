@@ -28,6 +28,7 @@ def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
         *_tests(table),
         *_seeds(table),
         *_unmatched(table),
+        *_otherwise(table),
         *_trainings(table),
         *_missing(table),
     ]
@@ -181,6 +182,14 @@ def _unmatched(table: Table) -> Iterator[str]:
             "(6x): so many times the weights or training time of the median trained model. Such a rank is of means as "
             "much as of method; '--grid matched' gives all generators the same capacity."
         )
+
+
+def _otherwise(table: Table) -> Iterator[str]:
+    """Rows with a recipe of their own."""
+    rows = [row for row in table.rows if row.otherwise]
+    if rows:
+        named = (f"{row.name} ({', '.join(row.otherwise)})" for row in rows)
+        yield f"§ Trained otherwise than the rest: {'; '.join(named)}."
 
 
 def _trainings(table: Table) -> Iterator[str]:

@@ -105,6 +105,7 @@ def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resampl
         train_s=_mean(cell.train_s for cell in done),
         inference_ms=_mean(cell.inference_ms for cell in done),
         peak_memory_mb=max(memory) if memory else None,
+        training=done[0].training if done else {},
         findings={
             text: tuple(cell.seed for cell in done if text in cell.findings)
             for text in sorted({text for cell in done for text in cell.findings})

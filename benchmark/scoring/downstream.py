@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark import atomic
 from benchmark.contracts import options
@@ -56,7 +56,9 @@ def downstream_key(registry: Registry, task: TaskSpec) -> str:
         return ""
     return atomic.sha256_of(
         {
-            "downstream": {name: [repr(o.spec), source_sha256(o.plugin.module)] for name, o in offers.items()},
+            "downstream": {
+                name: [repr(replace(o.spec, summary="")), source_sha256(o.plugin.module)] for name, o in offers.items()
+            },
             "harness": harness_sha256(SCORING),
         }
     )
