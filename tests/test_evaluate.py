@@ -20,7 +20,7 @@ from benchmark.data.format.reader import Case, Dataset
 from benchmark.data.volumes.geometry import Volume, slicing
 from benchmark.data.volumes.placing import place, place_labels
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.evaluation.evaluate import Evaluation, Request, evaluate
+from benchmark.evaluation.evaluate import Evaluation, Request, evaluate, withdraw
 from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
 from benchmark.store.folder import RunFolder
@@ -346,6 +346,20 @@ def test_one_name_and_profile_is_one_row_and_the_data_are_remembered(run: Any, d
     ]
     eight = next(record for record in records if record.profile == "eight-bit/1")
     assert eight.scores["mae"].unit == ""
+
+
+def test_a_row_can_be_withdrawn(run: Any, data: Path, tmp_path: Path) -> None:
+    run(folder_of(tmp_path / "p", data), seed=0)
+    run(folder_of(tmp_path / "q", data, 20.0), seed=1)
+    run(folder_of(tmp_path / "r", data, 30.0), name="other")
+    folder = RunFolder(tmp_path / "run")
+    assert withdraw(folder, "mr-ct", "mine") == 2
+    assert [record.name for record in folder.records()] == ["other"]
+    for task, name in (("mr-ct", "mine"), ("pet-ct", "other")):
+        with pytest.raises(UsageError, match="there are: mr-ct/other"):
+            withdraw(folder, task, name)
+    with pytest.raises(UsageError, match="no run in"):
+        withdraw(RunFolder(tmp_path / "nowhere"), "mr-ct", "other")
 
 
 def test_profiles_never_share_a_table(run: Any, data: Path, tmp_path: Path, registry: Registry) -> None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def evaluate(
     task: Annotated[str, typer.Option("--task", help="What was translated; 'benchmark list tasks'.")],
     predictions: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--predictions",
             help="Folder of PATIENT.nii.gz, PATIENT_STUDY.nii.gz or PATIENT/STUDY.nii.gz (.nii, .npy too), on the "
             "scan's grid or the data set's; or an mi2i-predictions/1 HDF5 file. In the target's unit.",
         ),
-    ],
+    ] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", help="Metric profile; default: the task's. 'benchmark list profiles'.")
     ] = None,
@@ -46,6 +46,9 @@ def evaluate(
     same_method: Annotated[
         bool, typer.Option("--same-method", help="They are of the method that the run trains under this name.")
     ] = False,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take the row called --name out of --into again; nothing is scored.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions made anywhere, without training, and keep them where a leaderboard shows them.
@@ -54,9 +57,15 @@ def evaluate(
     code is 1.
     """
     from benchmark.cli.text import echo, echo_json, warn
+    from benchmark.errors import UsageError
     from benchmark.evaluation.evaluate import Request
     from benchmark.evaluation.evaluate import evaluate as run
 
+    if withdraw:
+        _withdraw(task, name, into, json)
+        return
+    if predictions is None:
+        raise UsageError("say with --predictions what to score")
     found = registry()
     title = name or predictions.name.removesuffix(".h5")
     request = Request(task, predictions, into, title, profile, data, labels, seed, trust_unit, same_method)
@@ -68,6 +77,21 @@ def evaluate(
         for line in _lines(done, found):
             echo(line)
     raise typer.Exit(1 if done.missing or done.failed else 0)
+
+
+def _withdraw(task: str, name: str | None, into: Path, json: bool) -> None:
+    from benchmark.cli.text import count, echo, echo_json
+    from benchmark.errors import UsageError
+    from benchmark.evaluation.evaluate import withdraw
+    from benchmark.store.folder import RunFolder
+
+    if not name:
+        raise UsageError("say with --name which row to withdraw")
+    number = withdraw(RunFolder(into), task, name)
+    if json:
+        echo_json({"task": task, "name": name, "withdrawn": number})
+    else:
+        echo(f"withdrew {count(number, 'evaluation')} of {name} on {task} from {into}")
 
 
 def _as_json(done: Evaluation) -> dict[str, Any]:

@@ -23,6 +23,9 @@ def leaderboard(
     markdown: Annotated[bool, typer.Option("--markdown", help="The same as --format markdown.")] = False,
     form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
     plot: Annotated[bool, typer.Option("--plot", help="Draw rank brackets instead of tables.")] = False,
+    columns: Annotated[
+        str, typer.Option(help="With --format latex: only these columns beside rank and model, separated by commas.")
+    ] = "",
     export: Annotated[
         str, typer.Option(help=f"Write scores for others to read instead, into --to: {', '.join(EXPORTS)}.")
     ] = "",
@@ -35,7 +38,8 @@ def leaderboard(
     benchmark leaderboard results/full-small-1seed --export challenger
     """
     from benchmark import load_run
-    from benchmark.errors import unknown_name
+    from benchmark.errors import UsageError, unknown_name
+    from benchmark.leaderboard import to_latex
     from benchmark.registry.plugins import registry
     from benchmark.store.folder import RunFolder
 
@@ -50,6 +54,12 @@ def leaderboard(
 
         built = load_run(run).leaderboard()
         show(lambda screen: to_brackets(built, screen.width, colour=screen.colour))
+        return
+    if columns:
+        if form != "latex":
+            raise UsageError("--columns goes with --format latex")
+        asked = [name.strip() for name in columns.split(",") if name.strip()]
+        typer.echo(to_latex(load_run(run).leaderboard(), asked))
         return
     print_and_write(load_run(run).path, form="json" if json else "markdown" if markdown else form)
 
@@ -88,7 +98,7 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
     """
     from benchmark import atomic, load_run
     from benchmark import leaderboard as boards
-    from benchmark.cli.text import echo
+    from benchmark.cli.text import echo, warn
 
     built = load_run(path).leaderboard()
     texts = {
@@ -97,12 +107,18 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
         "json": boards.to_json(built),
         "tex": boards.to_latex(built),
     }
-    for suffix, text in texts.items():
-        atomic.write_text(path / f"leaderboard.{suffix}", text)
+    unwritable = ""
+    try:
+        for suffix, text in texts.items():
+            atomic.write_text(path / f"leaderboard.{suffix}", text)
+    except OSError as error:  # a run that may only be read is shown all the same
+        unwritable = f"leaderboard files not written into {path}: {error.strerror or error}"
+        warn([unwritable])
     if form == "terminal":
         echo()
         boards.print_terminal(built)
-        echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
+        if not unwritable:
+            echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
     elif form == "brief":
         from benchmark.leaderboard.terminal import show
 

@@ -139,16 +139,24 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
     others: list[tuple[Place, str, Cell]] = []
     bad = [Unreadable(str(cell), str(reason)) for cell, reason in unreadable]
     stale = 0
+    elsewhere: list[Record] = []
     for record in records:
         try:
             if record.state == "stale":
                 stale += 1
+            elif record.done and record.evaluated:
+                elsewhere.append(record)
             elif record.done:
                 _add(done, record)
             else:
                 others.append((_place(record), record.profile, _bare(record)))
         except (KeyError, TypeError, ValueError) as error:
             # a definition is kept as it was, whatever it says
+            bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
+    for record in elsewhere:
+        try:
+            _add(done, record, preset=_preset_beside(done, record))
+        except (KeyError, TypeError, ValueError) as error:
             bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
     empty: dict[Place, Group] = {}
     sizes = {claim: len(group.cells) for claim, group in done.items()}
@@ -172,12 +180,27 @@ def _place(record: Record) -> Place:
     return record.task, record.spec.preset, record.profile.partition("/")[0]
 
 
-def _add(groups: dict[Claim, Group], record: Record) -> None:
+def _preset_beside(groups: Mapping[Claim, Group], record: Record) -> str:
+    """The preset of the table that predictions made elsewhere stand in: of the same data under the same definition,
+    whatever folder and machine they were scored in; their own where there is none, or several.
+    """
+    task, own, profile = _place(record)
+    content = record.dataset.content_sha256 if record.dataset else ""
+    fitting = {
+        known[1]
+        for known, group in groups.items()
+        if (known[0], *known[2:4]) == (task, profile, content) and group.definition == record.profile_definition
+    }
+    return own if own in fitting or len(fitting) != 1 else fitting.pop()
+
+
+def _add(groups: dict[Claim, Group], record: Record, *, preset: str = "") -> None:
     """Put a done cell into its group; the group is made only once the whole record has been understood."""
     definition, dataset = record.profile_definition, record.dataset
     if dataset is None:
         raise ValueError("it is done and says nothing of its data")
-    data = (*_place(record), dataset.content_sha256)
+    task, own, profile = _place(record)
+    data = (task, preset or own, profile, dataset.content_sha256)
     # comparing with what is known is much quicker than writing every definition down
     claim = next(
         (known for known, group in groups.items() if known[:4] == data and group.definition == definition), None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.errors import unknown_name
+from benchmark.leaderboard.layout import Sheet, column_name, narrowed, pages, sheet
 from benchmark.leaderboard.tables import Leaderboard
 
 SPECIAL = {
@@ -19,12 +20,27 @@ LAST_WITH_A_GLYPH = "\u024f"
 """Last letter of Latin Extended-B: pdfLaTeX stops at characters beyond what its fonts have."""
 
 
-def to_latex(board: Leaderboard) -> str:
+PACKAGES = r"% \usepackage{booktabs} \usepackage{graphicx} \usepackage[T1]{fontenc}"
+"""What a document needs to hold these tables."""
+
+
+def to_latex(board: Leaderboard, columns: Sequence[str] = ()) -> str:
     """All tables, the best of each column bold, what is not separated from it underlined.
 
-    Needs ``\\usepackage{booktabs}``, ``\\usepackage{graphicx}`` and ``\\usepackage[T1]{fontenc}``.
+    ``columns``: only these beside rank and model, in the tables of tasks, and no other sheets. Packages that a document
+    needs for them stand in a comment above.
+
+    Raises:
+        UsageError: no table has such a column.
     """
-    return "\n".join(_page(page) for page in pages(board))
+    if not columns:
+        return "\n".join([PACKAGES, *(_page(page) for page in pages(board))])
+    sheets = [sheet(table) for table in board.tables]
+    known = [column_name(header) for page in sheets for header in page.header[page.keys :]]
+    for name in columns:
+        if name.lower() not in map(str.lower, known):
+            raise unknown_name("column", name, set(known))
+    return "\n".join([PACKAGES, *(_page(narrowed(page, columns)) for page in sheets)])
 
 
 def _page(page: Sheet) -> str:

@@ -16,7 +16,7 @@ from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.contracts.specs import DownstreamSpec, TaskSpec
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
-from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError
+from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError, said
 from benchmark.plan.claim import SCORING, CellAddress, harness_sha256
 from benchmark.registry.plugins import Offer, Registry, source_sha256
 from benchmark.scoring.aggregate import Values
@@ -90,8 +90,7 @@ def evaluate_downstream(
         except (DatasetError, UsageError):
             raise
         except Exception as error:  # a plugin's fault, of which the predictions know nothing
-            reason_text = " ".join(str(error).split())
-            summary[name] = DownstreamSummary(state="failed", reason=f"{type(error).__name__}: {reason_text}")
+            summary[name] = DownstreamSummary(state="failed", reason=f"{type(error).__name__}: {said(error)}")
             continue
         for (patient, study), values in given.items():
             for value in offer.spec.values:
