@@ -21,6 +21,8 @@ from benchmark.cell.cost import StepCost, step_cost
 from benchmark.cell.draw import draw_split
 from benchmark.cell.health import loss_findings, output_findings
 from benchmark.cell.job import CellJob, Progress
+from benchmark.cell.plain_states import require_storable
+from benchmark.cell.proof import require_faithful
 from benchmark.cell.stages import score_stages
 from benchmark.cell.start import start_from, starting_weights
 from benchmark.cell.streamed import StreamedSlices, training_slices
@@ -59,6 +61,7 @@ def run_cell(
         else:
             model, trained, bench = _learn(bench, report, should_stop)
             record = _translate(bench, model, trained)
+            require_faithful(bench, model)
         with PredictionsReader(job.folder.predictions) as predictions:
             scored = _score(bench, predictions)
             downstream = _evaluate_downstream(bench, predictions)
@@ -143,6 +146,7 @@ def _train(
     ).run(slices, validation)
     facts = TrainingFacts(
         steps=trained.steps,
+        updates=trained.updates,
         resumed_at=trained.resumed_at,
         images_per_s=round(trained.images_per_second, 2),
         validation_mae=trained.validation_mae,
@@ -169,7 +173,8 @@ def _fit(bench: Workbench, model: Any, slices: Slices | StreamedSlices) -> _Trai
     began = time.perf_counter()
     model.fit(slices)
     seconds = time.perf_counter() - began
-    state = checkpoints.Checkpoint(bench.spec.id, 1, seconds, True, model.state_dict(), checkpoints.random_state())
+    require_storable(fitted := model.state_dict())
+    state = checkpoints.Checkpoint(bench.spec.id, 1, seconds, True, fitted, checkpoints.random_state())
     checkpoints.save(bench.folder.file("checkpoint.pt"), state)
     return _Trained(TrainingFacts(steps=1, images_per_s=round(len(slices) / max(seconds, 1e-9), 2)), seconds)
 

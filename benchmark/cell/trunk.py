@@ -56,14 +56,14 @@ class Trunk:
         """What was logged up to a checkpoint."""
         return TrainingLog(self._log(step)).lines()
 
-    def leave(self, model: Any, seconds: float, log: TrainingLog) -> None:
+    def leave(self, model: Any, seconds: float, updates: int, log: TrainingLog) -> None:
         """Keep the state at the branch, and the log up to there, for longer budgets. The log first: a checkpoint has
         one.
         """
         if self._path(self.at).is_file():
             return
         atomic.write_text(self._log(self.at), log.text(self.at))
-        state = Checkpoint(self.name, self.at, seconds, False, model.state_dict(), checkpoints.random_state())
+        state = Checkpoint(self.name, self.at, seconds, False, model.state_dict(), checkpoints.random_state(), updates)
         checkpoints.save(self._path(self.at), state)
 
     def _path(self, step: int) -> Path:

@@ -35,6 +35,7 @@ from benchmark.cli import (
     weights,
 )
 from benchmark.cli.help import Command, Group
+from benchmark.cli.streams import give_up_output, open_closed
 from benchmark.errors import BenchmarkError, Detached, Interrupted, explain
 
 EXIT_CODES = {
@@ -127,10 +128,11 @@ def main() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
+    open_closed()
     try:
         app(prog_name="benchmark")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        give_up_output()
         sys.exit(1)
     except Exception as error:
         if os.environ.get("BENCHMARK_DEBUG"):

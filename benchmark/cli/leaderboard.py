@@ -25,6 +25,9 @@ def leaderboard(
     form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
     budget: Annotated[str, typer.Option(metavar="N", help="Only the tables of this budget; nothing is written.")] = "",
     plot: Annotated[bool, typer.Option("--plot", help="Draw rank brackets instead of tables.")] = False,
+    columns: Annotated[
+        str, typer.Option(help="With --format latex: only these columns beside rank and model, separated by commas.")
+    ] = "",
     export: Annotated[
         str, typer.Option(help=f"Write scores for others to read instead, into --to: {', '.join(EXPORTS)}.")
     ] = "",
@@ -37,7 +40,8 @@ def leaderboard(
     benchmark leaderboard results/full-small-1seed --export challenger
     """
     from benchmark import load_run
-    from benchmark.errors import unknown_name
+    from benchmark.errors import UsageError, unknown_name
+    from benchmark.leaderboard import to_latex
     from benchmark.registry.plugins import registry
     from benchmark.store.folder import RunFolder
 
@@ -52,6 +56,12 @@ def leaderboard(
 
         built = load_run(run).leaderboard()
         show(lambda screen: to_brackets(built, screen.width, colour=screen.colour))
+        return
+    if columns:
+        if form != "latex":
+            raise UsageError("--columns goes with --format latex")
+        asked = [name.strip() for name in columns.split(",") if name.strip()]
+        typer.echo(to_latex(load_run(run).leaderboard(), asked))
         return
     form = "json" if json else "markdown" if markdown else form
     if budget:
@@ -97,7 +107,7 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
     """
     from benchmark import atomic, load_run
     from benchmark import leaderboard as boards
-    from benchmark.cli.text import echo
+    from benchmark.cli.text import echo, warn
 
     built = load_run(path).leaderboard()
     texts = {
@@ -106,12 +116,18 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
         "json": boards.to_json(built),
         "tex": boards.to_latex(built),
     }
-    for suffix, text in texts.items():
-        atomic.write_text(path / f"leaderboard.{suffix}", text)
+    unwritable = ""
+    try:
+        for suffix, text in texts.items():
+            atomic.write_text(path / f"leaderboard.{suffix}", text)
+    except OSError as error:  # a run that may only be read is shown all the same
+        unwritable = f"leaderboard files not written into {path}: {error.strerror or error}"
+        warn([unwritable])
     if form == "terminal":
         echo()
         boards.print_terminal(built)
-        echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
+        if not unwritable:
+            echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
     elif form == "brief":
         from benchmark.leaderboard.terminal import show
 

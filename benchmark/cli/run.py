@@ -77,6 +77,7 @@ def _start(planned: PlannedRun, settings: RunSettings, *, json: bool, report: bo
     from benchmark.cli.events import json_lines
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
+    from benchmark.cli.streams import outliving
     from benchmark.cli.text import echo
     from benchmark.runs.read import FINE
     from benchmark.runs.start import carry_out
@@ -87,7 +88,7 @@ def _start(planned: PlannedRun, settings: RunSettings, *, json: bool, report: bo
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with json_lines(planned) if json else display(planned, plain=executor.spec.foreground) as observer:
-            run = carry_out(planned, settings, executor, observer)
+            run = carry_out(planned, settings, executor, outliving(observer))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command continues where it stopped") from None
     print_and_write(run.path, form="" if json else "brief")

@@ -17,7 +17,9 @@ def translate(
             metavar="RUN/CELL|BUNDLE", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0, or a bundle."
         ),
     ],
-    source: Annotated[Path, typer.Argument(help="A NIfTI file in the source's unit, or a folder of them.")],
+    source: Annotated[
+        Path, typer.Argument(help="A NIfTI file in the source's unit, or a folder with some in it or below.")
+    ],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,

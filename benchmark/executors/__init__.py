@@ -102,6 +102,8 @@ class Surroundings:
     attempts: int = 2
     device: str = "auto"
     jobs_per_device: int = 1
+    memory: float | None = None
+    """GiB that one may take, ``None`` for no limit; executors that cannot see it pay no heed."""
 
 
 class Executor(Protocol):

@@ -62,4 +62,8 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
     warnings: tuple[str, ...] = ()
     if source_sha256(offer.plugin.module) != spec.sources["model"]:
         warnings = (f"{offer.plugin.title} has changed since {record.title} was trained",)
+    if record.profile_definition.get("region") == "mask":
+        warnings += (
+            f"{record.title} was scored inside the body only: what it paints around it is not known to mean anything",
+        )
     return TrainedCell(record, model, facts, chosen, warnings)

@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.contracts.specs import MetricSpec, TaskSpec
 from benchmark.data.format.facts import DataFacts
 from benchmark.leaderboard.budgets import curves
-from benchmark.leaderboard.capacity import with_ratios
+from benchmark.leaderboard.capacity import with_differences, with_ratios
 from benchmark.leaderboard.collect import Group, collect
 from benchmark.leaderboard.contest import seeded
 from benchmark.leaderboard.downstream import downstream_of
@@ -66,7 +66,7 @@ def _table(
         replace(row(entry, group, listed, resamples), seeded=varies)
         for entry, varies in zip(found, seeded(found), strict=True)
     ]
-    ranking = rank(with_ratios(rows), found, group, listed, resamples)
+    ranking = rank(with_differences(with_ratios(rows)), found, group, listed, resamples)
     done = [cell for cell in group.cells if cell.state == "done"]
     table = Table(
         task=group.task,

@@ -93,8 +93,14 @@ class Cell:
     peak_memory_mb: float | None = None
     findings: tuple[str, ...] = ()
     """What looks wrong in its training, as ``term: fault``."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What the training of a model that the harness trains rests on, beside the capacity of its networks."""
     hardware: str = ""
     score_key: str | None = None
+
+
+RECIPE = ("batch_size", "learning_rate", "beta1", "beta2", "decay_from", "jitter", "flip")
+"""What of a recipe is training; widths of networks are shown as weights."""
 
 
 @dataclass
@@ -145,16 +151,24 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
     others: list[tuple[Place, str, Cell]] = []
     bad = [Unreadable(str(cell), str(reason)) for cell, reason in unreadable]
     stale = 0
+    elsewhere: list[Record] = []
     for record in records:
         try:
             if record.state == "stale":
                 stale += 1
+            elif record.done and record.evaluated:
+                elsewhere.append(record)
             elif record.done:
                 _add(done, record)
             else:
                 others.append((_place(record), record.profile, _bare(record)))
         except (KeyError, TypeError, ValueError) as error:
             # a definition is kept as it was, whatever it says
+            bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
+    for record in elsewhere:
+        try:
+            _add(done, record, preset=_preset_beside(done, record))
+        except (KeyError, TypeError, ValueError) as error:
             bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
     empty: dict[Place, Group] = {}
     sizes = {claim: len(group.cells) for claim, group in done.items()}
@@ -195,12 +209,27 @@ def _place(record: Record) -> Place:
     return record.task, record.spec.preset, record.profile.partition("/")[0], record.spec.split
 
 
-def _add(groups: dict[Claim, Group], record: Record) -> None:
+def _preset_beside(groups: Mapping[Claim, Group], record: Record) -> str:
+    """The preset of the table that predictions made elsewhere stand in: of the same data under the same definition,
+    whatever folder and machine they were scored in; their own where there is none, or several.
+    """
+    task, own, profile, split = _place(record)
+    content = record.dataset.content_sha256 if record.dataset else ""
+    fitting = {
+        known[1]
+        for known, group in groups.items()
+        if (known[0], *known[2:5]) == (task, profile, split, content) and group.definition == record.profile_definition
+    }
+    return own if own in fitting or len(fitting) != 1 else fitting.pop()
+
+
+def _add(groups: dict[Claim, Group], record: Record, *, preset: str = "") -> None:
     """Put a done cell into its group; the group is made only once the whole record has been understood."""
     definition, dataset = record.profile_definition, record.dataset
     if dataset is None:
         raise ValueError("it is done and says nothing of its data")
-    data = (*_place(record), dataset.content_sha256)
+    task, own, profile, split = _place(record)
+    data = (task, preset or own, profile, split, dataset.content_sha256)
     # comparing with what is known is much quicker than writing every definition down
     claim = next(
         (known for known, group in groups.items() if known[:5] == data and group.definition == definition), None
@@ -244,6 +273,7 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
         cell.updates = training.updates_per_step and training.updates_per_step * training.steps
         cell.flops = training.flops_per_step and training.flops_per_step * training.steps
     cell.findings = tuple(f"{finding.term}: {finding.fault}" for finding in record.health)
+    cell.training = _training(record)
     cell.hardware = f"{record.device} {record.spec.precision}".strip()
     cell.score_key = record.score_key
     for name, score in record.scores.items():
@@ -271,6 +301,16 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
         else:
             cell.no_downstream[name] = f"{evaluation.state}: {evaluation.reason}"
     return cell
+
+
+def _training(record: Record) -> dict[str, Any]:
+    """Steps done, updates in each, and the recipe; empty for what the harness does not train."""
+    if record.kind != "trained" or record.training is None:
+        return {}
+    facts: dict[str, Any] = {"steps": record.training.steps}
+    if record.training.updates and record.training.steps:
+        facts["updates a step"] = round(record.training.updates / record.training.steps, 2)
+    return facts | {name: record.spec.recipe[name] for name in RECIPE if name in record.spec.recipe}
 
 
 def _measured(name: str, value: DownstreamValue, patients: dict[str, int]) -> DownstreamNumbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmark.contracts.budget import WORDS, Budget
 from benchmark.leaderboard.tables import (
@@ -22,6 +22,8 @@ from benchmark.statistics.intervals import Interval
 
 DASH = "–"
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+EXTERNAL = "external"
+"""Preset of tables that hold nothing but predictions made elsewhere: nobody knows what they were trained with."""
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
 DEGRADED = "SIMULATED DEGRADATION OF REAL IMAGES"
 
@@ -42,6 +44,28 @@ class Sheet:
     notes: tuple[str, ...]
     keys: int = 2
     marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+
+def column_name(header: str) -> str:
+    """What a column is called, without the arrow of its direction."""
+    return header.rstrip(" ↑↓")
+
+
+def narrowed(page: Sheet, names: Sequence[str]) -> Sheet:
+    """The sheet with rank, model and these of its columns, in this order; names that it does not have are passed over.
+
+    Letters may be large or small.
+    """
+    places = {column_name(header).lower(): place for place, header in enumerate(page.header)}
+    asked = [places[name.lower()] for name in names if name.lower() in places]
+    kept = [*range(page.keys), *(place for place in asked if place >= page.keys)]
+    return replace(
+        page,
+        header=tuple(page.header[place] for place in kept),
+        units=tuple(page.units[place] for place in kept),
+        body=tuple(tuple(row[place] for place in kept) for row in page.body),
+        marks={(row, kept.index(place)): mark for (row, place), mark in page.marks.items() if place in kept},
+    )
 
 
 def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
@@ -263,13 +287,15 @@ def _heading(column: Column) -> str:
 def _about(table: Table) -> str:
     """One line on what was compared on what."""
     parts = _data(table)
-    seeds = {len(row.seeds) for row in table.rows if row.seeds}
+    seeds = {len(row.seeds) for row in table.rows if row.seeds and not row.submitted}
     if seeds:
         most = max(seeds)
         parts.append("single seed" if most == 1 else f"{most} seeds")
     if table.budget:
         parts.append(f"a budget of {table.budget.label} {WORDS[table.budget.currency]} each")
-    parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
+    parts.append(f"profile {table.profile}")
+    if table.preset != EXTERNAL:
+        parts += [f"preset {table.preset}", *table.hardware]
     return ", ".join(parts)
 
 
@@ -292,11 +318,16 @@ def _data(table: Table, *, named: bool = True) -> list[str]:
 
 
 def _rank(row: Row, rows: Sequence[Row]) -> str:
-    """``2* (1-3)``: second, in the leading group, anything from first to third. ``=``: a tie."""
+    """``2* (1-3)``: second, in the leading group, anything from first to third. ``=``: a tie. Who lacks patients that
+    others have comes last because of them, and is not called as good as the best.
+    """
     if row.rank is None:
         return DASH
     equal = "=" if sum(other.rank == row.rank for other in rows) > 1 else ""
-    leading = "*" if row.tier == LEADING else ""
+    behind = any(score.failed for score in row.scores.values()) and any(
+        other.rank is not None and not any(score.failed for score in other.scores.values()) for other in rows
+    )
+    leading = "*" if row.tier == LEADING and not behind else ""
     return f"{row.rank}{equal}{leading}{rank_range(row.rank_range)}"
 
 
@@ -309,8 +340,8 @@ def rank_range(limits: tuple[int, int] | None) -> str:
 
 
 def _mark(row: Row) -> str:
-    """Dagger: baseline. Double dagger: too few seeds."""
-    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "")
+    """Dagger: baseline. Double dagger: too few seeds. Section: trained otherwise than the rest."""
+    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "") + (" §" if row.otherwise else "")
 
 
 def _scores(column: Column, rows: Sequence[Row]) -> list[str]:

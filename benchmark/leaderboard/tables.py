@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmark.contracts.budget import Budget
 from benchmark.statistics.agreement import Agreement
@@ -120,6 +121,10 @@ class Row:
     """Why a model with scores has no rank."""
     findings: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """What looks wrong in its training (:mod:`benchmark.cell.health`), with the seeds in which it does."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Steps done, updates in each, and the recipe, of a model that the harness trained."""
+    otherwise: tuple[str, ...] = ()
+    """What of that is not as in the other rows, in words."""
     best: Mapping[str, str] = field(default_factory=dict)
     """By metric: ``best`` for the best mean, ``tied`` for those that a test does not separate from it."""
 

@@ -15,7 +15,7 @@ from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import printable
 
-ASCII = str.maketrans("±↑↓†‡–²…─├┤●", "~^v+#-2~-||o")
+ASCII = str.maketrans("±↑↓†‡§–²…─├┤●", "~^v+#&-2~-||o")
 GAP = "  "
 STYLES = {"heading": "\x1b[1m", "best": "\x1b[1;32m", "tied": "\x1b[32m"}
 RESET = "\x1b[0m"

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark import executors
+from benchmark import atomic, executors
 from benchmark.errors import BenchmarkError, DatasetError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
@@ -17,6 +17,7 @@ from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
 from benchmark.runs.needs import Experience
+from benchmark.runs.same_pixels import require_same_pixels
 from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
@@ -57,7 +58,12 @@ def run_plan(
             f"cannot write the run folder {folder.path}: {error.strerror or error}; choose another with --results"
         ) from None
     folder.create(plan, registry.plugins, said)
+    for part in (folder.path, *(folder.cell(cell.spec.id).path for cell in plan.cells)):
+        atomic.remove_leftovers(part)
     todo, kept = _sort_out(plan, folder, registry, how, sharing)
+    # one cell of each file is enough, and ten thousand records take their time
+    finished = {cell.spec.dataset.path: folder.cell(cell.spec.id) for cell, state in kept if state == "done"}
+    require_same_pixels(record for cell in finished.values() if (record := cell.read()) is not None)
     observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
     for name, reason in plan.left_out.items():
         observer.say(f"without {name}: {reason}")
@@ -140,6 +146,7 @@ def _execute(
         attempts=how.attempts,
         device=how.device,
         jobs_per_device=how.jobs_per_device,
+        memory=how.memory,
     )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)

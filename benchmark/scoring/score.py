@@ -24,6 +24,7 @@ from benchmark.scoring.judge import Judge, ReadyMetric
 from benchmark.scoring.prepare import Study, prepared, whole_slices
 from benchmark.scoring.rows import Rows
 from benchmark.scoring.summarise import summarise
+from benchmark.scoring.threads import one_thread
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import MetricSummary
 
@@ -63,6 +64,7 @@ def stored_studies(dataset: Dataset, predictions: PredictionsReader) -> Iterator
             yield case.key, Study(case, prediction, predictions.labels(case.key))
 
 
+@one_thread()
 def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], cell: CellAddress) -> Scores:
     """Score studies as they come. A text in place of a study is the state of one that cannot be scored:
     ``missing``, or ``failed: `` and the reason.

@@ -261,6 +261,14 @@ class HowToRun(Statement):
         metavar="SECONDS",
         minimum=1.0,
     )
+    memory: float | None = setting(
+        None,
+        "How much memory a cell may take, its child processes included (executor local, on Linux).",
+        python="GiB of memory that a cell may take, its child processes included (executor ``local``, on Linux).",
+        panel=HOW,
+        metavar="GIB",
+        minimum=0.001,
+    )
     executor: str = setting(
         "local",
         "How cells are run; 'benchmark list executors'.",
@@ -313,6 +321,8 @@ class HowToRun(Statement):
             raise UsageError(f"lost_seconds={self.lost_seconds}: give seconds, 1 or more")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout={self.timeout}: give seconds above 0")
+        if self.memory is not None and not self.memory > 0:
+            raise UsageError(f"memory={self.memory}: give GiB above 0")
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,8 @@ class TrainingFacts:
     """How a model was trained: ``steps`` done, ``resumed_at`` the step of the checkpoint it went on from (0: none)."""
 
     steps: int = 0
+    updates: int = 0
+    """Optimiser steps of the weights that had most of them; 0: not known."""
     resumed_at: int = 0
     images_per_s: float = 0.0
     validation_mae: float | None = None
@@ -287,6 +289,7 @@ class TrainingFacts:
         fields = Fields(data, "training")
         return cls(
             steps=fields.count("steps"),
+            updates=fields.count("updates") if "updates" in fields else 0,
             resumed_at=fields.count("resumed_at"),
             images_per_s=fields.number("images_per_s") or 0.0,
             validation_mae=fields.number("validation_mae"),

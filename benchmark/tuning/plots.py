@@ -24,11 +24,11 @@ def draw(study: Study, model: str, folder: Path) -> list[Path]:
     from optuna.visualization import matplotlib as plots
 
     written = []
-    evaluator = PedAnovaImportanceEvaluator()  # type: ignore[no-untyped-call]
+    evaluator: Any = PedAnovaImportanceEvaluator
     with warnings.catch_warnings(), mpl.rc_context({"backend": "Agg", "svg.hashsalt": model}):
         warnings.simplefilter("ignore")
         for name, make in (
-            ("importance", lambda: plots.plot_param_importances(study, evaluator=evaluator)),
+            ("importance", lambda: plots.plot_param_importances(study, evaluator=evaluator())),
             ("slices", lambda: plots.plot_slice(study)),
             ("coordinates", lambda: plots.plot_parallel_coordinate(study)),
         ):
