@@ -263,9 +263,8 @@ def test_other_profiles_are_not_ranked_together(tmp_path: Path) -> None:
 
 
 def test_other_presets_are_not_ranked_together() -> None:
-    trained = [
-        made({"state": "done", "preset": preset, "dataset": {}, "device": "cpu"}) for preset in ("small", "medium")
-    ]
+    scores = {"mae": {"state": "scored", "mean": 1.0, "patients": {"a": 1.0}}}
+    trained = [made({"state": "done", "preset": preset, "scores": scores}) for preset in ("small", "medium")]
     material = SimpleNamespace(runs=["one", "two"], board=build(trained, {}))
     assert refusals(material) == [  # type: ignore[arg-type]
         "pet-ct: not ranked together: other presets (medium and small)."
