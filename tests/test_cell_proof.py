@@ -173,3 +173,22 @@ def test_the_weights_that_were_updated_most_count() -> None:
             optimiser.step()
     optimisers[1].step()
     assert counter.most == 2
+
+
+class CallsItsBase(torch.optim.Adam):
+    """An optimiser whose step is its base class's and a little more."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+def test_an_optimiser_that_calls_its_base_class_makes_one_update() -> None:
+    """Both steps are seen by torch's hooks once an optimiser of each class was made."""
+    weight = torch.nn.Parameter(torch.zeros(1))
+    torch.optim.Adam([weight])
+    optimiser = CallsItsBase([weight])
+    weight.grad = torch.ones(1)
+    with UpdateCounter() as counter:
+        optimiser.step()
+        optimiser.step()
+    assert counter.most == 2

@@ -14,11 +14,12 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.optim.optimizer import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.atomic import sha256_of
 from benchmark.cell import checkpoints
+from benchmark.cell.updates import watched_steps
 from benchmark.contracts import options as option_values
 from benchmark.contracts.budget import Currency
 from benchmark.contracts.intensity import IntensityMap
@@ -73,16 +74,13 @@ def _updates(model: TrainedModel) -> Iterator[dict[str, int]]:
     }
     counts = dict.fromkeys(weights, 0)
 
-    def stepped(optimiser: Optimizer, *_: Any) -> None:
+    def stepped(optimiser: Optimizer) -> None:
         held = {id(weight) for group in optimiser.param_groups for weight in group["params"]}
         for name, own in weights.items():
             counts[name] += not own.isdisjoint(held)
 
-    handle = register_optimizer_step_post_hook(stepped)
-    try:
+    with watched_steps(stepped):
         yield counts
-    finally:
-        handle.remove()
 
 
 def cost_of(asked: Asked) -> StepCost:
