@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from benchmark.cell.augmentation import Augmentation
+from benchmark.contracts.channels import SourceStack
 from benchmark.contracts.protocols import Batch
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import DatasetError
@@ -25,12 +26,13 @@ def seed_for(seed: int, purpose: str) -> int:
 class Slices:
     """The slices of a split whose region is not empty, in memory: float32 in [-1, 1], masks as bool.
 
-    ``mask`` belongs to ``target``. Where the data set's training pairs do not belong together (``paired`` is
-    false) there may be more of the one than of the other. At 256x256 a thousand slices take 0.6 GB; training
-    reads them thousands of times.
+    ``source`` is ``(N, C, H, W)``: the source's channels, each with ``context`` neighbouring slices on either side,
+    whether these have a region or not; ``target`` and ``mask`` are ``(N, H, W)``. ``mask`` belongs to ``target``. Where
+    the data set's training pairs do not belong together (``paired`` is false) there may be more of the one than of the
+    other. At 256x256 a thousand slices take 0.6 GB; training reads them thousands of times.
     """
 
-    def __init__(self, dataset: Dataset, split: str) -> None:
+    def __init__(self, dataset: Dataset, split: str, *, context: int = 0) -> None:
         import numpy as np
 
         info = dataset.info
@@ -38,9 +40,9 @@ class Slices:
         sources, targets, masks = [], [], []
         for key in info.in_split(split):
             case = dataset.load_sides(key)
-            keep = case.mask.any(axis=(1, 2))
+            keep: NDArray[np.bool_] = np.asarray(case.mask.any(axis=(1, 2)))
             if case.source is not None:
-                sources.append(info.source_map.forward(case.source[keep]))
+                sources.append(SourceStack(case.source, info.source_maps, context)[keep])
             if case.target is not None:
                 targets.append(info.target_map.forward(case.target[keep]))
                 masks.append(case.mask[keep])
@@ -57,9 +59,10 @@ class Slices:
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
         """Every slice; of unpaired sides the shorter one starts again."""
+        alone = self.source.shape[1] == 1
         for number in range(len(self)):
-            place = number % len(self.target)
-            yield self.source[number % len(self.source)], self.target[place], self.mask[place]
+            place, source = number % len(self.target), self.source[number % len(self.source)]
+            yield source[0] if alone else source, self.target[place], self.mask[place]
 
 
 class Batches:
@@ -91,7 +94,7 @@ class Batches:
         self._unpaired = unpaired
         self._device = device
         self._augmentation = augmentation or Augmentation()
-        self._source = torch.from_numpy(slices.source)[:, None]
+        self._source = torch.from_numpy(slices.source)
         self._target = torch.from_numpy(slices.target)[:, None]
         self._mask = torch.from_numpy(slices.mask)[:, None]
         self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
@@ -108,7 +111,7 @@ class Batches:
             target, mask = self._augmentation.apply(self._random("target", step), target, mask)
         else:
             pair, mask = self._augmentation.apply(self._random("pair", step), torch.cat([source, target], 1), mask)
-            source, target = pair[:, :1].contiguous(), pair[:, 1:].contiguous()
+            source, target = pair[:, :-1].contiguous(), pair[:, -1:].contiguous()
         return Batch(source.to(self._device), target.to(self._device), mask.to(self._device))
 
     def _random(self, stream: str, step: int) -> np.random.Generator:

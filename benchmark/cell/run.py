@@ -53,7 +53,7 @@ def run_cell(
         if job.score_only:
             record = job.folder.record()
         else:
-            slices = Slices(dataset, "train") if bench.model.kind != "fixed" else None
+            slices = Slices(dataset, "train", context=bench.recipe.context) if bench.model.kind != "fixed" else None
             bench = bench.about_to_train_on(len(slices) if slices is not None else 0)
             model = _build(bench)
             trained = _train(bench, model, slices, report, should_stop)
@@ -92,7 +92,9 @@ def _train(
         return _fit(bench, model, slices)
     _check_batch(bench.recipe.batch_size, slices)
     translates = bench.model.output == "translation"
-    validation = Slices(bench.dataset, "val") if bench.dataset.info.splits["val"] and translates else None
+    validation = None
+    if bench.dataset.info.splits["val"] and translates:
+        validation = Slices(bench.dataset, "val", context=bench.recipe.context)
     trained = Loop(
         model=model,
         cell=bench.spec.id,
@@ -145,7 +147,10 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
     if bench.model.output == "samples":
         translated = draw_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, seed=spec.seed)
     else:
-        translated = translate_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device)
+        context = bench.recipe.context
+        translated = translate_split(
+            model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device, context=context
+        )
     networks = model.networks() if hasattr(model, "networks") else {}
     return Record(
         spec=spec,
@@ -172,7 +177,9 @@ def _timings(trained: _Trained, translated: Translated) -> Timings:
 
 
 def _stages(bench: Workbench, model: Any) -> Mapping[str, StageSummary]:
-    return score_stages(model, bench.dataset, bench.device) if hasattr(model, "stage_scores") else {}
+    if not hasattr(model, "stage_scores"):
+        return {}
+    return score_stages(model, bench.dataset, bench.device, context=bench.recipe.context)
 
 
 def _findings(bench: Workbench) -> tuple[Finding, ...]:

@@ -14,7 +14,13 @@ def translate(
     cell: Annotated[
         str, typer.Argument(metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.")
     ],
-    source: Annotated[Path, typer.Argument(help="A NIfTI file in the source's unit, or a folder of them.")],
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="A NIfTI file in the source's unit, or a folder of them; of a source of several channels each as "
+            "NAME=FILE, on one grid."
+        ),
+    ],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
@@ -26,14 +32,19 @@ def translate(
     that cannot be used is reported and the rest goes on; exit 1 then. Not for clinical use.
 
     benchmark translate results/full-small-1seed/mr-ct/unet-l1/s0 t1.nii.gz ct.nii.gz
+
+    benchmark translate results/t1t2/t1t2-flair/unet-l1/s0 T1=t1.nii.gz T2=t2.nii.gz flair.nii.gz
     """
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.data.volumes.geometry import CaseFault
     from benchmark.inference.trained_cell import load_cell
-    from benchmark.inference.translate import list_files, translate_file
+    from benchmark.inference.translate import list_channels, translate_file
     from benchmark.registry.plugins import registry
+    from benchmark.store.address import finished_cell
 
-    files = list_files(source, output)
+    facts = finished_cell(cell)[1].dataset
+    channels = [channel.name for channel in facts.sources] if facts is not None else ["source"]
+    files = list_channels(source, output, channels)
     there = [target for _, target in files if target.exists()]
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
@@ -41,13 +52,17 @@ def translate(
     loaded = load_cell(cell, registry(), device)
     warn(loaded.warnings)
     rows = []
-    for file, target in files:
+    for inputs, target in files:
         try:
-            warnings, fault = translate_file(loaded, file, target), ""
+            warnings, fault = translate_file(loaded, inputs, target), ""
         except CaseFault as error:
             warnings, fault = (), str(error)
-        rows.append({"source": str(file), "output": "" if fault else str(target), "fault": fault, "warnings": warnings})
-        warn(f"{file.name}: {text}" for text in warnings)
+        if len(inputs) == 1:
+            named: dict[str, object] = {"source": str(inputs[0])}
+        else:
+            named = {"source": {name: str(file) for name, file in zip(channels, inputs, strict=True)}}
+        rows.append({**named, "output": "" if fault else str(target), "fault": fault, "warnings": warnings})
+        warn(f"{inputs[0].name}: {text}" for text in warnings)
         if not json:
             echo(
                 f"skipped {fault}" if fault else f"{target}: {loaded.data.target_modality} in {loaded.data.target.unit}"

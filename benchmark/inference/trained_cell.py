@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.presets import Recipe
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError
@@ -25,6 +26,11 @@ class TrainedCell:
     data: DataFacts
     device: torch.device
     warnings: tuple[str, ...]
+
+    @property
+    def context(self) -> int:
+        """Neighbouring slices on either side that the model is shown beside each."""
+        return Recipe(**self.record.spec.recipe).context
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.atomic import sha256_of
 from benchmark.contracts import options, presets
+from benchmark.contracts.channels import parts
 from benchmark.contracts.specs import ModelSpec, TaskSpec
 from benchmark.errors import UsageError, unknown_name
 from benchmark.plan.claim import BUILDING, NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
@@ -51,6 +52,8 @@ class _Data:
     slices: int
     """Training slices, at most: those without a region are not used."""
     paired: bool = True
+    channels: int = 1
+    """Of the source."""
     build: BuildJob | None = None
 
 
@@ -137,10 +140,11 @@ def _data(registry: Registry, task: TaskSpec, choices: PlanChoices, preset: pres
     if (path := choices.data_files.get(task.name)) is not None:
         info = file_info(path, task)
         source = DataSource("file", info.content_sha256, str(path.absolute()))
-        return _Data(source, info.slice_count("train"), info.paired)
+        return _Data(source, info.slice_count("train"), info.paired, len(info.sources))
     values = options.resolve(task.name, task.options, choices.options.get(task.name, {}))
     build, key = _build(registry.task(task.name), preset, values, choices.data_seed, Path(choices.datasets))
-    return _Data(DataSource("embedded", key, build.path), preset.data.train * preset.data.slices, build=build)
+    slices = preset.data.train * preset.data.slices
+    return _Data(DataSource("embedded", key, build.path), slices, channels=task.source_channels, build=build)
 
 
 def build_job(registry: Registry, task: str, preset: str, seed: int, datasets: Path) -> BuildJob:
@@ -243,8 +247,10 @@ def _cell(
     skip = ""
     if model.target_units and task.target_unit not in model.target_units:
         skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
-    elif model.same_unit and task.source_unit != task.target_unit:
+    elif model.same_unit and task.target_unit not in parts(task.source_unit):
         skip = f"{model.name} stays within a unit, {task.name} goes from {task.source_unit} to {task.target_unit}"
+    elif model.channels == "one" and (several := _several(data.channels, recipe.context)):
+        skip = f"{model.name} takes one source channel, and there are {several}"
     elif not data.slices and model.kind != "fixed":
         skip = f"{model.name} learns, and {Path(data.source.path).name} is a test set without training patients"
     elif not data.paired and model.kind != "fixed" and model.pairing == "paired":
@@ -252,3 +258,11 @@ def _cell(
             f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"
         )
     return PlannedCell(spec, model.cost, model.baseline, skip, model.kind)
+
+
+def _several(channels: int, context: int) -> str:
+    """How many channels a model would be shown, in words; empty for one."""
+    if not context:
+        return str(channels) if channels > 1 else ""
+    slices = 2 * context + 1
+    return f"{slices} (context {context})" if channels == 1 else f"{channels} of {slices} slices (context {context})"
