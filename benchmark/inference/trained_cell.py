@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.contracts.presets import Recipe
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError
@@ -26,11 +25,8 @@ class TrainedCell:
     data: DataFacts
     device: torch.device
     warnings: tuple[str, ...]
-
-    @property
-    def context(self) -> int:
-        """Neighbouring slices on either side that the model is shown beside each."""
-        return Recipe(**self.record.spec.recipe).context
+    context: int = 0
+    """Neighbouring slices on either side that the model is shown beside each."""
 
     @property
     def title(self) -> str:
@@ -68,4 +64,4 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
     warnings: tuple[str, ...] = ()
     if source_sha256(offer.plugin.module) != spec.sources["model"]:
         warnings = (f"{offer.plugin.title} has changed since {record.title} was trained",)
-    return TrainedCell(record, model, facts, chosen, warnings)
+    return TrainedCell(record, model, facts, chosen, warnings, context.recipe.context)

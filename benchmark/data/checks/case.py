@@ -103,7 +103,7 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
     z, y, x = (float(length) for length in group.attrs["spacing"])
     for role in seen.sources:
         if np.isfinite(arrays[role]).all():
-            statistics = seen.pairs.setdefault(role, PairStatistics(role_words(role)))
+            statistics = seen.pairs.setdefault(role, PairStatistics(source=role_words(role)))
             statistics.add(key, alignment(arrays[role], arrays["target"], mask, (z, y, x)))
 
 

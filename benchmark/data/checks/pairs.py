@@ -15,9 +15,9 @@ _LISTED = 3
 class PairStatistics:
     """How far source and target of each case lie apart, as far as that can be measured."""
 
+    measured: dict[CaseKey, Alignment] = field(default_factory=dict)
     source: str = "source"
     """What the source, or a channel of it, is called."""
-    measured: dict[CaseKey, Alignment] = field(default_factory=dict)
 
     def add(self, key: CaseKey, found: Alignment | None) -> None:
         """Take in a case; ``None`` where nothing can be said."""

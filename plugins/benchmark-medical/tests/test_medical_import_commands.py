@@ -45,7 +45,7 @@ def parsed(*arguments: str) -> Any:
     return dataclass_arguments.parse("benchmark", SPECS["nifti-pairs"], [*needed, *arguments])[0]
 
 
-@pytest.mark.parametrize("twice", ["--source a --source b", "--size 64 --size 128", "--target c"])
+@pytest.mark.parametrize("twice", ["--task a --task b", "--size 64 --size 128", "--target c"])
 def test_an_option_of_one_value_that_is_given_twice_is_a_mistake(twice):
     with pytest.raises(UsageError, match="given twice"):
         parsed(*twice.split())
