@@ -204,7 +204,7 @@ def stack(depth: int, context: int, channels: int = 1) -> SourceStack:
 
 
 def numbers(images: np.ndarray) -> list[list[float]]:
-    return np.round(images[:, :, 0, 0] * 100, 1).tolist()
+    return np.round(images[:, :, 0, 0].astype(float) * 100, 1).tolist()
 
 
 def test_neighbours_stand_around_their_slice_and_ends_are_repeated() -> None:

@@ -51,6 +51,12 @@ def test_an_option_of_one_value_that_is_given_twice_is_a_mistake(twice):
         parsed(*twice.split())
 
 
+def test_a_source_that_is_given_again_is_a_further_channel():
+    assert parsed("--source", "a").source == "a"
+    assert parsed("--source", "T1=a,b", "--source", "T2=c").source == ("T1=a,b", "T2=c")
+    assert parsed("--source-window=0:1", "--source-window=auto").source_window == ("0:1", "auto")
+
+
 def test_an_option_of_several_values_takes_them_either_way():
     assert parsed("--exclude", "P1", "--exclude", "P2,P3").exclude == ("P1", "P2", "P3")
     assert parsed().exclude == ()
