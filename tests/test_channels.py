@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.summary import summary
 from benchmark.data.volumes.export import export
 from benchmark.data.volumes.geometry import VIEWS, CaseFault, Volume
+from benchmark.inference.onnx_export import export as onnx_export
 from benchmark.inference.trained_cell import TrainedCell
 from benchmark.inference.translate import list_channels, translate, translate_file
 
@@ -363,3 +365,26 @@ def test_a_translation_of_another_number_of_channels_is_an_error() -> None:
 
     with pytest.raises(Exception, match=r"gave shape \(3, 2, 2, 2\)"):
         translate_volume(Forgetful(), stack(3, 0, channels=2), WINDOWS[0].map, CPU)
+
+
+def test_an_export_says_what_each_of_its_channels_is(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+
+    class Network:
+        def __init__(self) -> None:
+            self.generator = torch.nn.Conv2d(6, 1, 3, padding=1)
+
+        def networks(self) -> dict[str, torch.nn.Module]:
+            return {"generator": self.generator}
+
+        def translate(self, source: Tensor) -> Tensor:
+            return torch.tanh(self.generator(source))
+
+    done = onnx_export(replace(cell(1), model=Network()), tmp_path / "net.onnx")
+    assert done.difference < 1e-5
+    session = onnxruntime.InferenceSession(str(done.path), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"source": np.zeros((3, 6, 16, 16), np.float32)})[0].shape == (3, 1, 16, 16)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["inputs"]) == ["T1[-1]", "T1", "T1[+1]", "T2[-1]", "T2", "T2[+1]"]
+    assert json.loads(about["source T2"])["high"] == 9.0
