@@ -1,8 +1,9 @@
 """Benchmark of medical image-to-image translation.
 
 What plugin authors need is importable from here, and what scripts need: :func:`run`, :func:`plan_run`,
-:func:`load_run`, :func:`components`, :func:`describe`, :func:`as_torchmetric`. The latter are imported when first
-used, torch, numpy and the like only where something is trained, translated, scored or read as an array.
+:func:`load_run`, :func:`load_bundle`, :func:`components`, :func:`describe`, :func:`as_torchmetric`. The latter are
+imported when first used, torch, numpy and the like only where something is trained, translated, scored or read as an
+array.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ from benchmark.errors import (
 if TYPE_CHECKING:
     from benchmark.catalogue.describe import Listed, components, describe
     from benchmark.executors import Event
+    from benchmark.inference.bundle import load_bundle
     from benchmark.runs.execute import Observer
     from benchmark.runs.read import Cell, Prediction, Run, load_run
     from benchmark.runs.start import PlannedRun, plan_run, run
@@ -56,6 +58,7 @@ _LAZY = {
     "as_torchmetric": "scoring.torchmetric",
     "components": "catalogue.describe",
     "describe": "catalogue.describe",
+    "load_bundle": "inference.bundle",
     "load_run": "runs.read",
     "plan_run": "runs.start",
     "run": "runs.start",
@@ -99,6 +102,7 @@ __all__ = [
     "from_function",
     "from_torchmetrics",
     "hookimpl",
+    "load_bundle",
     "load_run",
     "plan_run",
     "run",

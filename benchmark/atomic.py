@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+PART = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,10})(?:@(?P<node>.*))?\.part")
+"""Names of temporary files: what shall become of them, and whose they are."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary file next to ``path`` to be filled in the block, then put in place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = beside(path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -24,6 +29,37 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def beside(path: Path) -> Path:
+    """Where this process writes what shall become ``path``; leftovers of killed processes there are removed."""
+    remove_leftovers(path.parent, path.name)
+    return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.part")
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove temporary files, of one file or of all in a folder, whose process on this machine was killed."""
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return
+    for entry in entries:
+        found = PART.fullmatch(entry)
+        if found is None or (name and found["name"] != name):
+            continue
+        if found["node"] in (None, platform.node()) and not _alive(int(found["pid"])):
+            with suppress(OSError):
+                os.unlink(folder / entry)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:

@@ -6,6 +6,9 @@ import difflib
 import errno
 from collections.abc import Iterable
 
+LONGEST = 1000
+"""Characters of an exception's text that are kept."""
+
 
 class BenchmarkError(Exception):
     """A fault that the command line prints in one or two lines; ``exit_code`` is what it exits with."""
@@ -58,6 +61,12 @@ class Interrupted(BenchmarkError):
     exit_code = 130
 
 
+class Detached(BenchmarkError):
+    """Not an error: an executor was asked to submit its work and leave it alone."""
+
+    exit_code = 0
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> UsageError:
     """The error for a name nobody offers, with the nearest names that somebody does."""
     known = sorted(known)
@@ -75,9 +84,20 @@ def explain(error: BaseException) -> str:
     """One line for an exception: our own errors speak for themselves, others say their kind."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"no space left to write {error.filename or 'the results'}; free some or choose another --results"
-    text = " ".join(str(error).split())
+    text = said(error)
     if isinstance(error, BenchmarkError):
         return text
     if "No space left on device" in text or "errno = 28" in text:
         return f"no space left on the disk; free some or choose another --results ({text[:80]})"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, in one line that can be printed and stored, whatever a plugin put into it."""
+    try:
+        text = str(error)
+    except Exception:  # its __str__ is a plugin's too
+        return "(its text cannot be printed)"
+    # nobody reads millions of characters; and what is no text at all, such as half of a surrogate pair, is escaped
+    line = " ".join(text[: 4 * LONGEST].encode("utf-8", "backslashreplace").decode("utf-8").split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}... ({len(text)} characters)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -148,8 +149,8 @@ def browser(folder: Path) -> Iterator[Page]:
     ]  # fmt: skip
 
     def place_pipes() -> None:
-        # the browser reads commands from descriptor 3 and answers on 4
-        kept = os.dup(to_browser), os.dup(to_us)
+        # the browser reads commands from descriptor 3 and answers on 4; out of the way of both first
+        kept = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in (to_browser, to_us)]
         os.dup2(kept[0], 3)
         os.dup2(kept[1], 4)
 

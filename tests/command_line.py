@@ -36,6 +36,7 @@ class CommandLine:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "BENCHMARK_DISABLE_PLUGINS": ",".join(installed_plugins()),
+            "BENCHMARK_REPORT": "no",  # it costs seconds; its own tests ask for it
         }
         return cls(work, environment)
 

@@ -10,7 +10,7 @@ import pytest
 
 REQUIRED = "BENCHMARK_ORACLES"
 """Environment variable of the tox environments that install the oracles: ``required``."""
-PACKAGES = ("piq", "skimage", "torchmetrics")
+PACKAGES = ("huggingface_hub", "piq", "skimage", "torchmetrics")
 
 
 def oracle_package(module: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from benchmark import ModelSpec, Unavailable, UsageError
 from benchmark.contracts.protocols import Batch, ModelContext, Samples, TrainingSlices
+from benchmark.contracts.search import Range
 from benchmark.testing import ModelTests
 
 
@@ -199,6 +201,53 @@ class HiddenGain(Sound):
         return self.gain * super().translate(source)
 
 
+class TenInOne(Sound):
+    def training_step(self, batch: Batch) -> Mapping[str, Any]:
+        return [super(TenInOne, self).training_step(batch) for _ in range(10)][-1]
+
+
+class Averaged(Sound):
+    """Translates with a moving average of its weights."""
+
+    follows = True
+
+    def __init__(self, options: Any, context: ModelContext) -> None:
+        super().__init__(options, context)
+        self.average = copy.deepcopy(self.net)
+
+    def training_step(self, batch: Batch) -> Mapping[str, Any]:
+        losses = super().training_step(batch)
+        if self.follows:
+            with torch.no_grad():
+                for kept, value in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+                    kept.copy_(kept.lerp(value, 0.5) if kept.is_floating_point() else value)
+        return losses
+
+    def translate(self, source: Tensor) -> Tensor:
+        return self.average.eval()(source)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "average": self.average.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.average.load_state_dict(state["average"])
+
+
+class ForgottenAverage(Averaged):
+    follows = False
+
+
+class UnnormalisedTraining(Sound):
+    """Trains in eval() mode: batch normalisation never sees a batch."""
+
+    def training_step(self, batch: Batch) -> Mapping[str, Any]:
+        self.net.eval()
+        losses = super().training_step(batch)
+        self.net.train()
+        return losses
+
+
 class ForgetsItsOptimiser(Sound):
     def state_dict(self) -> dict[str, Any]:
         return {name: value for name, value in super().state_dict().items() if name != "optimiser"}
@@ -305,6 +354,41 @@ class Strict(Sound):
         super().__init__(options, context)
 
 
+class Extendable(Sound):
+    """Its rate falls to zero as the recipe says."""
+
+    extendable = True
+    early = 0.0
+
+    def __init__(self, options: Any, context: ModelContext) -> None:
+        super().__init__(options, context)
+        self.budget, self.start = context.steps, (context.recipe.decay_from - self.early) * context.steps
+
+    def training_step(self, batch: Batch) -> Mapping[str, Any]:
+        left = (self.budget - self.steps) / (self.budget - self.start) if self.steps > self.start else 1.0
+        self.optimiser.param_groups[0]["lr"] = 1e-2 * left
+        return super().training_step(batch)
+
+
+class DecaysTooEarly(Extendable):
+    early = 0.4
+
+
+@dataclass(frozen=True)
+class Searched:
+    width: int = field(default=4, metadata={"help": "channels", "search": Range(2, 8, source="any")})
+
+
+@dataclass(frozen=True)
+class Backwards:
+    width: int = field(default=4, metadata={"help": "channels", "search": Range(8, 2, source="any")})
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    width: int = field(default=4, metadata={"help": "channels", "search": Range(8, 16, source="any")})
+
+
 class Lacking(Sound):
     def __init__(self, options: Any, context: ModelContext) -> None:
         raise Unavailable("weights missing")
@@ -332,8 +416,11 @@ SEVERAL = {"channels": "several"}
         (FirstChannel, FIXED | SEVERAL, {}),
         (SoundDrawer, DRAWN, {}),
         (Strict, WIDTH, {"refused": ({"width": 0},), "options": {"width": 2}}),
+        (TenInOne, {"updates": 10}, {}),
+        (Averaged, {}, {}),
         (ForgottenNetwork, {}, {"resting": ("discriminator",)}),
         (Lacking, {}, {}),
+        (Extendable, {"options": Searched}, {}),
     ],
 )
 def test_a_sound_model_passes(sound: type, more: Any, promises: Any) -> None:
@@ -355,11 +442,17 @@ FAULTS = [
     (NamelessLoss, {}, "test_trains_and_says_its_losses", "return the loss terms by name"),
     (ForgottenNetwork, {}, "test_every_network_learns", "network 'discriminator' has the same weights after 4 steps"),
     (DrawsElsewhere, {}, "test_the_same_seed_trains_the_same_model", "two trainings from the same seed differ"),
+    (TenInOne, {}, "test_a_step_is_as_many_updates_as_it_says", "40 times in 4 steps, and it declares 1 a step"),
+    (ForgottenAverage, {}, "test_what_it_translates_with_is_trained", "translates with average.0.weight, which is as"),
+    (UnnormalisedTraining, {}, "test_what_it_translates_with_is_trained", "nets.generator.1.running_mean, which is as"),
     (PickledState, {}, "test_its_state_is_plain", "Path at ['where']; keep dicts, lists, tensors"),
     (ForgetsItsCount, {}, "test_its_state_makes_a_new_model_the_same", "['steps']: 4 and 0; load everything"),
     (CannotLoad, {}, "test_its_state_makes_a_new_model_the_same", "load_state_dict() raised KeyError"),
     (HiddenGain, {}, "test_its_state_makes_a_new_model_the_same", "something that translate() uses is missing"),
     (ForgetsItsOptimiser, {}, "test_continues_after_a_kill_as_if_nothing_had_been", "stopped after 2 of 4 steps"),
+    (DecaysTooEarly, {}, "test_trains_the_same_until_its_rate_decays", "do not say `extendable`"),
+    (Sound, {"options": Backwards}, "test_declared_search_spaces_make_sense", "search space 8 to 2 is empty"),
+    (Sound, {"options": Elsewhere}, "test_declared_search_spaces_make_sense", "leaves out its default, 4"),
     (Cropping, {}, "test_translates_to_images", "gave shape (4, 1, 16, 14) where (4, 1, 16, 16)"),
     (Loud, {}, "test_translates_to_images", "keep to [-1, 1], by tanh or clamp"),
     (Integers, FIXED, "test_translates_to_images", "gave torch.int64"),

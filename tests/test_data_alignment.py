@@ -62,9 +62,10 @@ def test_large_slices_are_measured_in_their_own_pixels() -> None:
     assert found.pixels == pytest.approx(8, abs=1)
 
 
-def test_a_mirrored_source_is_told_from_a_shifted_one() -> None:
+@pytest.mark.parametrize(("axis", "how"), [(0, "slices in reverse"), (1, "top to bottom"), (2, "left to right")])
+def test_a_mirrored_source_is_told_from_a_shifted_one(axis: int, how: str) -> None:
     source, target, mask = tissue(1)
-    assert measured(source[:, :, ::-1], target, mask).flipped
+    assert how in measured(np.flip(source, axis), target, mask).flipped
     assert not measured(np.roll(source, 3, axis=2), target, mask).flipped
 
 
@@ -103,7 +104,7 @@ def test_check_names_mirrored_sources(tmp_path: Path) -> None:
 
 def test_a_common_shift_is_taken_for_a_fault_of_the_import() -> None:
     def off(y: float, x: float) -> Alignment:
-        return Alignment((0.0, y, x), 3.0, 0, 1.5, 0.5, 1.0)
+        return Alignment((0.0, y, x), 3.0, 0, 1.5, (0.5, 0.5, 0.5), 1.0)
 
     def advice(*found: Alignment) -> str:
         statistics = PairStatistics({CaseKey(f"p{number}", "s"): one for number, one in enumerate(found)})

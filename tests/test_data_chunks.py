@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from small_datasets import SOURCE, TARGET, anatomy, write
 
 from benchmark.data.format import chunks, fitting
-from benchmark.data.format.chunks import read_array
+from benchmark.data.format.chunks import read_array, read_slice
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.data.format.writer import DatasetWriter
@@ -50,13 +50,20 @@ def test_every_array_comes_back_whatever_its_layout(tmp_path: Path, array: np.nd
     np.testing.assert_array_equal(found, array)
 
 
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_one_slice_is_read_as_it_is_in_the_whole(tmp_path: Path, layout: str) -> None:
+    array = np.random.default_rng(0).integers(-900, 900, (3, 5, 4)).astype(np.int16)
+    stored(tmp_path / "a.h5", array, **LAYOUTS[layout])
+    with h5py.File(tmp_path / "a.h5") as file:
+        for number, image in enumerate(array):
+            np.testing.assert_array_equal(read_slice(file["a"], number), image)
+
+
 def test_what_the_writer_stores_is_read_the_quick_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, expected = write(tmp_path / "d.h5"), anatomy("train0")
     taken: list[str] = []
     inflate = chunks._inflate
-    monkeypatch.setattr(
-        chunks, "_inflate", lambda data, pipeline: (taken.append(data.name), inflate(data, pipeline))[1]
-    )
+    monkeypatch.setattr(chunks, "_inflate", lambda data, *rest: (taken.append(data.name), inflate(data, *rest))[1])
     with Dataset(path) as dataset:
         case = dataset.load(CaseKey("train0", "s1"))
     assert [name.rpartition("/")[2] for name in taken] == ["source", "target", "mask"]

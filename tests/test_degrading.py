@@ -147,8 +147,9 @@ def test_records_and_tables_say_it_too(toy: CommandLine, scans: Path) -> None:
     ended = toy("run", "--grid", "toy", "--preset", "smoke", "--data", "toy-shift=noisy.h5", "--name", "x",
                 "--models", "toy-copy")  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert "SIMULATED DEGRADATION OF REAL IMAGES, noisy" in ended.stdout
-    assert "SIMULATED DATA" not in ended.stdout
+    for shown in (ended.stdout, toy("leaderboard", "results/x").stdout):
+        assert "SIMULATED DEGRADATION OF REAL IMAGES, " in shown
+        assert "SIMULATED DATA" not in shown
     record = toy.records("results/x")["toy-copy"]
     assert (record["dataset"]["simulated"], record["dataset"]["degraded"]) == (True, True)
     run = toy.folder / "results/x"

@@ -52,7 +52,9 @@ ELSEWHERE = {
     "pip install benchmark-monai": "continuous integration installs it from its folder",
     "pip install tox-uv": "continuous integration installs so",
     "pip install 'medgan-benchmark[onnx]'": "extras are downloaded",
+    "pip install 'medgan-benchmark[tune]'": "extras are downloaded",
     "pip install 'benchmark-observers[tensorboard]'": "extras are downloaded",
+    "pip install 'benchmark-executors[": "extras are downloaded",
     "pip install -e .": "of the example: tox environment third installs it",
     "tox": "continuous integration runs it",
     "pytest": "continuous integration runs it",
@@ -61,6 +63,7 @@ ELSEWHERE = {
     "benchmark data import": "layouts are imported by the tests of benchmark-medical, which parse these very lines",
     "benchmark data degrade": "the tests of benchmark-medical run each degrader on what such imports give",
     "benchmark weights fetch": "a download",
+    "benchmark tune": "needs Optuna, an extra; tests/test_tune.py runs it where that is installed",
     "benchmark export": "needs ONNX, an extra; tests/test_inference.py runs it where that is installed",
     "benchmark translate results/RUN": "the page's own cell is translated with in docs/inference.md",
     "benchmark plugins check example": "tox environment third runs it",
@@ -164,7 +167,8 @@ class Reader:
         program, *arguments = [name for word in words for name in self.matching(word)]
         assert program == "benchmark", f"who runs {words}? see ELSEWHERE"
         paths = os.pathsep.join(str(path) for path in self.paths)
-        ended = in_process.run(arguments, self.work, {**os.environ, "PYTHONPATH": paths, "COLUMNS": "150"})
+        environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "150", "BENCHMARK_REPORT": "no"}
+        ended = in_process.run(arguments, self.work, environment)
         assert ended.returncode == 0, f"{' '.join(words)}\n{ended.stdout}{ended.stderr}"
         return ended
 
@@ -202,7 +206,8 @@ def small(words: list[str]) -> list[str]:
     if words[1] != "run" or "--dry-run" in words:
         return words
     seeds = ["--seeds", "2"] if "--seeds" in words else []
-    return [*without(words, "--preset", "--steps", "--seeds"), "--preset", "smoke", "--steps", "2", *seeds]
+    length = ["--budgets", "1,2"] if "--budgets" in words else ["--steps", "2"]
+    return [*without(words, "--preset", "--steps", "--seeds", "--budgets"), "--preset", "smoke", *length, *seeds]
 
 
 @pytest.mark.slow

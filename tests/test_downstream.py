@@ -263,8 +263,9 @@ def test_the_whole_line_measures_verifies_and_does_again_what_is_stale(toy: Comm
     command = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-copy", "--name", "x")
     ended = toy(*command)
     assert ended.returncode == 0, ended.stderr
-    assert "toy-shift: downstream evaluations" in ended.stdout
-    assert "toy-structures: not applicable: the data set has no labels" in ended.stdout
+    tables = toy("leaderboard", run).stdout
+    assert "toy-shift: downstream evaluations" in tables
+    assert "toy-structures: not applicable: the data set has no labels" in tables
     found = toy.records(run)["toy-copy"]
     assert set(found["downstream"]) == {"toy-volume", "toy-structures"}
     assert found["downstream"]["toy-volume"]["values"]["error"]["target"] == 0

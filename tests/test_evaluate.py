@@ -20,7 +20,7 @@ from benchmark.data.format.reader import Case, Dataset
 from benchmark.data.volumes.geometry import Volume, slicing
 from benchmark.data.volumes.placing import place, place_labels
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.evaluation.evaluate import Evaluation, Request, evaluate
+from benchmark.evaluation.evaluate import Evaluation, Request, evaluate, withdraw
 from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
 from benchmark.store.folder import RunFolder
@@ -136,6 +136,47 @@ def test_files_are_found_by_patient_and_study(run: Any, data: Path, tmp_path: Pa
         else:
             nifti(path, case.target - 5, case.affine)
     assert mae(run(tmp_path / "p"))["mean"] == pytest.approx(5.0)
+
+
+def test_endings_in_capitals_are_read_and_files_of_macos_are_not(run: Any, data: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "p", data)
+    (folder / "test0.nii.gz").rename(folder / "test0.NII.GZ")
+    (folder / "._test1.nii.gz").write_bytes(b"Mac OS X")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "test2.nii.gz").write_bytes(b"Mac OS X")
+    evaluation = run(folder)
+    assert len(evaluation.scored) == 3
+    assert evaluation.unused == ()
+
+
+@pytest.mark.parametrize("damage", [b"}", b"(", b"'descr'"])
+def test_a_damaged_array_costs_its_own_study_only(run: Any, data: Path, tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "p").mkdir()
+    for patient, case in cases(data).items():
+        np.save(tmp_path / "p" / f"{patient}.npy", case.target)
+    file = tmp_path / "p" / "test1.npy"
+    content = file.read_bytes()
+    file.write_bytes(content.replace(damage, b" " * len(damage), 1))
+    evaluation = run(tmp_path / "p")
+    assert len(evaluation.scored) == 2
+    assert "test1.npy: cannot be read" in evaluation.failed["test1/s1"]
+
+
+@pytest.mark.parametrize("name", ["test0.mha", "test0.nrrd", "sub/test0.png"])
+def test_what_is_there_instead_is_named(run: Any, tmp_path: Path, name: str) -> None:
+    (file := tmp_path / "p" / name).parent.mkdir(parents=True)
+    file.write_bytes(b"values")
+    with pytest.raises(UsageError, match=rf"there is {name}"):
+        run(tmp_path / "p")
+
+
+def test_links_out_of_the_folder_are_not_followed(run: Any, data: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "p", data)
+    (folder / "test0.nii.gz").rename(tmp_path / "elsewhere.nii.gz")
+    (folder / "test0.nii.gz").symlink_to(tmp_path / "elsewhere.nii.gz")
+    evaluation = run(folder)
+    assert evaluation.missing == ("test0/s1",)
+    assert evaluation.unused == ("test0.nii.gz (a link that leads out of the folder)",)
 
 
 @pytest.mark.parametrize("axes", [((0, 1), (1, 1), (2, 1)), ((1, -1), (2, 1), (0, -1)), ((2, -1), (0, -1), (1, 1))])
@@ -305,6 +346,20 @@ def test_one_name_and_profile_is_one_row_and_the_data_are_remembered(run: Any, d
     ]
     eight = next(record for record in records if record.profile == "eight-bit/1")
     assert eight.scores["mae"].unit == ""
+
+
+def test_a_row_can_be_withdrawn(run: Any, data: Path, tmp_path: Path) -> None:
+    run(folder_of(tmp_path / "p", data), seed=0)
+    run(folder_of(tmp_path / "q", data, 20.0), seed=1)
+    run(folder_of(tmp_path / "r", data, 30.0), name="other")
+    folder = RunFolder(tmp_path / "run")
+    assert withdraw(folder, "mr-ct", "mine") == 2
+    assert [record.name for record in folder.records()] == ["other"]
+    for task, name in (("mr-ct", "mine"), ("pet-ct", "other")):
+        with pytest.raises(UsageError, match="there are: mr-ct/other"):
+            withdraw(folder, task, name)
+    with pytest.raises(UsageError, match="no run in"):
+        withdraw(RunFolder(tmp_path / "nowhere"), "mr-ct", "other")
 
 
 def test_profiles_never_share_a_table(run: Any, data: Path, tmp_path: Path, registry: Registry) -> None:

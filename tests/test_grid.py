@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from benchmark import DatasetError, MetricSpec, ModelSpec, ProfileSpec, TaskSpec, UsageError
 from benchmark.contracts import options
 from benchmark.contracts.intensity import Window
+from benchmark.contracts.presets import Recipe
 from benchmark.contracts.specs import MetricUse
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
@@ -396,3 +397,35 @@ def test_batches_larger_than_the_data_are_refused_before_training(registry: Regi
     with pytest.raises(UsageError, match="ct/net: batches of 17, but only 16 training slices"):
         plan(registry, preset="smoke", recipe={"batch_size": 17})
     assert plan(registry, preset="smoke", recipe={"batch_size": 16}).cells
+
+
+class TestTheManual:
+    """The example of docs/grids.md."""
+
+    PAGE = Path(__file__).parent.parent / "docs" / "grids.md"
+
+    def example(self) -> grid.Grid:
+        (text,) = re.findall(r"```toml\n(.*?)```", self.PAGE.read_text(encoding="utf-8"), re.S)
+        return grid.parse_grid(text, "docs/grids.md")
+
+    def test_the_example_is_a_grid(self) -> None:
+        found = self.example()
+        assert found.name == "my-study"
+        assert [(len(tasks), len(entries), profile) for tasks, entries, profile in found.blocks] == [
+            (2, 5, "medgan-8bit"),
+            (1, 2, None),
+        ]
+        assert [entry.name for entry in found.blocks[0][1]] == [
+            "unet-l1",
+            "pix2pix",
+            "medgan-2",
+            "medgan-4",
+            "their-net",
+        ]
+        assert found.blocks[0][1][3].recipes == {"small": {"learning_rate": 2e-3}}
+        assert found.published[0].scores["unet-l1"] == {"mae": 61.0, "psnr": 27.1}
+
+    def test_it_says_every_field_of_a_recipe(self) -> None:
+        page = self.PAGE.read_text(encoding="utf-8")
+        for name in Recipe.__dataclass_fields__:
+            assert f"`{name}`" in page

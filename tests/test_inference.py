@@ -21,9 +21,10 @@ from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.orientation import view_of
 from benchmark.data.volumes.geometry import VIEWS, Volume, slicing
 from benchmark.data.volumes.nifti import read, write
+from benchmark.errors import UsageError
 from benchmark.inference.onnx_export import _windows
 from benchmark.inference.trained_cell import TrainedCell
-from benchmark.inference.translate import translate, translate_file
+from benchmark.inference.translate import list_files, translate, translate_file
 
 HU = IntensityMap("HU", -1024.0, 2000.0)
 
@@ -134,6 +135,43 @@ def test_the_user_hears_of_a_volume_in_another_unit() -> None:
     source = volume((16, 16, 2), (2.0, 2.0, 3.0))
     suv = Volume(np.abs(source.data) * 1e4, source.affine)
     assert any("is the volume in HU" in text for text in translate(cell(), suv).warnings)
+
+
+def test_air_around_a_body_is_no_reason_to_doubt_its_unit() -> None:
+    source = volume((16, 16, 4), (2.0, 2.0, 3.0))
+    data = np.full(source.data.shape, -3000.0, np.float32)
+    data[5:11, 5:11] = 100 + np.arange(6, dtype=np.float32)[:, None, None]
+    assert not any("is the volume in" in text for text in translate(cell(), Volume(data, source.affine)).warnings)
+    data[5:11, 5:11] += 4000
+    assert any("above the source window" in text for text in translate(cell(), Volume(data, source.affine)).warnings)
+
+
+class TestFolders:
+    def files(self, folder: Path, *names: str) -> None:
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(b"scan")
+
+    def test_subfolders_are_translated_under_their_own_names(self, tmp_path: Path) -> None:
+        self.files(tmp_path / "in", "p1/t1.nii.gz", "p2/t1.NII.GZ", "t1.nii", "p1/._t1.nii.gz", "p1/notes.txt")
+        pairs = list_files(tmp_path / "in", tmp_path / "out")
+        names = [source.relative_to(tmp_path / "in").as_posix() for source, _ in pairs]
+        assert names == ["p1/t1.nii.gz", "p2/t1.NII.GZ", "t1.nii"]
+        assert [target for _, target in pairs] == [tmp_path / "out" / name for name in names]
+
+    def test_earlier_translations_below_the_folder_are_no_sources(self, tmp_path: Path) -> None:
+        self.files(tmp_path / "in", "t1.nii.gz", "out/t1.nii.gz")
+        assert [a.name for a, _ in list_files(tmp_path / "in", tmp_path / "in" / "out")] == ["t1.nii.gz"]
+
+    def test_what_cannot_be_is_said(self, tmp_path: Path) -> None:
+        self.files(tmp_path / "in", "a/scan.mha")
+        with pytest.raises(UsageError, match=r"in this folder or below; there is 1 \.mha"):
+            list_files(tmp_path / "in", tmp_path / "out")
+        self.files(tmp_path / "in", "t1.nii")
+        with pytest.raises(UsageError, match="among their sources"):
+            list_files(tmp_path / "in", tmp_path / "in")
+        with pytest.raises(UsageError, match="is a file"):
+            list_files(tmp_path / "in", tmp_path / "in" / "t1.nii")
 
 
 def test_other_units_stay_float32() -> None:

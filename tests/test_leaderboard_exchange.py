@@ -60,8 +60,9 @@ def test_grand_challenge_gets_results_by_patient_and_aggregates() -> None:
     assert read["simulated"] is True
     assert read["seeds"] == [0]
     assert [each["psnr"] for each in read["results"]] == [20.0, 22.0, None]
-    assert read["aggregates"]["psnr"]["mean"] == 21.0
-    assert read["aggregates"]["psnr"]["count"] == 2
+    aggregate = read["aggregates"]["psnr"]
+    assert (aggregate["mean"], aggregate["mean_of_those"]) == (None, 21.0)
+    assert (aggregate["count"], aggregate["missing"]) == (2, 1)
     full = json.loads(found["pet-ct/b/metrics.json"])["aggregates"]["psnr"]
     assert (full["min"], full["50pc"], full["max"], full["std"]) == (24.0, 25.0, 26.0, 1.0)
 
@@ -107,3 +108,41 @@ def test_the_command_line_writes_them_and_refuses_what_it_does_not_know(toy: Com
     unknown = toy("leaderboard", "results/run", "--export", "challengr")
     assert unknown.returncode == 2
     assert "challenger" in unknown.stderr
+
+
+def test_every_format_read_back_says_what_our_table_says() -> None:
+    records = [record("a", list(LOW)), record("a", [22.0, 23.0, 24.0, 25.0], seed=1), record("b", list(HIGH))]
+    board, groups = build(records, METRICS), collect(records).groups
+    ours = {row.name: row.scores["psnr"].interval.mean for row in board.tables[0].rows}
+    assert ours == {"a": 22.5, "b": 25.5}
+    table = rows(challenger(groups, METRICS)["physical-1/psnr.large-better.csv"])
+    by_name = {name: [float(row["MetricValue"]) for row in table if row["Algorithm"] == name] for name in ours}
+    assert {name: fmean(values) for name, values in by_name.items()} == ours
+    files = grand_challenge(groups, METRICS)
+    assert {
+        name: json.loads(files[f"pet-ct/{name}/metrics.json"])["aggregates"]["psnr"]["mean"] for name in ours
+    } == ours
+    hub = hugging_face(board, "lab/bench")
+    texts = {name: hub[f"{name}/.eval_results/medgan-benchmark.yaml"].splitlines() for name in ours}
+    assert {name: float(lines[3].removeprefix("  value: ")) for name, lines in texts.items()} == ours
+
+
+def test_who_leaves_out_the_hard_patients_gains_nothing_by_it() -> None:
+    honest, picky = [20.0, 21.0, 30.0, 31.0], [None, None, 29.0, 30.0]
+    records = [record("honest", honest), record("picky", list(picky))]
+    board, groups = build(records, METRICS), collect(records).groups
+    assert [row.name for row in sorted(board.tables[0].rows, key=lambda row: row.rank or 99)] == ["honest", "picky"]
+    files = grand_challenge(groups, METRICS)
+    means = {
+        name: json.loads(files[f"pet-ct/{name}/metrics.json"])["aggregates"]["psnr"]["mean"]
+        for name in ("honest", "picky")
+    }
+    assert means == {"honest": 25.5, "picky": None}
+    values = rows(challenger(groups, METRICS)["physical-1/psnr.large-better.csv"])
+    assert [row["MetricValue"] for row in values if row["Algorithm"] == "picky"] == ["NA", "NA", "29.0", "30.0"]
+
+
+def test_what_is_undefined_for_everybody_is_nobodys_gap() -> None:
+    groups = collect([record("a", [20.0, None, 22.0]), record("b", [24.0, None, 26.0])]).groups
+    aggregate = json.loads(grand_challenge(groups, METRICS)["pet-ct/a/metrics.json"])["aggregates"]["psnr"]
+    assert (aggregate["mean"], aggregate["missing"]) == (21.0, 0)

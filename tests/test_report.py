@@ -92,6 +92,15 @@ def report(*runs: MadeRun, **more: Any) -> Parts:
     return Parts(written.path.read_text(encoding="utf-8"))
 
 
+def test_the_question_fits_one_model_and_baselines_alone(tmp_path: Path) -> None:
+    alone, baselines = MadeRun(tmp_path / "alone"), MadeRun(tmp_path / "baselines")
+    alone.add("ours", 10.0)
+    for name in ("copy", "mean"):
+        baselines.add(name, 50.0, baseline=True)
+    assert "How well does ours translate PET to CT?" in report(alone, cases=False).said
+    assert "Which of 2 models translates PET to CT best?" in report(baselines, cases=False).said
+
+
 def test_first_screen_says_question_answer_and_limits(run: MadeRun) -> None:
     said = report(run).said
     assert "Which of 3 models translates PET to CT best?" in said

@@ -23,7 +23,9 @@ SCHEMA = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model's state after ``step`` steps; ``seconds`` is the training time spent on them."""
+    """A model's state after ``step`` steps; ``seconds`` is the training time spent on them, ``updates`` how often the
+    weights that were updated most were.
+    """
 
     cell: str
     step: int
@@ -31,6 +33,7 @@ class Checkpoint:
     finished: bool
     model: dict[str, Any]
     random: dict[str, Any]
+    updates: int = 0
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

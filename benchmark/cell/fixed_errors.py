@@ -46,27 +46,43 @@ def fixed_error(predictions: PredictionsReader, dataset: Dataset) -> str:
     Errors are in the target's unit. The mean over studies is freed of what chance leaves of it, as the studies'
     spread tells.
     """
-    means, targets = [], []
+    means, targets = _Moments(), _Moments()
     for error, target in _errors(predictions, dataset):
-        means.append(_fine(error).mean(axis=0))
-        targets.append(target.ravel())
-    if len(means) < STUDIES:
+        means.add(1, _fine(error).mean(axis=0), 0.0)
+        targets.add(target.size, target.mean(), target.var() * target.size)
+    studies = means.count
+    if studies < STUDIES:
         return ""
-    studies = np.stack(means)
-    lasting = studies.mean(axis=0)
-    energy = np.maximum(np.square(lasting) - studies.var(axis=0, ddof=1) / len(studies), 0.0)
-    deviation = float(np.concatenate(targets).std())
+    lasting: Image = np.asarray(means.mean)
+    energy = np.maximum(np.square(lasting) - means.squares / (studies - 1) / studies, 0.0)
+    deviation = float(np.sqrt(targets.squares / targets.count))
     unit = dataset.info.target.unit
     if np.sqrt(_largest_mean(energy)) > STAIN * deviation > 0:
         row, column = (int(place) for place in np.unravel_index(np.abs(lasting).argmax(), lasting.shape))
         return (
-            f"{lasting[row, column]:+.3g} {unit} at row {row}, column {column} on average over {len(studies)} studies, "
+            f"{lasting[row, column]:+.3g} {unit} at row {row}, column {column} on average over {studies} studies, "
             "beside what lies around"
         )
     amplitude, period = max((_wave(lasting, period), period) for period in PERIODS)
     if amplitude > PATTERN * deviation > 0:
-        return f"a pattern of period {period} pixels and {amplitude:.3g} {unit} in the mean of {len(studies)} studies"
+        return f"a pattern of period {period} pixels and {amplitude:.3g} {unit} in the mean of {studies} studies"
     return ""
+
+
+class _Moments:
+    """Mean and sum of squared deviations of values that come in groups (Chan, Golub, LeVeque 1979): none is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Image | float = 0.0
+        self.squares: Image | float = 0.0
+
+    def add(self, count: int, mean: Image | float, squares: Image | float) -> None:
+        """Take in a group by its own count, mean and sum of squared deviations."""
+        total, apart = self.count + count, mean - self.mean
+        self.mean = self.mean + apart * (count / total)
+        self.squares = self.squares + squares + np.square(apart) * (self.count * count / total)
+        self.count = total
 
 
 def _wave(image: Image, period: int) -> float:
@@ -84,7 +100,7 @@ def _wave(image: Image, period: int) -> float:
 
 def _errors(predictions: PredictionsReader, dataset: Dataset) -> Iterator[tuple[Image, Image]]:
     """Errors and targets ``(Z, H, W)`` of each study, at most 16 slices; slices of different sizes end it."""
-    for case in dataset.iterate("test"):
+    for case in dataset.iterate(predictions.split):
         if case.key not in predictions.keys:
             continue
         chosen = np.unique(np.linspace(0, len(case.target) - 1, min(SLICES, len(case.target))).astype(int))

@@ -17,12 +17,18 @@ import torch
 from benchmark.cell import checkpoints
 from benchmark.cell.batches import Slices
 from benchmark.cell.build import build_model, model_context
+from benchmark.cell.cost import StepCost, step_cost
 from benchmark.cell.draw import draw_split
 from benchmark.cell.health import loss_findings, output_findings
 from benchmark.cell.job import CellJob, Progress
+from benchmark.cell.plain_states import require_storable
+from benchmark.cell.proof import require_faithful
 from benchmark.cell.stages import score_stages
-from benchmark.cell.train import Loop
+from benchmark.cell.start import start_from, starting_weights
+from benchmark.cell.streamed import StreamedSlices, training_slices
+from benchmark.cell.train import VALIDATED, Loop
 from benchmark.cell.translate import Translated, translate_split
+from benchmark.cell.trunk import Trunk
 from benchmark.cell.workbench import Workbench, lay_out
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError, UsageError
@@ -53,21 +59,48 @@ def run_cell(
         if job.score_only:
             record = job.folder.record()
         else:
-            slices = Slices(dataset, "train", context=bench.recipe.context) if bench.model.kind != "fixed" else None
-            bench = bench.about_to_train_on(len(slices) if slices is not None else 0)
-            model = _build(bench)
-            trained = _train(bench, model, slices, report, should_stop)
-            del slices
+            model, trained, bench = _learn(bench, report, should_stop)
             record = _translate(bench, model, trained)
+            require_faithful(bench, model)
         with PredictionsReader(job.folder.predictions) as predictions:
             scored = _score(bench, predictions)
             downstream = _evaluate_downstream(bench, predictions)
         return _commit(bench, record, scored, downstream)
 
 
+def _learn(
+    bench: Workbench, report: Callable[[Progress], None], should_stop: Callable[[], bool]
+) -> tuple[Any, _Trained, Workbench]:
+    """The trained model, what training says of itself, and the bench with the number of slices known.
+
+    Training slices are let go with that.
+    """
+    if bench.model.kind == "fixed":
+        return _build(bench), _Trained(TrainingFacts(), 0.0), bench
+    with training_slices(bench.dataset, should_stop, context=bench.recipe.context) as slices:
+        bench = bench.about_to_train_on(len(slices))
+        cost = _cost(bench)
+        model = _build(bench)
+        trained = _train(bench, model, slices, cost, report, should_stop)
+        return model, replace(trained, facts=replace(trained.facts, slices=slices.how)), bench
+
+
 def _build(bench: Workbench) -> Any:
     """The model as it starts."""
-    return build_model(bench.model, bench.spec, model_context(bench.facts, bench.spec, bench.device))
+    start, context = bench.spec.start, model_context(bench.facts, bench.spec, bench.device)
+    if start is None:
+        return build_model(bench.model, bench.spec, context)
+    weights = starting_weights(bench.model, start, bench.device)
+    model = build_model(bench.model, bench.spec, context)
+    start_from(model, weights, start.path)
+    return model
+
+
+def _cost(bench: Workbench) -> StepCost:
+    """What a step costs, where budgets are compared."""
+    if bench.spec.budget is None or bench.model.kind != "trained":
+        return StepCost()
+    return step_cost(bench.model, bench.spec.options, model_context(bench.facts, bench.spec, bench.device))
 
 
 @dataclass(frozen=True)
@@ -81,24 +114,24 @@ class _Trained:
 def _train(
     bench: Workbench,
     model: Any,
-    slices: Slices | None,
+    slices: Slices | StreamedSlices,
+    cost: StepCost,
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
 ) -> _Trained:
-    """Let the harness train the model, or the model itself; nothing of the kind where it is fixed."""
-    if slices is None:
-        return _Trained(TrainingFacts(), 0.0)
+    """Let the harness train the model, or the model itself."""
     if bench.model.kind == "fitted":
         return _fit(bench, model, slices)
     _check_batch(bench.recipe.batch_size, slices)
     translates = bench.model.output == "translation"
-    validation = None
-    if bench.dataset.info.splits["val"] and translates:
-        validation = Slices(bench.dataset, "val", context=bench.recipe.context)
+    validate = bench.dataset.info.splits["val"] and translates
+    context = bench.recipe.context
+    validation = Slices(bench.dataset, "val", VALIDATED, context=context) if validate else None
+    steps = bench.recipe.budget(len(slices))
     trained = Loop(
         model=model,
         cell=bench.spec.id,
-        steps=bench.recipe.budget(len(slices)),
+        steps=steps,
         batch_size=bench.recipe.batch_size,
         seed=bench.spec.seed,
         unpaired=bench.model.pairing == "unpaired",
@@ -110,20 +143,25 @@ def _train(
         should_stop=should_stop,
         augmentation=bench.augmentation,
         graphs=bench.job.graphs,
+        trunk=Trunk.of(bench.spec, bench.folder, model, steps),
     ).run(slices, validation)
     facts = TrainingFacts(
         steps=trained.steps,
+        updates=trained.updates,
         resumed_at=trained.resumed_at,
         images_per_s=round(trained.images_per_second, 2),
         validation_mae=trained.validation_mae,
         step=trained.how,
         augmentation=bench.augmentation.to_json(bench.facts.image_size),
+        branched_at=trained.branched_at,
+        flops_per_step=cost.flops,
+        updates_per_step=cost.updates,
     )
     return _Trained(facts, trained.seconds)
 
 
-def _check_batch(batch_size: int, slices: Slices) -> None:
-    fewest = min(len(slices.source), len(slices.target))
+def _check_batch(batch_size: int, slices: Slices | StreamedSlices) -> None:
+    fewest = min(slices.counts)
     if batch_size > fewest:
         raise UsageError(
             f"batches of {batch_size}, but only {fewest} training slices with a region; "
@@ -131,12 +169,13 @@ def _check_batch(batch_size: int, slices: Slices) -> None:
         )
 
 
-def _fit(bench: Workbench, model: Any, slices: Slices) -> _Trained:
+def _fit(bench: Workbench, model: Any, slices: Slices | StreamedSlices) -> _Trained:
     """Let the model train itself, and keep its state."""
     began = time.perf_counter()
     model.fit(slices)
     seconds = time.perf_counter() - began
-    state = checkpoints.Checkpoint(bench.spec.id, 1, seconds, True, model.state_dict(), checkpoints.random_state())
+    require_storable(fitted := model.state_dict())
+    state = checkpoints.Checkpoint(bench.spec.id, 1, seconds, True, fitted, checkpoints.random_state())
     checkpoints.save(bench.folder.file("checkpoint.pt"), state)
     return _Trained(TrainingFacts(steps=1, images_per_s=round(len(slices) / max(seconds, 1e-9), 2)), seconds)
 
@@ -149,7 +188,13 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
     else:
         context = bench.recipe.context
         translated = translate_split(
-            model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device, context=context
+            model,
+            bench.dataset,
+            bench.folder.predictions,
+            cell=spec.id,
+            device=device,
+            split=spec.split,
+            context=context,
         )
     networks = model.networks() if hasattr(model, "networks") else {}
     return Record(
@@ -179,7 +224,7 @@ def _timings(trained: _Trained, translated: Translated) -> Timings:
 def _stages(bench: Workbench, model: Any) -> Mapping[str, StageSummary]:
     if not hasattr(model, "stage_scores"):
         return {}
-    return score_stages(model, bench.dataset, bench.device, context=bench.recipe.context)
+    return score_stages(model, bench.dataset, bench.device, bench.spec.split, context=bench.recipe.context)
 
 
 def _findings(bench: Workbench) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""What each step of a model of several steps is worth, on the test split."""
+"""What each step of a model of several steps is worth, on the split that is scored."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from benchmark.scoring.aggregate import Values
 from benchmark.store.record import StageSummary
 
 
-def score_stages(model: Staged, dataset: Dataset, device: torch.device, *, context: int = 0) -> dict[str, StageSummary]:
+def score_stages(
+    model: Staged, dataset: Dataset, device: torch.device, split: str = "test", *, context: int = 0
+) -> dict[str, StageSummary]:
     """By stage: the patients' means over slices, their mean, and how many there are."""
     info = dataset.info
     stages: dict[str, Values] = {}
-    for case in dataset.iterate("test"):
+    for case in dataset.iterate(split):
         source, target = SourceStack(case.source, info.source_maps, context), info.target_map.forward(case.target)
         filled = np.flatnonzero(case.mask.any(axis=(1, 2)))
         for start in range(0, len(filled), BATCH):
@@ -30,7 +32,7 @@ def score_stages(model: Staged, dataset: Dataset, device: torch.device, *, conte
             for name, values in scores.items():
                 stage = stages.setdefault(name, Values(by_study=False))
                 stage.add(case.key.patient, case.key.study, values.double().tolist())
-    patients = list(dict.fromkeys(key.patient for key in info.in_split("test")))
+    patients = list(dict.fromkeys(key.patient for key in info.in_split(split)))
     return {name: _summary(values, patients) for name, values in stages.items()}
 
 

@@ -23,6 +23,8 @@ class Stepper:
 
     step: Callable[[Batch], dict[str, float]]
     how: str
+    replays: bool = False
+    """Most steps are replays of a graph, in which no optimiser is called."""
 
 
 def make_stepper(model: TrainedModel, device: torch.device, precision: str, *, graphs: bool = False) -> Stepper:
@@ -35,7 +37,7 @@ def make_stepper(model: TrainedModel, device: torch.device, precision: str, *, g
         raise UsageError(f"--cuda-graphs: the device is {device.type}; use --device cuda, or leave it out")
     if graphs and getattr(model, "capturable", False):
         graphed = GraphedStep(cast(CapturableModel, model), device, precision)
-        return Stepper(graphed, f"CUDA graph after {WARM_UP} steps")
+        return Stepper(graphed, f"CUDA graph after {WARM_UP} steps", replays=True)
 
     def eager(batch: Batch) -> dict[str, float]:
         with autocast(device, precision):

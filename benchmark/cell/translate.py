@@ -49,19 +49,19 @@ def translate_volume(
         BenchmarkError: the model gives another shape.
         TrainingDiverged: the translation holds NaN or infinite values.
     """
-    outputs = []
     count = len(source) if most is None else min(most, len(source))
+    translated = np.empty((count, *source.image_size), np.float64)
     with torch.no_grad():
         for start in range(0, count, BATCH):
             batch = torch.from_numpy(source[start : min(start + BATCH, count)])
             output = model.translate(batch.to(device))
             if output.shape != (len(batch), 1, *batch.shape[2:]):
                 raise BenchmarkError(f"translate gave shape {tuple(output.shape)} for input {tuple(batch.shape)}")
-            outputs.append(output[:, 0].float().cpu().numpy())
-    stacked = np.concatenate(outputs)
-    if not np.isfinite(stacked).all():
-        raise TrainingDiverged("the translated images hold NaN or infinite values")
-    return target_map.inverse(stacked)
+            images = output[:, 0].float().cpu().numpy()
+            if not np.isfinite(images).all():
+                raise TrainingDiverged("the translated images hold NaN or infinite values")
+            translated[start : start + BATCH] = target_map.inverse(images)
+    return translated
 
 
 def translate_split(

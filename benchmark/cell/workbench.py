@@ -14,6 +14,7 @@ from benchmark.contracts.presets import Recipe
 from benchmark.contracts.specs import DownstreamSpec, ModelSpec, TaskSpec
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset
+from benchmark.errors import DatasetError
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Offer, Registry
@@ -69,8 +70,14 @@ def lay_out(job: CellJob, registry: Registry, dataset: Dataset) -> Workbench:
 
     Raises:
         UsageError: a device that is not there, or a name that no plugin offers any more.
-        DatasetError: the data set is damaged.
+        DatasetError: the data set is damaged, or a user's file is not the one any more that the claim names.
     """
+    claimed = job.spec.dataset
+    if claimed.kind == "file" and claimed.key != dataset.info.content_sha256:
+        raise DatasetError(
+            f"{dataset.path} was replaced: it holds {dataset.info.content_sha256[:8]}, and this cell is of "
+            f"{claimed.key[:8]}; run the command again to plan for the new data"
+        )
     return Workbench(
         job=job,
         registry=registry,

@@ -10,6 +10,8 @@ import typer
 
 from benchmark._version import __version__
 from benchmark.cli import (
+    bundle,
+    cancel,
     compare,
     completion,
     data,
@@ -20,17 +22,21 @@ from benchmark.cli import (
     figure,
     leaderboard,
     listing,
+    merge,
     plugins,
     report,
     run,
     sanity,
+    site,
     status,
     translate,
+    tune,
     verify,
     weights,
 )
 from benchmark.cli.help import Command, Group
-from benchmark.errors import BenchmarkError, Interrupted, explain
+from benchmark.cli.streams import give_up_output, open_closed
+from benchmark.errors import BenchmarkError, Detached, Interrupted, explain
 
 EXIT_CODES = {
     0: "done: every cell is done, or skipped for a reason that is shown; every check passed",
@@ -57,15 +63,20 @@ app = typer.Typer(
 )
 for panel, name, function, short in (
     (RUNS, "run", run.run, "Train, translate and score a grid; print leaderboards."),
+    (RUNS, "tune", tune.tune, "The same number of trials for each model; a grid."),
     (RUNS, "status", status.status, "Every cell of a run, its state and the reason."),
     (RUNS, "explain", status.explain, "What a cell is made of, and its state."),
+    (RUNS, "cancel", cancel.cancel, "End the jobs of a run that go on without it."),
     (RUNS, "verify", verify.verify, "Score stored predictions again and compare."),
+    (RUNS, "merge", merge.merge, "Bring cells made on several machines into one run."),
     (RESULTS, "leaderboard", leaderboard.leaderboard, "The leaderboards of a run."),
     (RESULTS, "report", report.report, "One HTML file of runs: tables, plots, cases."),
+    (RESULTS, "site", site.site, "A static site of many runs."),
     (RESULTS, "figure", figure.figure, "A figure for a paper: cases with errors, or ranks."),
     (RESULTS, "compare", compare.compare, "Did a change help? Two runs, paired."),
     (RESULTS, "evaluate", evaluate.evaluate, "Score predictions made anywhere."),
     (MODELS, "translate", translate.translate, "Translate NIfTI volumes with a trained cell."),
+    (MODELS, "bundle", bundle.bundle, "A folder with a trained model, to be passed on."),
     (MODELS, "export", export.export, "Export a trained cell's model to ONNX."),
     (CATALOGUE, "list", listing.list_components, "Models, tasks, metrics, profiles, grids, presets."),
     (CATALOGUE, "show", listing.show, "One component and its options."),
@@ -117,17 +128,18 @@ def main() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
+    open_closed()
     try:
         app(prog_name="benchmark")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        give_up_output()
         sys.exit(1)
     except Exception as error:
         if os.environ.get("BENCHMARK_DEBUG"):
             raise
         code = error.exit_code if isinstance(error, BenchmarkError) else 1
         more = "" if isinstance(error, BenchmarkError | OSError) else " (a traceback: benchmark --debug ...)"
-        _complain(f"{'' if isinstance(error, Interrupted) else 'error: '}{explain(error)}{more}")
+        _complain(f"{'' if isinstance(error, Interrupted | Detached) else 'error: '}{explain(error)}{more}")
         sys.exit(code)
 
 

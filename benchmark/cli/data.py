@@ -1,15 +1,18 @@
-"""``benchmark data``: build, import, inspect, check, export."""
+"""``benchmark data``: build, import, inspect, check, export, caches."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from benchmark.contracts.presets import DATA_SEED
 from benchmark.errors import UsageError
 from benchmark.registry.plugins import registry
+
+if TYPE_CHECKING:
+    from benchmark.data.streaming.listing import KeptSlices
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Build, import, inspect and check data sets.")
 
@@ -171,6 +174,54 @@ def export(
             else "every value is the stored one"
         )
     )
+
+
+@app.command()
+def caches(
+    where: Annotated[
+        list[Path] | None, typer.Argument(help="Folders or data files. Default: the folder datasets.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what is listed; made again when needed.")] = False,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Only what serves no training any more: of changed or missing data.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the slice caches that training on large data sets keeps beside them, or remove them."""
+    from benchmark.cli.text import columns, count, echo, echo_json
+    from benchmark.data.streaming import listing
+
+    kept = [one for one in listing.caches(where or _usual_folder()) if not (unused and one.state == "current")]
+    gone = [one for one in kept if listing.remove(one)] if remove else []
+    if json:
+        echo_json(
+            [
+                {"path": str(one.path), "data": str(one.data), "bytes": one.bytes, "state": one.state}
+                | ({"removed": one in gone} if remove else {})
+                for one in kept
+            ]
+        )
+        return
+    rows = [(str(one.path), f"{one.bytes / 1e9:.2f} GB", _fate(one, remove, gone)) for one in kept]
+    for line in columns(rows):
+        echo(line)
+    total = sum(one.bytes for one in (gone if remove else kept)) / 1e9
+    echo(f"{count(len(gone if remove else kept), 'cache')}{' removed' if remove else ''}, {total:.2f} GB")
+
+
+def _usual_folder() -> list[Path]:
+    """Where built data sets are kept, if anything has been built here."""
+    folder = Path("datasets")
+    return [folder] if folder.is_dir() else []
+
+
+def _fate(kept: KeptSlices, remove: bool, gone: list[KeptSlices]) -> str:
+    """What is known of a slice cache, or what became of it."""
+    from benchmark.data.streaming.listing import MEANINGS
+
+    if not remove:
+        return f"{kept.state}: {MEANINGS[kept.state]}"
+    return "removed" if kept in gone else "kept: it is being made this moment"
 
 
 def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:

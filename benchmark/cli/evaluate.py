@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def evaluate(
     task: Annotated[str, typer.Option("--task", help="What was translated; 'benchmark list tasks'.")],
     predictions: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--predictions",
             help="Folder of PATIENT.nii.gz, PATIENT_STUDY.nii.gz or PATIENT/STUDY.nii.gz (.nii, .npy too), on the "
             "scan's grid or the data set's; or an mi2i-predictions/1 HDF5 file. In the target's unit.",
         ),
-    ],
+    ] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", help="Metric profile; default: the task's. 'benchmark list profiles'.")
     ] = None,
@@ -46,6 +46,9 @@ def evaluate(
     same_method: Annotated[
         bool, typer.Option("--same-method", help="They are of the method that the run trains under this name.")
     ] = False,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take the row called --name out of --into again; nothing is scored.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions made anywhere, without training, and keep them where a leaderboard shows them.
@@ -54,13 +57,20 @@ def evaluate(
     code is 1.
     """
     from benchmark.cli.text import echo, echo_json, warn
+    from benchmark.errors import UsageError
     from benchmark.evaluation.evaluate import Request
     from benchmark.evaluation.evaluate import evaluate as run
 
+    if withdraw:
+        _withdraw(task, name, into, json)
+        return
+    if predictions is None:
+        raise UsageError("say with --predictions what to score")
     found = registry()
     title = name or predictions.name.removesuffix(".h5")
     request = Request(task, predictions, into, title, profile, data, labels, seed, trust_unit, same_method)
     done = run(found, request, lambda line: warn([line]))
+    warn([f"{finding.fault}: {finding.detail}; scored as they are" for finding in done.record.health])
     if json:
         echo_json(_as_json(done))
     else:
@@ -69,12 +79,28 @@ def evaluate(
     raise typer.Exit(1 if done.missing or done.failed else 0)
 
 
+def _withdraw(task: str, name: str | None, into: Path, json: bool) -> None:
+    from benchmark.cli.text import count, echo, echo_json
+    from benchmark.errors import UsageError
+    from benchmark.evaluation.evaluate import withdraw
+    from benchmark.store.folder import RunFolder
+
+    if not name:
+        raise UsageError("say with --name which row to withdraw")
+    number = withdraw(RunFolder(into), task, name)
+    if json:
+        echo_json({"task": task, "name": name, "withdrawn": number})
+    else:
+        echo(f"withdrew {count(number, 'evaluation')} of {name} on {task} from {into}")
+
+
 def _as_json(done: Evaluation) -> dict[str, Any]:
+    record = done.record
     return {
-        "task": done.record.task,
-        "name": done.record.name,
-        "profile": done.record.profile,
-        "profile_definition": done.record.profile_definition,
+        "task": record.task,
+        "name": record.name,
+        "profile": record.profile,
+        "profile_definition": record.profile_definition,
         "dataset": done.data.to_json(),
         "studies": {
             "expected": done.expected,
@@ -83,8 +109,9 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
             "failed": done.failed,
             "unused_files": list(done.unused),
         },
-        "scores": {name: score.to_json() for name, score in done.record.scores.items()},
-        "cell": str(done.folder.cell(done.record.id).path),
+        "doubts": [{"fault": finding.fault, "studies": finding.detail} for finding in record.health],
+        "scores": {name: score.to_json() for name, score in record.scores.items()},
+        "cell": str(done.folder.cell(record.id).path),
     }
 
 

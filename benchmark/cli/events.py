@@ -28,7 +28,7 @@ EVENTS: Mapping[str, str] = {
     "retry": "the process of `cell` died and it is started again; `reason`",
     "elsewhere": "another run on the same folder has `cell`, `reason` says which; its ending is told too",
     "finished": "`cell` has ended: `state`, `reason` unless done, `seconds`, and `seconds_left` of the whole run",
-    "end": "last of all: `run`, `states` (cells by state), `exit_code`, `leaderboard` (the file)",
+    "end": "last of all: `run`, `states` (cells by state), `exit_code`, files `leaderboard` and `report` (or null)",
 }
 """Names and meanings, for the documentation."""
 
@@ -73,10 +73,11 @@ def json_lines(planned: PlannedRun) -> Iterator[Observer]:
     yield Observer(plan, event, lambda text: _print("message", {"text": text}))
 
 
-def end(run: Path, states: Mapping[str, int], exit_code: int) -> None:
+def end(run: Path, states: Mapping[str, int], exit_code: int, report: Path | None) -> None:
     """Print the last event."""
     leaderboard = str(run / "leaderboard.json")
-    _print("end", {"run": str(run), "states": dict(states), "exit_code": exit_code, "leaderboard": leaderboard})
+    files = {"leaderboard": leaderboard, "report": str(report) if report else None}
+    _print("end", {"run": str(run), "states": dict(states), "exit_code": exit_code, **files})
 
 
 def _print(event: str, facts: Mapping[str, Any]) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from benchmark.leaderboard import Leaderboard
     from benchmark.registry.plugins import Registry
     from benchmark.store.folder import RunFolder
 
 FORMATS = ("terminal", "markdown", "json", "csv", "latex")
+ROUND_IT = 7
+"""Lines that a run prints before and after its brief leaderboard."""
 EXPORTS = ("challenger", "grand-challenge", "hugging-face")
 
 
@@ -20,6 +23,11 @@ def leaderboard(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The same as --format markdown.")] = False,
     form: Annotated[str, typer.Option("--format", help=f"What to print: {', '.join(FORMATS)}.")] = "terminal",
+    budget: Annotated[str, typer.Option(metavar="N", help="Only the tables of this budget; nothing is written.")] = "",
+    plot: Annotated[bool, typer.Option("--plot", help="Draw rank brackets instead of tables.")] = False,
+    columns: Annotated[
+        str, typer.Option(help="With --format latex: only these columns beside rank and model, separated by commas.")
+    ] = "",
     export: Annotated[
         str, typer.Option(help=f"Write scores for others to read instead, into --to: {', '.join(EXPORTS)}.")
     ] = "",
@@ -28,10 +36,12 @@ def leaderboard(
 ) -> None:
     """Print the leaderboards of a run, and write them anew beside it (.md, .csv, .json, .tex).
 
+    benchmark leaderboard results/full-small-1seed --plot
     benchmark leaderboard results/full-small-1seed --export challenger
     """
     from benchmark import load_run
-    from benchmark.errors import unknown_name
+    from benchmark.errors import UsageError, unknown_name
+    from benchmark.leaderboard import to_latex
     from benchmark.registry.plugins import registry
     from benchmark.store.folder import RunFolder
 
@@ -40,7 +50,27 @@ def leaderboard(
     if export:
         write_export(RunFolder(load_run(run).path), registry(), export, to, hub_dataset)
         return
-    print_and_write(load_run(run).path, form="json" if json else "markdown" if markdown else form)
+    if plot:
+        from benchmark.leaderboard import to_brackets
+        from benchmark.leaderboard.terminal import show
+
+        built = load_run(run).leaderboard()
+        show(lambda screen: to_brackets(built, screen.width, colour=screen.colour))
+        return
+    if columns:
+        if form != "latex":
+            raise UsageError("--columns goes with --format latex")
+        asked = [name.strip() for name in columns.split(",") if name.strip()]
+        typer.echo(to_latex(load_run(run).leaderboard(), asked))
+        return
+    form = "json" if json else "markdown" if markdown else form
+    if budget:
+        from benchmark.leaderboard.budgets import at_budget
+
+        chosen = load_run(run)
+        print_board(at_budget(chosen.leaderboard(), budget, str(chosen.path)), form)
+        return
+    print_and_write(load_run(run).path, form)
 
 
 def write_export(folder: RunFolder, found: Registry, export: str, to: Path | None, hub_dataset: str) -> None:
@@ -71,10 +101,13 @@ def write_export(folder: RunFolder, found: Registry, export: str, to: Path | Non
 
 
 def print_and_write(path: Path, form: str = "terminal") -> None:
-    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how."""
+    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how.
+
+    ``brief``: what fits one screen.
+    """
     from benchmark import atomic, load_run
     from benchmark import leaderboard as boards
-    from benchmark.cli.text import echo
+    from benchmark.cli.text import echo, warn
 
     built = load_run(path).leaderboard()
     texts = {
@@ -83,11 +116,36 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
         "json": boards.to_json(built),
         "tex": boards.to_latex(built),
     }
-    for suffix, text in texts.items():
-        atomic.write_text(path / f"leaderboard.{suffix}", text)
+    unwritable = ""
+    try:
+        for suffix, text in texts.items():
+            atomic.write_text(path / f"leaderboard.{suffix}", text)
+    except OSError as error:  # a run that may only be read is shown all the same
+        unwritable = f"leaderboard files not written into {path}: {error.strerror or error}"
+        warn([unwritable])
     if form == "terminal":
         echo()
         boards.print_terminal(built)
-        echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
+        if not unwritable:
+            echo(f"written: {path}/leaderboard.md, .csv, .json, .tex")
+    elif form == "brief":
+        from benchmark.leaderboard.terminal import show
+
+        echo()
+        show(lambda screen: boards.to_brief(built, screen.width, screen.height - ROUND_IT, colour=screen.colour))
+        echo()
     elif form:
         typer.echo(texts[{"markdown": "md", "latex": "tex"}.get(form, form)])
+
+
+def print_board(board: Leaderboard, form: str) -> None:
+    """Print leaderboards in one of :data:`FORMATS`, and write nothing."""
+    from benchmark import leaderboard as boards
+    from benchmark.cli.text import echo
+
+    if form == "terminal":
+        echo()
+        boards.print_terminal(board)
+        return
+    writers = {"markdown": boards.to_markdown, "csv": boards.to_csv, "json": boards.to_json, "latex": boards.to_latex}
+    typer.echo(writers[form](board))

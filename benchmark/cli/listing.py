@@ -114,6 +114,14 @@ def _seen(network: dict[str, Any]) -> str:
 def _help(option: dict[str, Any]) -> str:
     """Meaning and source, then the defaults that hold where another option has some value."""
     text = f"{option['help']} [{option['source']}]" if option["source"] else str(option["help"])
-    return "; ".join(
-        [text, *(f"{w['default']} with {w['option']}={w['value']} [{w['source']}]" for w in option["when"])]
-    )
+    cases = [f"{w['default']} with {w['option']}={w['value']} [{w['source']}]" for w in option["when"]]
+    return "; ".join([text, *cases, *_searched(option["search"])])
+
+
+def _searched(search: dict[str, Any] | None) -> list[str]:
+    """Where ``benchmark tune`` looks for a better value."""
+    if search is None:
+        return []
+    if "values" in search:
+        return [f"tuned among {', '.join(map(str, search['values']))} [{search['source']}]"]
+    return [f"tuned from {search['low']:g} to {search['high']:g} [{search['source']}]"]

@@ -60,7 +60,7 @@ class Board:
     @classmethod
     def of(cls, plan: Plan) -> Board:
         """All cells of a plan, none started."""
-        return cls({cell.spec.title: Row("planned", cell.spec.name, cell.cost + FIXED_COST) for cell in plan.cells})
+        return cls({cell.spec.title: Row("planned", cell.alike, cell.cost + FIXED_COST) for cell in plan.cells})
 
     def planned(self, cells: list[tuple[str, str]]) -> int:
         """Take in what is there already; returns how many cells are done."""

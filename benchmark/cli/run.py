@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +27,12 @@ def run(
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each event.", rich_help_panel=HOW)
     ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report/--no-report", envvar="BENCHMARK_REPORT", help="Write report.html at the end.", rich_help_panel=HOW
+        ),
+    ] = True,
     **typed: Any,
 ) -> None:
     """Train, translate and score every cell of a grid, then print a leaderboard for each task.
@@ -47,7 +54,7 @@ def run(
     if dry_run:
         _show_plan(planned, json)
     else:
-        _start(planned, settings, json)
+        _start(planned, settings, json=json, report=report)
 
 
 def settings_from(typed: Mapping[str, Any]) -> RunSettings:
@@ -65,11 +72,12 @@ def settings_from(typed: Mapping[str, Any]) -> RunSettings:
     )
 
 
-def _start(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
+def _start(planned: PlannedRun, settings: RunSettings, *, json: bool, report: bool) -> None:
     from benchmark import executors
     from benchmark.cli.events import json_lines
     from benchmark.cli.leaderboard import print_and_write
     from benchmark.cli.live import display
+    from benchmark.cli.streams import outliving
     from benchmark.cli.text import echo
     from benchmark.runs.read import FINE
     from benchmark.runs.start import carry_out
@@ -80,21 +88,38 @@ def _start(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with json_lines(planned) if json else display(planned, plain=executor.spec.foreground) as observer:
-            run = carry_out(planned, settings, executor, observer)
+            run = carry_out(planned, settings, executor, outliving(observer))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command continues where it stopped") from None
-    print_and_write(run.path, form="" if json else "terminal")
+    print_and_write(run.path, form="" if json else "brief")
+    page = _report(run.path) if report else None
     states = run.states
     exit_code = 0 if states.keys() <= FINE else 1
     if json:
         from benchmark.cli.events import end
 
-        end(run.path, states, exit_code)
+        end(run.path, states, exit_code, page)
     else:
+        if page:
+            echo(f"report: {page}")
+        echo(f"tables: benchmark leaderboard {run.path}   also leaderboard.md, .csv, .json, .tex there")
         echo("cells: " + ", ".join(f"{number} {state}" for state, number in states.items()))
         if exit_code:
             echo(f"some cells are not done; why: benchmark status {run.path}")
     raise typer.Exit(exit_code)
+
+
+def _report(run: Path) -> Path | None:
+    """The report of a run that has ended; that it cannot be written is said, and changes nothing about the run."""
+    from benchmark.cli.text import warn
+    from benchmark.errors import explain
+    from benchmark.report import write_report
+
+    try:
+        return write_report([run]).path
+    except Exception as error:
+        warn([f"no report: {explain(error)}; to try again: benchmark report {run}"])
+        return None
 
 
 def _show_plan(planned: PlannedRun, json: bool) -> None:
@@ -104,12 +129,14 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
     if json:
         rows = [
             {"id": spec.id, "task": spec.task, "model": spec.name, "seed": spec.seed, "skip": skip}
+            | ({"budget": spec.budget.to_json()} if spec.budget else {})
             for spec, skip in cells
         ]
         echo_json({"run": str(planned.path), "cells": rows, "left_out": dict(planned.plan.left_out)})
         return
     table = [
-        [spec.id, spec.task, spec.name, f"seed {spec.seed}", f"skipped: {skip}" if skip else ""] for spec, skip in cells
+        [spec.id, spec.task, spec.name, f"seed {spec.seed}", str(spec.budget or ""), f"skipped: {skip}" if skip else ""]
+        for spec, skip in cells
     ]
     for line in columns(table):
         echo(line)

@@ -12,13 +12,16 @@ from benchmark.errors import UsageError
 
 def translate(
     cell: Annotated[
-        str, typer.Argument(metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.")
+        str,
+        typer.Argument(
+            metavar="RUN/CELL|BUNDLE", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0, or a bundle."
+        ),
     ],
     source: Annotated[
         list[str],
         typer.Argument(
-            help="A NIfTI file in the source's unit, or a folder of them; of a source of several channels each as "
-            "NAME=FILE, on one grid."
+            help="A NIfTI file in the source's unit, or a folder with some in it or below; of a source of several "
+            "channels each as NAME=FILE, on one grid."
         ),
     ],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
@@ -26,7 +29,7 @@ def translate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Translate NIfTI volumes with the model of a finished cell.
+    """Translate NIfTI volumes with the model of a finished cell, or of a bundle.
 
     Each translation lies on its source's grid, in the target's unit: HU as int16, all else as float32. A file
     that cannot be used is reported and the rest goes on; exit 1 then. Not for clinical use.
@@ -37,19 +40,21 @@ def translate(
     """
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.data.volumes.geometry import CaseFault
+    from benchmark.inference.bundle import is_bundle, load_bundle, read_manifest
     from benchmark.inference.trained_cell import load_cell
     from benchmark.inference.translate import list_channels, translate_file
     from benchmark.registry.plugins import registry
     from benchmark.store.address import finished_cell
 
-    facts = finished_cell(cell)[1].dataset
+    bundled = is_bundle(Path(cell))
+    facts = read_manifest(Path(cell)).data if bundled else finished_cell(cell)[1].dataset
     channels = [channel.name for channel in facts.sources] if facts is not None else ["source"]
     files = list_channels(source, output, channels)
     there = [target for _, target in files if target.exists()]
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more} exists already; add --overwrite to replace it")
-    loaded = load_cell(cell, registry(), device)
+    loaded = load_bundle(cell, device) if bundled else load_cell(cell, registry(), device)
     warn(loaded.warnings)
     rows = []
     for inputs, target in files:

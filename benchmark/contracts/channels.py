@@ -48,33 +48,44 @@ class SourceStack:
     ``source`` is ``(Z, H, W)``, or ``(C, Z, H, W)`` where there are several channels, in physical units; ``maps`` are
     those of the channels. With ``context`` K a slice comes with the K slices on either side, from the lowest number
     up, channel by channel (:func:`input_names`). Beyond either end the end slice is repeated, so that every stack will
-    do: of one slice, all 2K + 1 are the same.
+    do: of one slice, all 2K + 1 are the same. Slices are mapped when they are asked for: a map makes several copies, of
+    a batch and not of the study.
 
     Raises:
         ValueError: another number of channels than of maps.
     """
 
     def __init__(self, source: NDArray[np.generic], maps: Sequence[IntensityMap], context: int = 0) -> None:
-        import numpy as np
-
         channels = [source] if source.ndim == 3 else list(source)
         if len(channels) != len(maps):
             raise ValueError(f"a source of {len(channels)} channels, and maps for {len(maps)}")
-        images = [window.forward(image) for window, image in zip(maps, channels, strict=True)]
-        self._slices: NDArray[np.float32] = images[0][:, None] if len(images) == 1 else np.stack(images, 1)
+        self._channels = list(zip(maps, channels, strict=True))
         self._context = context
 
     def __len__(self) -> int:
-        return len(self._slices)
+        return len(self._channels[0][1])
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of a slice in pixels."""
+        height, width = self._channels[0][1].shape[1:]
+        return height, width
 
     def __getitem__(self, wanted: slice | NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[np.float32]:
         """The input for these slices, ``(n, C * (2K + 1), H, W)``."""
         import numpy as np
 
         if not self._context:
-            return self._slices[wanted]
+            return self._mapped(wanted)
         numbers = np.arange(len(self))[wanted]
-        offsets = np.arange(-self._context, self._context + 1)
-        around = np.clip(numbers[:, None] + offsets, 0, len(self) - 1)
-        count, _, height, width = len(numbers), *self._slices.shape[1:]
-        return np.ascontiguousarray(self._slices[around].swapaxes(1, 2)).reshape(count, -1, height, width)
+        around = np.clip(numbers[:, None] + np.arange(-self._context, self._context + 1), 0, len(self) - 1)
+        shown, places = np.unique(around, return_inverse=True)  # most are the neighbours of several: mapped once
+        stacks = self._mapped(shown)[places.reshape(around.shape)]
+        return np.ascontiguousarray(stacks.swapaxes(1, 2)).reshape(len(numbers), -1, *self.image_size)
+
+    def _mapped(self, wanted: slice | NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[np.float32]:
+        """These slices without neighbours, ``(n, C, H, W)``."""
+        import numpy as np
+
+        images = [window.forward(image[wanted]) for window, image in self._channels]
+        return images[0][:, None] if len(images) == 1 else np.stack(images, 1)

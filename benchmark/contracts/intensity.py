@@ -80,8 +80,14 @@ class IntensityMap:
         """Physical units to [-1, 1]; values outside the window are clipped."""
         import numpy as np
 
-        share = (self.clip(values) - self.low) / self.width
-        return (2.0 * (np.sqrt(share) if self.curve == "root" else share) - 1.0).astype(np.float32)
+        share = self.clip(values)  # a copy of our own: changed in place it takes half the time
+        share -= self.low
+        share /= self.width
+        if self.curve == "root":
+            share = np.sqrt(share)
+        share *= 2.0
+        share -= 1.0
+        return share.astype(np.float32)
 
     def inverse(self, values: ArrayLike) -> NDArray[np.float64]:
         """[-1, 1] to physical units, in float64; values outside [-1, 1] are clipped."""

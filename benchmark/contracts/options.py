@@ -121,6 +121,7 @@ def build(options: type | None, values: Mapping[str, Any]) -> Any:
 def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Name, type, default, help and source of every option, for ``benchmark show``.
 
+    ``search``: where ``benchmark tune`` looks, as the fields of :mod:`benchmark.contracts.search`, or ``None``.
     ``when`` lists the defaults that hold where another option has some value: ``[{"option", "value", "default",
     "source"}]``.
     """
@@ -135,6 +136,7 @@ def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> 
             "default": values.get(field.name),
             "help": field.metadata.get("help", ""),
             "source": field.metadata.get("source", ""),
+            "search": _search(field.metadata.get("search")),
             "when": [
                 {"option": other, "value": case, "default": plain(default), "source": source}
                 for other, cases in field.metadata.get("when", {}).items()
@@ -143,6 +145,12 @@ def describe(options: type | None, changed: Mapping[str, Any] | None = None) -> 
         }
         for field in dataclasses.fields(options)
     ]
+
+
+def _search(declared: Any) -> dict[str, Any] | None:
+    """A search space (:mod:`benchmark.contracts.search`) as plain values."""
+    known = dataclasses.is_dataclass(declared) and not isinstance(declared, type)
+    return {key: plain(value) for key, value in vars(declared).items()} if known else None
 
 
 def _type_name(hint: Any) -> str:

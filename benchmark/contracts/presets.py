@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchmark.contracts import options
+from benchmark.contracts.search import Choices, Range
 from benchmark.errors import UsageError, unknown_name
 
 DATA_SEED = 1806
@@ -44,8 +45,17 @@ class Recipe:
 
     steps: int
     batch_size: int
-    learning_rate: float
-    beta1: float = 0.5
+    learning_rate: float = field(
+        metadata={
+            "search": Range(
+                1e-4, 1e-2, log=True, source="2e-4 in pix2pix, CycleGAN and MedGAN at 256x256; 3e-3 here at 64x64"
+            )
+        }
+    )
+    beta1: float = field(
+        default=0.5,
+        metadata={"search": Choices((0.5, 0.9), source="0.5: DCGAN section 4, pix2pix, CycleGAN; 0.9: Adam's own")},
+    )
     beta2: float = 0.999
     decay_from: float = 1.0
     filters: int = 64

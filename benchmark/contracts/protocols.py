@@ -157,6 +157,17 @@ class CapturableModel(TrainedModel, Protocol):
     def update(self, batch: Batch) -> Mapping[str, Tensor | float]: ...
 
 
+class ExtendableModel(TrainedModel, Protocol):
+    """A trained model whose budget can be made longer: until its learning rate begins to decay, at ``decay_from`` of
+    the budget, it trains the same to the bit whatever ``context.steps`` and ``recipe.decay_from`` are.
+
+    With ``benchmark run --budgets`` such a model trains once; a longer budget loads the state that a shorter one had
+    before its decay into a model that was built for the longer one. Others train each budget from the start.
+    """
+
+    extendable: bool
+
+
 class TrainingSlices(Protocol):
     """The training slices as arrays, for models that train themselves.
 

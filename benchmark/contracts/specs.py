@@ -77,6 +77,9 @@ class ModelSpec(Component):
     """The profile that scores the model, where the task's own cannot; empty: the task's, or what a run asks for."""
     baseline: bool = False
     """Shown apart from the methods: copy-input, mean-image and the like."""
+    updates: int = 1
+    """Most updates of one network in a training step, where its method asks for more than one. The conformance tests
+    count them, and tables state what was counted."""
     cost: float = 1.0
     """Rough cost of a step relative to pix2pix; only decides which cells start first."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

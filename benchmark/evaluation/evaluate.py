@@ -17,7 +17,8 @@ from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import BenchmarkError, UsageError
-from benchmark.evaluation.predictions import Lost, PredictionFolder, open_predictions, require_plausible
+from benchmark.evaluation.plausibility import Doubts, require_plausible
+from benchmark.evaluation.predictions import Lost, PredictionFolder, open_predictions
 from benchmark.plan.claim import CellAddress, CellSpec, DataSource, library_version
 from benchmark.plan.expand import Plan, file_info
 from benchmark.plan.file_tasks import task_of
@@ -148,6 +149,7 @@ def _scored(
         device="elsewhere",
         dataset=intake.data,
         profile_definition=judge.definition,
+        health=intake.doubts.findings(),
         score_key=score_key(registry, judge.profile.name),
         scores=scores.summary,
         downstream_key=downstream_key(registry, task),
@@ -184,6 +186,7 @@ class _Intake:
         self.scored: list[str] = []
         self.missing: list[str] = []
         self.failed: dict[str, str] = {}
+        self.doubts = Doubts()
 
     def studies(self, writer: PredictionsWriter) -> Iterator[tuple[CaseKey, Study | str]]:
         """Every study of the test split, or why it cannot be scored; stored on the way."""
@@ -205,6 +208,7 @@ class _Intake:
                 continue
             if not self._trusted:
                 require_plausible(prediction, case, unit)
+            self.doubts.add(prediction, case)
             writer.add(case.key, prediction, labels=labels)
             self.scored.append(name)
             yield case.key, Study(case, prediction, labels)
@@ -256,15 +260,37 @@ def _spec(request: Request, profile: str, preset: str, dataset: Dataset, predict
     )
 
 
+def withdraw(folder: RunFolder, task: str, name: str) -> int:
+    """Take the evaluations of a name out of a folder, under whatever profile and seed; returns how many there were.
+
+    Raises:
+        UsageError: there is no such row of predictions made elsewhere.
+    """
+    if not folder.exists:
+        raise UsageError(f"no run in {folder.path}; say with --into where the row stands")
+    rows = [record for record in folder.records() if record.evaluated]
+    going = [record for record in rows if (record.task, record.name) == (task, name)]
+    if not going:
+        there = ", ".join(sorted({f"{record.task}/{record.name}" for record in rows})) or "none"
+        raise UsageError(f"{folder.path}: no predictions {name!r} for {task!r} to withdraw; there are: {there}")
+    for record in going:
+        _remove(folder, record)
+    return len(going)
+
+
 def _replace_older(folder: RunFolder, record: Record) -> None:
     """Remove earlier evaluations of the same name, seed and profile: one name is one row."""
     for other in folder.records():
         same = other.evaluated and (other.title, other.profile) == (record.title, record.profile)
         if same and other.id != record.id:
-            cell = folder.cell(other.id)
-            for name in ("record.json", "scores.parquet", "predictions.h5"):
-                cell.file(name).unlink(missing_ok=True)
-            try:
-                cell.path.rmdir()
-            except OSError as error:
-                raise BenchmarkError(f"{cell.path}: cannot be removed ({error})") from None
+            _remove(folder, other)
+
+
+def _remove(folder: RunFolder, record: Record) -> None:
+    cell = folder.cell(record.id)
+    for name in ("record.json", "scores.parquet", "predictions.h5"):
+        cell.file(name).unlink(missing_ok=True)
+    try:
+        cell.path.rmdir()
+    except OSError as error:
+        raise BenchmarkError(f"{cell.path}: cannot be removed ({error})") from None

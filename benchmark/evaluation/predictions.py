@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from benchmark.data.format.reader import Case, DatasetInfo, guarded, open_file
 from benchmark.data.format.schema import PREDICTIONS_SCHEMA, CaseKey, text
+from benchmark.data.volumes.files import walk
 from benchmark.data.volumes.geometry import CaseFault, Volume
 from benchmark.data.volumes.nifti import SUFFIXES, load
 from benchmark.data.volumes.placing import place, place_labels
 from benchmark.errors import UsageError
+from benchmark.printable import printable
 
 Array = NDArray[np.generic]
+ITK_ENDINGS = (".mha", ".mhd", ".nrrd", ".nhdr")
 COVERED = 0.99
 """Share of the region's voxels that a prediction must cover."""
 
@@ -109,13 +112,15 @@ class PredictionFolder:
     def __init__(self, folder: Path, info: DatasetInfo) -> None:
         self._folder, self._info = folder, info
         self._files: dict[str, list[Path]] = {}
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
+        tree = walk(folder)
+        for path in tree.files:
             for ending in self.ENDINGS:
-                if path.is_file() and name.endswith(ending) and not path.name.startswith("."):
-                    self._files.setdefault(name.removesuffix(ending), []).append(path)
+                if path.name.lower().endswith(ending):
+                    self._files.setdefault(tree.name(path)[: -len(ending)], []).append(path)
+        used = {path for paths in self._files.values() for path in paths}
+        self._others = [*map(tree.name, tree.unused(used)), *(f"{item.what} ({item.why})" for item in tree.passed)]
         if not self._files:
-            raise UsageError(f"{folder}: holds no {', '.join(self.ENDINGS)} file")
+            raise UsageError(f"{folder}: holds no {', '.join(self.ENDINGS)} file{_and_what(self._others)}")
         self._studies: dict[str, int] = {}
         for key in info.in_split("test"):
             self._studies[key.patient] = self._studies.get(key.patient, 0) + 1
@@ -124,7 +129,7 @@ class PredictionFolder:
     def prediction(self, case: Case) -> Array:
         """See :meth:`Predictions.prediction`."""
         path = self._find(case.key)
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             return _finite(self._array(path, case))
         low = self._info.target_map.low
         try:
@@ -144,7 +149,7 @@ class PredictionFolder:
         """
         path = self._find(case.key)
         try:
-            if path.suffix == ".npy":
+            if path.suffix.lower() == ".npy":
                 upright = Volume(self._array(path, case).astype(np.float32).T, np.eye(4))
                 return place_labels(upright, np.eye(4), _shape(case))
             return place_labels(load(path), case.affine, _shape(case))
@@ -154,7 +159,7 @@ class PredictionFolder:
     def unused(self) -> list[str]:
         """See :meth:`Predictions.unused`."""
         every = {path for paths in self._files.values() for path in paths}
-        return sorted(path.relative_to(self._folder).as_posix() for path in every - self._asked)
+        return sorted([*(path.relative_to(self._folder).as_posix() for path in every - self._asked), *self._others])
 
     def _find(self, key: CaseKey) -> Path:
         names = [f"{key.patient}/{key.study}", f"{key.patient}_{key.study}"]
@@ -171,12 +176,23 @@ class PredictionFolder:
     def _array(self, path: Path, case: Case) -> Array:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise Lost(f"failed: {path.name}: cannot be read ({error})") from None
+        except Exception as error:  # whatever a damaged header makes numpy raise
+            reason = printable(" ".join(str(error).split()))[:200] or type(error).__name__
+            raise Lost(f"failed: {path.name}: cannot be read ({reason})") from None
         if array.dtype.kind not in "iuf":
             raise UsageError(f"{path}: holds {array.dtype}, not numbers")
         _same_shape(array.shape, case, str(path))
         return np.array(array)
+
+
+def _and_what(others: list[str]) -> str:
+    """What a folder holds instead, and what to do about it."""
+    if not others:
+        return ""
+    there = f"; there is {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+    if any(name.lower().endswith(ITK_ENDINGS) for name in others):
+        return f"{there}: convert them (SimpleITK.WriteImage(SimpleITK.ReadImage('p.mha'), 'p.nii.gz'))"
+    return there
 
 
 def _shape(case: Case) -> tuple[int, int, int]:
@@ -197,29 +213,3 @@ def _finite(values: Array) -> Array:
     if bad:
         raise Lost(f"failed: {bad} of {values.size} voxels are NaN or infinite")
     return values
-
-
-def require_plausible(prediction: Array, case: Case, unit: str) -> None:
-    """Refuse predictions that are plainly not in the target's unit: normalised, 8-bit, or shifted.
-
-    Raises:
-        UsageError: says what was found; nothing is ever rescaled here.
-    """
-    # only the region: around it a prediction may be padded with the lower end of the window
-    region = case.mask if case.mask.any() else np.ones_like(case.mask)
-    target, inside = case.target[region], prediction[region]
-    low, high = (float(value) for value in np.percentile(target, [1, 99]))
-    least, most = float(inside.min()), float(inside.max())
-    span, padded = high - low, float(prediction.min()) < 0 <= least
-    found = ""
-    if max(abs(least), abs(most)) <= 1.001 and least != most and span > 20:
-        found = f"they lie in {least:.3g}..{most:.3g}, as network outputs do"
-    elif least >= 0 and most > 0 and low < -20 and float((target if padded else case.target).min()) < -0.5 * span:
-        found = f"they are never below 0 (8 bit? counted from the lower end?) while targets go down to {low:.4g}"
-    elif max(abs(least), abs(most)) > 20 * max(abs(float(target.min())), abs(float(target.max()))) > 0:
-        found = f"they reach {most if abs(most) > abs(least) else least:.4g}, targets {high:.4g}"
-    if found:
-        raise UsageError(
-            f"predictions of case {case.key} cannot be in {unit}: {found}. Convert them to {unit}; "
-            "nothing is rescaled here. (--trust-unit scores them as they are)"
-        )

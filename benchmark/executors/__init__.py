@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from benchmark.cell.job import CellJob, Progress
 from benchmark.contracts import options
@@ -102,6 +102,8 @@ class Surroundings:
     attempts: int = 2
     device: str = "auto"
     jobs_per_device: int = 1
+    memory: float | None = None
+    """GiB that one may take, ``None`` for no limit; executors that cannot see it pay no heed."""
 
 
 class Executor(Protocol):
@@ -113,6 +115,15 @@ class Executor(Protocol):
         Raises:
             KeyboardInterrupt: the user stopped it; by then nothing works on them any more.
         """
+        ...
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """An executor whose jobs go on without the run; ``benchmark cancel`` asks it to end them."""
+
+    def cancel(self) -> int:
+        """Let every job of the run's folder write its checkpoint and end; how many there were."""
         ...
 
 

@@ -21,12 +21,13 @@ from types import ModuleType
 from typing import Any
 
 from benchmark.cell.job import STOP, CellJob, Message
-from benchmark.executors import Assignment, Event, Surroundings
+from benchmark.executors import Assignment, Event, Surroundings, process_group
 from benchmark.executors.lanes import Lane, Lanes, devices
 from benchmark.executors.worker import work
-from benchmark.store.stops import POLICIES, next_attempt
+from benchmark.store.stops import POLICIES, STOPS, next_attempt
 
 ELSEWHERE = ("elsewhere", "another run has it")
+HELD = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 20.0
 """How long a worker may take to write its checkpoint after it was asked to stop."""
 
@@ -59,6 +60,7 @@ class LocalExecutor:
     share the cores. ``timeout``: seconds a job may take, ``None`` for no limit. ``preload``: modules that the fork
     server imports so that workers need not. ``attempts``: how often a job that stopped by itself is begun without
     getting further; one that ran out of memory beside others is begun once more, alone.
+    ``memory``: GiB that a job and its children may take.
     """
 
     slots: int
@@ -67,13 +69,15 @@ class LocalExecutor:
     attempts: int = 2
     devices: Sequence[str] = ()
     jobs_per_device: int = 1
+    memory: float | None = None
     _context: BaseContext | None = field(default=None, repr=False)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:
         """Run them all in order of the list; returns state and reason by title.
 
         Raises:
-            KeyboardInterrupt: after every worker has written its checkpoint and ended.
+            KeyboardInterrupt: after every worker has written its checkpoint and ended. Whoever raised it may have given
+                it a word of :data:`benchmark.store.stops.STOPS`, which the cells' records say then.
         """
         waiting, running = deque(_Attempt(assignment) for assignment in assignments), list[_Attempt]()
         outcome: dict[str, tuple[str, str]] = {}
@@ -88,8 +92,8 @@ class LocalExecutor:
                         outcome[attempt.assignment.title] = ELSEWHERE
                         notify(Event("finished", attempt.assignment.title, *ELSEWHERE))
                         continue
-                    self._start(attempt)
                     running.append(attempt)
+                    self._start(attempt)
                     for other in running:
                         other.shared = other.shared or (other.lane is not None and other.lane.jobs > 1)
                     notify(Event("started", attempt.assignment.title))
@@ -108,8 +112,8 @@ class LocalExecutor:
                         continue
                     outcome[title] = (ended.kind, ended.reason)
                     notify(Event("finished", title, ended.kind, ended.reason, None, ended.stop, attempt.number))
-        except BaseException:
-            self._stop(running)
+        except BaseException as error:
+            self._stop(running, next((word for word in error.args if word in STOPS), STOP))
             raise
         return outcome
 
@@ -119,10 +123,11 @@ class LocalExecutor:
         device = attempt.lane.device if attempt.lane is not None else ""
         # not a daemon, which may have no children: a model may want data-loading processes of its own
         attempt.process = context.Process(target=work, args=(attempt.assignment.job, theirs, device))  # type: ignore[attr-defined]
+        attempt.pipe = ours
         with _interrupts_held(), without_main():
             attempt.process.start()
-        theirs.close()
-        attempt.pipe, attempt.started = ours, time.monotonic()
+            theirs.close()
+            attempt.started = time.monotonic()
 
     def _get_context(self) -> BaseContext:
         if self._context is None:
@@ -147,14 +152,22 @@ class LocalExecutor:
             self._drain(attempt, notify)
             if attempt.process.exitcode is not None:
                 self._drain(attempt, notify)
+                process_group.end(attempt.process)
                 self._close(attempt)
                 yield attempt
-            elif self.timeout and time.monotonic() - attempt.started > self.timeout:
-                attempt.process.kill()
-                attempt.process.join()
-                attempt.ending = Message("timeout", f"took longer than {self.timeout:g} s")
+            elif ending := self._beyond(attempt):
+                process_group.end(attempt.process)
+                attempt.ending = ending
                 self._close(attempt)
                 yield attempt
+
+    def _beyond(self, attempt: _Attempt) -> Message | None:
+        """How an attempt ends that takes more time or memory than it may."""
+        if self.timeout and time.monotonic() - attempt.started > self.timeout:
+            return Message("timeout", f"took longer than {self.timeout:g} s")
+        if self.memory and (held := process_group.memory(attempt.process.pid) or 0.0) > self.memory:
+            return Message("failed", f"took {held:.3g} GiB of memory, and --memory allows {self.memory:g}")
+        return None
 
     def _drain(self, attempt: _Attempt, notify: Callable[[Event], None]) -> None:
         try:
@@ -181,21 +194,21 @@ class LocalExecutor:
         reason = f"its process {how}, {attempt.number} of {self.attempts} attempts (out of memory?)"
         return Message("failed", reason, stop="lost sight of")
 
-    def _stop(self, running: Sequence[_Attempt]) -> None:
+    def _stop(self, running: Sequence[_Attempt], word: str) -> None:
         """Ask all workers to stop, wait, and end those that do not."""
         with _interrupts_held():
             for attempt in running:
                 with contextlib.suppress(OSError):
                     if attempt.pipe is not None:
-                        attempt.pipe.send(STOP)
+                        attempt.pipe.send(word)
             deadline = time.monotonic() + GRACE_SECONDS
             for attempt in running:
+                if attempt.process is None or attempt.process.pid is None:
+                    continue  # the interrupt came before it was there
                 while attempt.process.exitcode is None and time.monotonic() < deadline:
                     self._drain(attempt, lambda _: None)
                     attempt.process.join(0.05)
-                if attempt.process.exitcode is None:
-                    attempt.process.kill()
-                    attempt.process.join()
+                process_group.end(attempt.process)
                 self._close(attempt)
 
 
@@ -208,6 +221,7 @@ def build(_: None, surroundings: Surroundings) -> LocalExecutor:
         surroundings.attempts,
         devices(surroundings.device),
         surroundings.jobs_per_device,
+        surroundings.memory,
     )
 
 
@@ -240,13 +254,28 @@ def without_main() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over, so that no process is left half started or half stopped."""
+    """Ctrl-C waits until the block is over, so that no process is left half started or half stopped; then it counts.
+
+    What is started inside has it blocked from the first: a fork server would else die of it while it imports.
+    """
+    held: list[int] = []
+    before: dict[signal.Signals, Any] = {}
     try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in HELD:
+            before[number] = signal.signal(number, lambda number, _: held.append(number))
     except ValueError:  # not the main thread: there Ctrl-C does not arrive anyway
         yield
         return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HELD) if hasattr(signal, "pthread_sigmask") else None
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if blocked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for arrived in held:
+        if callable(handler := before[signal.Signals(arrived)]):
+            handler(arrived, None)
+        elif handler != signal.SIG_IGN:
+            raise KeyboardInterrupt

@@ -12,25 +12,32 @@ import contextlib
 import importlib
 import os
 
-import h5py
-import numpy
-import pyarrow
-import pyarrow.parquet
-import torch
-import torch._dynamo
-
-import benchmark.cell.run
-import benchmark.data.volumes.geometry
-import benchmark.executors.worker
-from benchmark.registry.plugins import registry
-
 MODULES_VARIABLE = "BENCHMARK_PRELOAD"
 
-pyarrow.array([0])  # the first one looks for pandas, and imports it where it is installed
+
+def _load() -> None:
+    """Everything that a worker imports, and what the plugins of this plan do."""
+    import h5py
+    import numpy
+    import pyarrow
+    import pyarrow.parquet
+    import torch
+    import torch._dynamo
+
+    import benchmark.cell.run
+    import benchmark.data.volumes.geometry
+    import benchmark.executors.worker
+    from benchmark.registry.plugins import registry
+
+    pyarrow.array([0])  # the first one looks for pandas, and imports it where it is installed
+    registry()
+    for module in filter(None, os.environ.get(MODULES_VARIABLE, "").split(",")):
+        with contextlib.suppress(BaseException):
+            importlib.import_module(module)
+
+
 # Taking all of this down in order would keep the fork server, and with it the run's output, open for a second.
 atexit.register(os._exit, 0)
-registry()
-for _module in filter(None, os.environ.get(MODULES_VARIABLE, "").split(",")):
-    # A module that cannot be imported fails its own cells, where the error is recorded.
-    with contextlib.suppress(BaseException):
-        importlib.import_module(_module)
+# What cannot be imported, be it torch, fails the cells that need it, where the error is recorded.
+with contextlib.suppress(BaseException):
+    _load()

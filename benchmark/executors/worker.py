@@ -18,7 +18,8 @@ from pathlib import Path
 
 from benchmark import atomic
 from benchmark.cell.job import STOP, CellJob, Message, Progress
-from benchmark.errors import Interrupted, Unavailable, explain
+from benchmark.errors import Interrupted, Unavailable, explain, said
+from benchmark.executors import process_group
 from benchmark.executors.building import build_once
 from benchmark.plan.expand import BuildJob
 from benchmark.registry.plugins import registry
@@ -28,19 +29,38 @@ from benchmark.store.lease import RECORD, Held, Leases
 from benchmark.store.record import State, Timings
 from benchmark.store.stops import POLICIES, Stop
 
+MOST_OUTPUT = 10_000_000
+"""Bytes of ``output.txt``."""
+OUTPUT_SECONDS = 1.0
+"""How often it is looked at."""
+MOST_TRACE = 100_000
+"""Characters of ``error.txt``: the end of the traceback."""
+
 
 def work(job: CellJob | BuildJob, pipe: Connection, device: str = "") -> None:
     """Entry point of a worker process; of CUDA's devices it sees this one, where one is given."""
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device  # CUDA has not begun in the server that it was forked from
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
+    if hasattr(signal, "pthread_sigmask"):  # the supervisor blocked them while this process was started
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    process_group.lead()
     faulthandler.enable()
-    one_thread()
     _own_output(Path(os.devnull))
-    stop = threading.Event()
+    stop: list[Stop] = []
     threading.Thread(target=_listen, args=(pipe, stop), daemon=True).start()
     send = _Sender(pipe)
-    send(run_job(job, send, stop.is_set, begun=lambda folder: _own_output(folder / "output.txt")))
+    try:
+        one_thread()
+        ended = run_job(
+            job,
+            send,
+            lambda: stop[0] if stop else None,
+            begun=lambda folder: _own_output(folder / "output.txt"),
+        )
+    except BaseException as error:  # torch that cannot be imported, or what no exception should be
+        ended = Message("failed", explain(error))
+    send(ended)
     pipe.close()
 
 
@@ -105,24 +125,45 @@ def _own_output(path: Path) -> None:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
+    if path != Path(os.devnull):
+        threading.Thread(target=_limit_output, args=(path,), daemon=True).start()
+
+
+def _limit_output(path: Path) -> None:
+    """Whoever prints without end fills no disk: what goes beyond :data:`MOST_OUTPUT` is dropped."""
+    while True:
+        time.sleep(OUTPUT_SECONDS)
+        try:
+            if os.fstat(1).st_size <= MOST_OUTPUT:
+                continue
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            with open(path, "r+b") as file:
+                os.dup2(nowhere, 1)
+                os.dup2(nowhere, 2)
+                file.truncate(MOST_OUTPUT)
+                file.seek(0, os.SEEK_END)
+                file.write(f"\n[{MOST_OUTPUT} bytes; what was printed after them was dropped]\n".encode())
+        except OSError:
+            pass
+        return
 
 
 def one_thread() -> None:
     """One thread per process: cells run side by side instead, which is faster and makes sums reproducible."""
-    import torch
+    from benchmark.scoring.threads import stay_on_one_thread
 
-    torch.set_num_threads(1)
+    stay_on_one_thread()
 
 
-def _listen(pipe: Connection, stop: threading.Event) -> None:
-    """Wait for the stop command. When the supervisor dies the pipe closes, and so does this process, at once:
-    the next run must find nobody else working on its cells."""
+def _listen(pipe: Connection, stop: list[Stop]) -> None:
+    """Wait for the stop command, or for a word that says why. When the supervisor dies the pipe closes, and so does
+    this process, at once: the next run must find nobody else working on its cells."""
     try:
         while True:
-            if pipe.recv() == STOP:
-                stop.set()
+            word = pipe.recv()
+            stop.append("user" if word == STOP else word)
     except (EOFError, OSError):
-        os._exit(1)
+        process_group.end_own()
 
 
 class _Sender:
@@ -133,13 +174,11 @@ class _Sender:
         try:
             self._pipe.send(message)
         except OSError:
-            os._exit(1)
+            process_group.end_own()
 
 
 def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[], Stop | bool | None]) -> Message:
     """Run a cell in its lease's folder and leave a record there."""
-    from benchmark.cell.run import run_cell
-
     folder, began = job.folder, time.perf_counter()
     stop: Stop = "user"
     further = False
@@ -151,22 +190,26 @@ def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[]
 
     def asked() -> bool:
         nonlocal stop
-        said = should_stop()
-        stop = said if isinstance(said, str) else stop
-        return bool(said)
+        wish = should_stop()
+        stop = wish if isinstance(wish, str) else stop
+        return bool(wish)
 
     try:
+        from benchmark.cell.run import run_cell
+
         folder.file("error.txt").unlink(missing_ok=True)
         if not job.score_only:
             folder.write(replace(job.record("running"), pid=os.getpid()))
         run_cell(job, registry(), report, asked)
         return Message("done")
     except Interrupted as interruption:
-        reason = f"{POLICIES[stop].says}: {interruption}"
+        reason = f"{POLICIES[stop].says}: {said(interruption)}"
         return replace(_record(job, "planned", reason, stop=stop), kind="interrupted", further=further)
     except Unavailable as reason:
-        return _record(job, "skipped", str(reason))
-    except (Exception, SystemExit) as error:
+        return _record(job, "skipped", said(reason))
+    except KeyboardInterrupt:  # the user's, where the worker is the run's own process
+        raise
+    except BaseException as error:  # plugins raise what they like
         trace, seconds = traceback.format_exc(), time.perf_counter() - began
         cause: Stop | None = "out of memory" if _out_of_memory(error) else None
         return _record(job, "failed", explain(error), stop=cause, trace=trace, seconds=seconds)
@@ -186,7 +229,7 @@ def _record(
         record = replace(record, timings=Timings(failed_after_s=round(seconds, 3)))
     try:
         if trace:
-            atomic.write_text(job.folder.file("error.txt"), trace)
+            atomic.write_bytes(job.folder.file("error.txt"), trace[-MOST_TRACE:].encode("utf-8", "backslashreplace"))
         job.folder.write(record)
     except OSError as error:
         return Message(state, f"{reason}; and the record could not be written: {explain(error)}", stop=stop)

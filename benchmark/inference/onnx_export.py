@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from benchmark import atomic
-from benchmark.contracts.channels import input_names
 from benchmark.errors import BenchmarkError, Unavailable
+from benchmark.inference.network import TranslationNetwork
 from benchmark.inference.trained_cell import TrainedCell
 
 COMPARED = 4
@@ -28,19 +27,6 @@ class Exported:
     difference: float
     difference_in_unit: float
     unit: str
-
-
-class _Translate(nn.Module):
-    """The model's ``translate`` as a module, so that the exporter finds its weights."""
-
-    def __init__(self, cell: TrainedCell) -> None:
-        super().__init__()
-        self._model = cell.model
-        networks = cell.model.networks() if hasattr(cell.model, "networks") else {}
-        self.networks = nn.ModuleDict({name: net for name, net in networks.items() if name.startswith("generator")})
-
-    def forward(self, source: Tensor) -> Tensor:
-        return self._model.translate(source)
 
 
 def export(cell: TrainedCell, path: Path) -> Exported:
@@ -64,9 +50,8 @@ def export(cell: TrainedCell, path: Path) -> Exported:
         raise Unavailable(f"{error.name} is not installed; pip install 'medgan-benchmark[onnx]'") from None
     height, width = cell.data.image_size
     generator = torch.Generator().manual_seed(0)
-    inputs = input_names([channel.name for channel in cell.data.sources], cell.context)
-    images = torch.rand((COMPARED, len(inputs), height, width), generator=generator) * 2 - 1
-    module = _Translate(cell).eval()
+    images = torch.rand((COMPARED, len(cell.inputs), height, width), generator=generator) * 2 - 1
+    module = TranslationNetwork(cell.model).eval()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -85,8 +70,8 @@ def export(cell: TrainedCell, path: Path) -> Exported:
     assert program is not None
     model = program.model_proto
     about = {"cell": cell.record.id, "model": cell.title, "use": "not for clinical use", **_windows(cell)}
-    if len(inputs) > 1:
-        about["inputs"] = json.dumps(inputs)
+    if len(cell.inputs) > 1:
+        about["inputs"] = json.dumps(cell.inputs)
     onnx.helper.set_model_props(model, {name: str(value) for name, value in about.items()})
     atomic.write_with(path, lambda temporary: onnx.save_model(model, temporary))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.channels import input_names
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError
@@ -32,6 +33,11 @@ class TrainedCell:
     def title(self) -> str:
         """How people refer to it: task/name/seed."""
         return self.record.title
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What each channel of the model's input is (:func:`benchmark.contracts.channels.input_names`)."""
+        return input_names([channel.name for channel in self.data.sources], self.context)
 
 
 def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCell:
@@ -64,4 +70,8 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
     warnings: tuple[str, ...] = ()
     if source_sha256(offer.plugin.module) != spec.sources["model"]:
         warnings = (f"{offer.plugin.title} has changed since {record.title} was trained",)
+    if record.profile_definition.get("region") == "mask":
+        warnings += (
+            f"{record.title} was scored inside the body only: what it paints around it is not known to mean anything",
+        )
     return TrainedCell(record, model, facts, chosen, warnings, context.recipe.context)

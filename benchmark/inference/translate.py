@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmark.cell.translate import translate_volume
 from benchmark.contracts.channels import Channel, SourceStack
 from benchmark.data.format.facts import USUAL_PIXELS, DataFacts
+from benchmark.data.volumes.files import count_by_ending, walk
 from benchmark.data.volumes.geometry import CaseFault, Slicing, Volume, describe, same_grid, slicing
 from benchmark.data.volumes.nifti import SUFFIXES, read, write
 from benchmark.errors import UsageError
@@ -19,8 +20,10 @@ from benchmark.inference.trained_cell import TrainedCell
 
 ONE_SIZE = 1e-3
 """Part by which pixels may differ and be of one size."""
+FAINT, FEWEST = 0.1, 0.01
+"""Background is fainter than this part of a volume's range (1st to 99th percentile); a body has this share at least."""
 CLIPPED_SHARE = 0.2
-"""Share of voxels outside the source window above which a warning is given."""
+"""Share of a body's voxels outside the source window above which a warning is given."""
 USUAL_DISTANCE = 0.25
 """Part by which slices may lie closer or farther than in training and neighbours still show what they did there."""
 
@@ -97,23 +100,29 @@ def translate_file(cell: TrainedCell, source: Path | Sequence[Path], output: Pat
 
 
 def list_files(source: Path, output: Path) -> list[tuple[Path, Path]]:
-    """Pairs of input and output: one file, or every NIfTI file of a folder under the same name.
+    """Pairs of input and output: one file, or every NIfTI file of a folder and its subfolders under the same name.
 
     Raises:
         UsageError: the input is missing or holds none, or the output's name is not NIfTI.
     """
     if source.is_dir():
-        files = sorted(file for file in source.iterdir() if file.name.endswith(SUFFIXES) and file.is_file())
-        if not files:
-            raise UsageError(f"{source}: no .nii or .nii.gz file in this folder")
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output}: is a file; give a folder for the translations of a folder")
-        return [(file, output / file.name) for file in files]
+        tree = walk(source)
+        inside = output.resolve()
+        # translations that an earlier command wrote below the same folder are no sources
+        files = [file for file in tree.below(ending=SUFFIXES) if inside not in file.resolve().parents]
+        if inside == source.resolve():
+            raise UsageError(f"{output}: translations would lie among their sources; give another folder")
+        if not files:
+            there = f"; there is {count_by_ending(tree.files)}" if tree.files else ""
+            raise UsageError(f"{source}: no .nii or .nii.gz file in this folder or below{there}")
+        return [(file, output / tree.name(file)) for file in files]
     if not source.is_file():
         raise UsageError(f"{source}: no such file or folder")
     if output.is_dir():
         return [(source, output / source.name)]
-    if not output.name.endswith(SUFFIXES):
+    if not output.name.lower().endswith(SUFFIXES):
         raise UsageError(f"{output}: the translation is NIfTI; end its name in .nii.gz or .nii")
     return [(source, output)]
 
@@ -122,8 +131,8 @@ def list_channels(given: Sequence[str], output: Path, channels: Sequence[str]) -
     """The inputs of each translation, in the order of the model's channels, and the output.
 
     A source of one channel is given as a path; of several each as ``NAME=PATH``, since in a wrong order they would be
-    translated all the same. Of folders, files of one name belong together; one that another folder lacks is listed
-    where it would lie, so that reading it says that it is missing.
+    translated all the same. Of folders, files of one name below them belong together; one that another folder lacks is
+    listed where it would lie, so that reading it says that it is missing.
 
     Raises:
         UsageError: a channel is missing, there twice or unknown, files and folders are mixed, or as
@@ -149,18 +158,19 @@ def list_channels(given: Sequence[str], output: Path, channels: Sequence[str]) -
         for place in places[1:]:
             list_files(place, output)
         return [(places, target) for _, target in list_files(places[0], output)]
-    files = sorted({(target.name, target) for place in places for _, target in list_files(place, output)})
-    return [([place / name for place in places], target) for name, target in files]
+    names = sorted({target.relative_to(output) for place in places for _, target in list_files(place, output)})
+    return [([place / name for place in places], output / name) for name in names]
 
 
 def _outside(data: NDArray[np.float32], channel: Channel, facts: DataFacts) -> list[str]:
-    """A warning when much of an image lies outside the window that the model sees."""
+    """A warning when much of the body lies outside the window that the model sees; air around it may well do."""
     window, which = channel.map, f" {channel.name}" if facts.channels else ""
     low, high, unit = window.low, window.high, window.unit
+    data = _body(data)
     above, below = float((data > high).mean()), float((data < low).mean())
     if above > CLIPPED_SHARE or below > CLIPPED_SHARE:
         return [
-            f"{max(above, below):.0%} of the voxels lie {'above' if above > below else 'below'} the source{which} "
+            f"{max(above, below):.0%} of the body lies {'above' if above > below else 'below'} the source{which} "
             f"window {low:g}..{high:g} {unit}; is the volume in {unit}?"
         ]
     if float(data.max()) < low + 0.02 * (high - low):
@@ -178,6 +188,13 @@ def _distance(slices: float, usual: float) -> list[str]:
         f"slices are {slices:.3g} mm apart, {usual:.3g} mm in training: neighbours show other anatomy than the model "
         "has seen; resample the volume to the distance of the training data"
     ]
+
+
+def _body(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Voxels that are clearly not background; all of them where there is no telling."""
+    low, high = (float(value) for value in np.percentile(data, [1, 99]))
+    inside = data[data > low + FAINT * (high - low)]
+    return inside if inside.size >= FEWEST * data.size else data
 
 
 def _cut(source: Volume, facts: DataFacts, size: int) -> tuple[Slicing, list[str]]:

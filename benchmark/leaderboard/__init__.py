@@ -4,6 +4,8 @@
 only :func:`to_frame` pandas.
 """
 
+from benchmark.leaderboard.brackets import to_brackets
+from benchmark.leaderboard.brief import to_brief
 from benchmark.leaderboard.build import build
 from benchmark.leaderboard.export import to_csv, to_frame, to_json
 from benchmark.leaderboard.latex import to_latex
@@ -18,6 +20,8 @@ __all__ = [
     "Table",
     "build",
     "print_terminal",
+    "to_brackets",
+    "to_brief",
     "to_csv",
     "to_frame",
     "to_json",

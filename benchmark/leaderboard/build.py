@@ -8,7 +8,8 @@ from typing import Any
 
 from benchmark.contracts.specs import MetricSpec, TaskSpec
 from benchmark.data.format.facts import DataFacts
-from benchmark.leaderboard.capacity import with_ratios
+from benchmark.leaderboard.budgets import curves
+from benchmark.leaderboard.capacity import with_differences, with_ratios
 from benchmark.leaderboard.collect import Group, collect
 from benchmark.leaderboard.contest import seeded
 from benchmark.leaderboard.downstream import downstream_of
@@ -49,7 +50,7 @@ def build(
     cells = "cell is" if collected.stale == 1 else "cells are"
     notes = (f"{collected.stale} stale {cells} left out; 'benchmark status' shows them.",) if collected.stale else ()
     overall = over_tables([(table, ranking) for table, (_, ranking) in zip(tables, pairs, strict=True)])
-    return Leaderboard(tables, overall, notes, collected.unreadable)
+    return Leaderboard(tables, overall, notes, collected.unreadable, curves(tables))
 
 
 def _table(
@@ -65,7 +66,7 @@ def _table(
         replace(row(entry, group, listed, resamples), seeded=varies)
         for entry, varies in zip(found, seeded(found), strict=True)
     ]
-    ranking = rank(with_ratios(rows), found, group, listed, resamples)
+    ranking = rank(with_differences(with_ratios(rows)), found, group, listed, resamples)
     done = [cell for cell in group.cells if cell.state == "done"]
     table = Table(
         task=group.task,
@@ -88,6 +89,8 @@ def _table(
         notes=(),
         stages=stages(found),
         downstream=downstream_of(found, group, resamples),
+        budget=group.budget,
+        split=group.split,
     )
     table = with_uses(table, found, group)
     score_keys = {cell.score_key for cell in done}

@@ -1,7 +1,8 @@
-"""Whether models stand beside each other with equal means: weights and training time, against the usual ones."""
+"""Whether models stand beside each other with equal means: weights, time and recipe, against the usual ones."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median_low
@@ -42,3 +43,32 @@ def _unmatched(value: float | None, usual: float | None, factor: float) -> float
         return None
     ratio = value / usual
     return None if 1 / factor <= ratio <= factor else ratio
+
+
+def with_differences(rows: Sequence[Row]) -> list[Row]:
+    """Rows that know in what they were trained otherwise than most of the others.
+
+    Where no value is that of most rows, every row says its own.
+    """
+    trained = [row for row in rows if row.scores and row.training]
+    usual: dict[str, object] = {}
+    for name in dict.fromkeys(name for row in trained for name in row.training):
+        counts = Counter(row.training[name] for row in trained if name in row.training).most_common(2)
+        if len(counts) == 1:
+            continue
+        usual[name] = counts[0][0] if counts[0][1] > counts[1][1] else None
+    return [
+        replace(
+            row,
+            otherwise=tuple(
+                f"{name} {_said(row.training[name])}" + (f" instead of {_said(value)}" if value is not None else "")
+                for name, value in usual.items()
+                if name in row.training and row.training[name] != value
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ import json
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from benchmark.store.record import DownstreamValue, MetricSummary, Patients, Rec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmark.contracts.budget import Budget
     from benchmark.data.format.facts import DataFacts
 
-Place = tuple[str, str, str]
-"""Task, preset, profile without its version."""
-Claim = tuple[str, str, str, str, str]
+Place = tuple[str, str, str, str]
+"""Task, preset, profile without its version, and the patients that are scored."""
+Claim = tuple[str, str, str, str, str, str]
 """The same, then the hash of the data and the profile's definition."""
 
 
@@ -65,6 +66,13 @@ class Cell:
     """Whether another seed would have given another result; fixed and fitted models have none."""
     submitted: bool = False
     """Predictions made elsewhere."""
+    trials: int = 0
+    budget: Budget | None = None
+    steps: int | None = None
+    updates: float | None = None
+    """Of its generator, in all of its training."""
+    flops: float | None = None
+    """Floating-point operations of all of its training."""
     values: dict[str, array[float]] = field(default_factory=dict)
     """In the order of the group's patients: NaN missing, infinite perfect."""
     estimates: dict[str, Estimated] = field(default_factory=dict)
@@ -85,8 +93,14 @@ class Cell:
     peak_memory_mb: float | None = None
     findings: tuple[str, ...] = ()
     """What looks wrong in its training, as ``term: fault``."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What the training of a model that the harness trains rests on, beside the capacity of its networks."""
     hardware: str = ""
     score_key: str | None = None
+
+
+RECIPE = ("batch_size", "learning_rate", "beta1", "beta2", "decay_from", "jitter", "flip")
+"""What of a recipe is training; widths of networks are shown as weights."""
 
 
 @dataclass
@@ -102,6 +116,10 @@ class Group:
     metrics: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Level and unit of the metrics that gave anything."""
     cells: list[Cell] = field(default_factory=list)
+    budget: Budget | None = None
+    """What its trained models may use, where there are budgets."""
+    split: str = "test"
+    """Whose patients they are: ``val`` in a tuning."""
 
     def matrix(self, values: Sequence[array[float]]) -> NDArray[np.float64]:
         """Values of cells ``(cells, patients)``; a patient that a cell does not know is missing."""
@@ -133,10 +151,13 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
     others: list[tuple[Place, str, Cell]] = []
     bad = [Unreadable(str(cell), str(reason)) for cell, reason in unreadable]
     stale = 0
+    elsewhere: list[Record] = []
     for record in records:
         try:
             if record.state == "stale":
                 stale += 1
+            elif record.done and record.evaluated:
+                elsewhere.append(record)
             elif record.done:
                 _add(done, record)
             else:
@@ -144,41 +165,78 @@ def collect(records: Iterable[Record], unreadable: Iterable[tuple[str, str]] = (
         except (KeyError, TypeError, ValueError) as error:
             # a definition is kept as it was, whatever it says
             bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
+    for record in elsewhere:
+        try:
+            _add(done, record, preset=_preset_beside(done, record))
+        except (KeyError, TypeError, ValueError) as error:
+            bad.append(Unreadable(record.id, f"its record makes no sense: {type(error).__name__} {error}"))
     empty: dict[Place, Group] = {}
     sizes = {claim: len(group.cells) for claim, group in done.items()}
     for place, profile, cell in others:
-        near = [claim for claim in sizes if claim[:3] == place]
+        near = [claim for claim in sizes if claim[:4] == place]
         if near:
             done[max(near, key=lambda claim: (sizes[claim], claim))].cells.append(cell)
         else:
-            group = empty.setdefault(place, Group(place[0], place[1], profile))
+            group = empty.setdefault(place, Group(place[0], place[1], profile, split=place[3]))
             group.profile = max(group.profile, profile)
             group.cells.append(cell)
     ordered = sorted(
         [*done.items(), *(((*place, "", ""), group) for place, group in empty.items())], key=lambda g: g[0]
     )
-    for _, group in ordered:
+    groups = [part for _, group in ordered for part in _by_budget(group)]
+    for group in groups:
         group.cells.sort(key=lambda cell: (cell.name, cell.seed, cell.id))
-    return Collected([group for _, group in ordered], stale, tuple(sorted(bad, key=lambda each: each.cell)))
+    return Collected(groups, stale, tuple(sorted(bad, key=lambda each: each.cell)))
+
+
+def _by_budget(group: Group) -> list[Group]:
+    """A group for each budget, smallest first; models that need none stand in each of them.
+
+    Trainings without a budget, of another run, come first and stand by themselves.
+    """
+    budgets = {cell.budget for cell in group.cells}
+    if budgets == {None}:
+        return [group]
+    without = [cell for cell in group.cells if cell.budget is None]
+    needing = any(cell.seeded and not cell.submitted for cell in without)
+    free = [cell for cell in without if not cell.seeded or cell.submitted]
+    known = sorted((b for b in budgets if b is not None), key=lambda b: (b.currency, b.amount))
+    parts = [replace(group, cells=[*free, *(c for c in group.cells if c.budget == b)], budget=b) for b in known]
+    return [*([replace(group, cells=without)] if needing else []), *parts]
 
 
 def _place(record: Record) -> Place:
-    return record.task, record.spec.preset, record.profile.partition("/")[0]
+    return record.task, record.spec.preset, record.profile.partition("/")[0], record.spec.split
 
 
-def _add(groups: dict[Claim, Group], record: Record) -> None:
+def _preset_beside(groups: Mapping[Claim, Group], record: Record) -> str:
+    """The preset of the table that predictions made elsewhere stand in: of the same data under the same definition,
+    whatever folder and machine they were scored in; their own where there is none, or several.
+    """
+    task, own, profile, split = _place(record)
+    content = record.dataset.content_sha256 if record.dataset else ""
+    fitting = {
+        known[1]
+        for known, group in groups.items()
+        if (known[0], *known[2:5]) == (task, profile, split, content) and group.definition == record.profile_definition
+    }
+    return own if own in fitting or len(fitting) != 1 else fitting.pop()
+
+
+def _add(groups: dict[Claim, Group], record: Record, *, preset: str = "") -> None:
     """Put a done cell into its group; the group is made only once the whole record has been understood."""
     definition, dataset = record.profile_definition, record.dataset
     if dataset is None:
         raise ValueError("it is done and says nothing of its data")
-    data = (*_place(record), dataset.content_sha256)
+    task, own, profile, split = _place(record)
+    data = (task, preset or own, profile, split, dataset.content_sha256)
     # comparing with what is known is much quicker than writing every definition down
     claim = next(
-        (known for known, group in groups.items() if known[:4] == data and group.definition == definition), None
+        (known for known, group in groups.items() if known[:5] == data and group.definition == definition), None
     )
     if claim is None:
         claim = (*data, json.dumps(definition, sort_keys=True))
-    group = groups.get(claim) or Group(claim[0], claim[1], record.profile, definition, dataset)
+    group = groups.get(claim) or Group(claim[0], claim[1], record.profile, definition, dataset, split=claim[3])
     patients, metrics = dict(group.patients), dict(group.metrics)
     group.cells.append(_cell(record, patients, metrics))
     group.patients, group.metrics = patients, metrics
@@ -196,6 +254,8 @@ def _bare(record: Record) -> Cell:
         reason=record.reason,
         seeded=record.kind in ("trained", "evaluated"),
         submitted=record.evaluated,
+        budget=record.spec.budget,
+        trials=record.spec.trials,
     )
 
 
@@ -206,7 +266,14 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
     cell.parameters = sum(weights) if weights else None
     cell.train_s, cell.inference_ms = record.timings.train_s, record.timings.inference_ms_per_slice
     cell.peak_memory_mb = record.peak_memory_mb
+    if record.kind == "fixed":
+        cell.steps, cell.updates, cell.flops = 0, 0.0, 0.0
+    elif record.kind == "trained" and (training := record.training) is not None:
+        cell.steps = training.steps
+        cell.updates = training.updates_per_step and training.updates_per_step * training.steps
+        cell.flops = training.flops_per_step and training.flops_per_step * training.steps
     cell.findings = tuple(f"{finding.term}: {finding.fault}" for finding in record.health)
+    cell.training = _training(record)
     cell.hardware = f"{record.device} {record.spec.precision}".strip()
     cell.score_key = record.score_key
     for name, score in record.scores.items():
@@ -234,6 +301,16 @@ def _cell(record: Record, patients: dict[str, int], metrics: dict[str, tuple[str
         else:
             cell.no_downstream[name] = f"{evaluation.state}: {evaluation.reason}"
     return cell
+
+
+def _training(record: Record) -> dict[str, Any]:
+    """Steps done, updates in each, and the recipe; empty for what the harness does not train."""
+    if record.kind != "trained" or record.training is None:
+        return {}
+    facts: dict[str, Any] = {"steps": record.training.steps}
+    if record.training.updates and record.training.steps:
+        facts["updates a step"] = round(record.training.updates / record.training.steps, 2)
+    return facts | {name: record.spec.recipe[name] for name in RECIPE if name in record.spec.recipe}
 
 
 def _measured(name: str, value: DownstreamValue, patients: dict[str, int]) -> DownstreamNumbers:

@@ -52,7 +52,9 @@ def challenger(groups: Sequence[Group], metrics: Mapping[str, MetricSpec]) -> di
 def grand_challenge(groups: Sequence[Group], metrics: Mapping[str, MetricSpec]) -> dict[str, str]:
     """A ``metrics.json`` for each task and model: ``results`` by patient, ``aggregates`` by metric.
 
-    A leaderboard there refers to a number as ``aggregates.psnr.mean``. What is undefined is null.
+    A leaderboard there refers to a number as ``aggregates.psnr.mean``. What is undefined is null, and so is a mean
+    over only some of the patients that others have values for: who leaves out the hard ones would gain by it, as in no
+    table of ours. That mean is called ``mean_of_those``.
     """
     found = {}
     for group, task in _named(groups):
@@ -60,6 +62,11 @@ def grand_challenge(groups: Sequence[Group], metrics: Mapping[str, MetricSpec]) 
         for entry, column in _patient_columns(group, metrics):
             values = patient_values(entry.values(group, column.name)).tolist()
             by_entry.setdefault(entry.name, (entry, {}))[1][column.name.replace(".", "_")] = values
+        known: dict[str, Sequence[bool]] = {}
+        for _, values in by_entry.values():
+            for metric, of_metric in values.items():
+                there = [not math.isnan(value) for value in of_metric]
+                known[metric] = [any(pair) for pair in zip(there, known.get(metric, there), strict=True)]
         for name, (entry, values) in by_entry.items():
             results = [
                 {"patient": patient, **{metric: _number(of_metric[place]) for metric, of_metric in values.items()}}
@@ -74,7 +81,7 @@ def grand_challenge(groups: Sequence[Group], metrics: Mapping[str, MetricSpec]) 
                 "degraded": group.dataset is not None and group.dataset.degraded,
                 "seeds": [cell.seed for cell in entry.done],
                 "results": results,
-                "aggregates": {metric: _aggregate(of_metric) for metric, of_metric in values.items()},
+                "aggregates": {metric: _aggregate(each, known[metric]) for metric, each in values.items()},
             }
             path = f"{_file_name(task)}/{_file_name(name)}/metrics.json"
             found[path] = json.dumps(text, indent=1, allow_nan=False) + "\n"
@@ -104,7 +111,7 @@ def _yaml(table: Table, row: Row, dataset: str) -> Iterator[str]:
     """One list item a metric; strings as JSON has them, which YAML reads alike."""
     for column in table.columns:
         score = row.scores.get(column.name)
-        if score is None or not score.known:
+        if score is None or not score.known or score.failed:  # a mean over those handed in stands beside no other
             continue
         unit = f" [{column.unit}]" if column.unit else ""
         data = "data" if table.simulated is None else nature(table.simulated, table.degraded)
@@ -143,20 +150,25 @@ def _patient_columns(group: Group, metrics: Mapping[str, MetricSpec]) -> Iterato
                 yield entry, column
 
 
-def _aggregate(values: Sequence[float]) -> dict[str, float | int | None]:
+def _aggregate(values: Sequence[float], known: Sequence[bool]) -> dict[str, float | int | None]:
+    """Of the values of patients; ``known``: of which patients anybody has a value."""
     finite = np.array([value for value in values if math.isfinite(value)])
+    missing = sum(math.isnan(value) and there for value, there in zip(values, known, strict=True))
+    counts = {"count": len(finite), "missing": missing}
     if not len(finite):
-        return {"mean": None, "count": 0}
+        return {"mean": None, **counts}
     low, middle, high = np.quantile(finite, [0.25, 0.5, 0.75]).tolist()
+    mean = math.fsum(finite) / len(finite)
     return {
-        "mean": math.fsum(finite) / len(finite),
+        "mean": None if missing else mean,
+        "mean_of_those": mean,
         "std": float(finite.std(ddof=1)) if len(finite) > 1 else None,
         "min": float(finite.min()),
         "25pc": low,
         "50pc": middle,
         "75pc": high,
         "max": float(finite.max()),
-        "count": len(finite),
+        **counts,
     }
 
 

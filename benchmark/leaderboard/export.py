@@ -21,7 +21,7 @@ CSV_COLUMNS = (
     "reason", "metric", "level", "unit", "higher_is_better", "primary", "ranks", "mean", "low95", "high95", "median",
     "patients", "patients_expected", "patients_failed", "patients_infinite", "seeds", "seed_sd", "best", "rank",
     "mean_rank", "rank_low", "rank_high", "tier", "parameters", "train_s", "inference_ms_per_slice", "peak_memory_mb",
-    "capacity", "compute", "seeded",
+    "capacity", "compute", "seeded", "budget", "budget_in", "steps", "updates", "flops", "trials", "split",
 )  # fmt: skip
 
 
@@ -65,6 +65,9 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
         "preset": table.preset,
         "model": row.name,
         "baseline": row.baseline,
+        "budget": table.budget.amount if table.budget else None,
+        "budget_in": table.budget.currency if table.budget else "",
+        "split": table.split,
     }
     low, high = row.rank_range or (None, None)
     for column in table.columns if row.scores else ():
@@ -101,6 +104,10 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "capacity": row.capacity,
             "compute": row.compute,
             "seeded": row.seeded,
+            "steps": row.steps,
+            "updates": row.updates,
+            "flops": row.flops,
+            "trials": row.trials,
         }
     measures = table.downstream
     for column in measures.columns if measures and row.name in measures.rows else ():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.errors import unknown_name
+from benchmark.leaderboard.layout import Sheet, column_name, narrowed, sheet
+from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "‡": r"\ddag{}", "–": "--",
+    "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "–": "--",
     "²": r"\textsuperscript{2}",
 }  # fmt: skip
 MARKS = {"best": r"\textbf{{{}}}", "tied": r"\underline{{{}}}"}
@@ -19,12 +21,27 @@ LAST_WITH_A_GLYPH = "\u024f"
 """Last letter of Latin Extended-B: pdfLaTeX stops at characters beyond what its fonts have."""
 
 
-def to_latex(board: Leaderboard) -> str:
+PACKAGES = r"% \usepackage{booktabs} \usepackage{graphicx} \usepackage[T1]{fontenc}"
+"""What a document needs to hold these tables."""
+
+
+def to_latex(board: Leaderboard, columns: Sequence[str] = ()) -> str:
     """All tables, the best of each column bold, what is not separated from it underlined.
 
-    Needs ``\\usepackage{booktabs}``, ``\\usepackage{graphicx}`` and ``\\usepackage[T1]{fontenc}``.
+    ``columns``: only these beside rank and model, in the tables of tasks, and no other sheets. Packages that a document
+    needs for them stand in a comment above.
+
+    Raises:
+        UsageError: no table has such a column.
     """
-    return "\n".join(_page(page) for page in pages(board))
+    if not columns:
+        return "\n".join([PACKAGES, *(_page(page) for page in pages(board))])
+    sheets = [sheet(table) for table in board.tables]
+    known = [column_name(header) for page in sheets for header in page.header[page.keys :]]
+    for name in columns:
+        if name.lower() not in map(str.lower, known):
+            raise unknown_name("column", name, set(known))
+    return "\n".join([PACKAGES, *(_page(narrowed(page, columns)) for page in sheets)])
 
 
 def _page(page: Sheet) -> str:

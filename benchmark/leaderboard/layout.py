@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from benchmark.contracts.budget import WORDS, Budget
 from benchmark.leaderboard.tables import (
     LEADING,
     Column,
     DownstreamSheet,
-    Leaderboard,
     Overall,
     Reproduction,
     Row,
@@ -21,6 +21,9 @@ from benchmark.leaderboard.tables import (
 from benchmark.statistics.intervals import Interval
 
 DASH = "–"
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+EXTERNAL = "external"
+"""Preset of tables that hold nothing but predictions made elsewhere: nobody knows what they were trained with."""
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
 DEGRADED = "SIMULATED DEGRADATION OF REAL IMAGES"
 
@@ -43,23 +46,26 @@ class Sheet:
     marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
-def pages(board: Leaderboard) -> list[Sheet]:
-    """Every sheet of a leaderboard in reading order: tables, each with its downstream evaluations, its stages and what
-    was published beside it, then all tasks, then cells that cannot be read.
+def column_name(header: str) -> str:
+    """What a column is called, without the arrow of its direction."""
+    return header.rstrip(" ↑↓")
+
+
+def narrowed(page: Sheet, names: Sequence[str]) -> Sheet:
+    """The sheet with rank, model and these of its columns, in this order; names that it does not have are passed over.
+
+    Letters may be large or small.
     """
-    found = []
-    for table in board.tables:
-        found.append(sheet(table))
-        if table.downstream:
-            found.append(downstream_sheet(table, table.downstream))
-        if table.stages:
-            found.append(stages_sheet(table, table.stages))
-        found += [published_sheet(table, beside) for beside in table.published]
-    if board.overall:
-        found.append(overall_sheet(board.overall))
-    if board.unreadable:
-        found.append(unreadable_sheet(board.unreadable))
-    return found
+    places = {column_name(header).lower(): place for place, header in enumerate(page.header)}
+    asked = [places[name.lower()] for name in names if name.lower() in places]
+    kept = [*range(page.keys), *(place for place in asked if place >= page.keys)]
+    return replace(
+        page,
+        header=tuple(page.header[place] for place in kept),
+        units=tuple(page.units[place] for place in kept),
+        body=tuple(tuple(row[place] for place in kept) for row in page.body),
+        marks={(row, kept.index(place)): mark for (row, place), mark in page.marks.items() if place in kept},
+    )
 
 
 def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
@@ -73,7 +79,7 @@ def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
         header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
         units.append(column.unit)
         scores = [row[column.name] for row in measures.rows.values()]
-        texts = _with_intervals([score.interval for score in scores], column.digits)
+        texts = with_intervals([score.interval for score in scores], column.digits)
         shown = [
             f"{text} [{score.interval.n}/{score.expected}]"
             if score.known and score.interval.n < score.expected
@@ -100,8 +106,8 @@ def stages_sheet(table: Table, stages: Stages) -> Sheet:
     header, cells = ["model"], [list(stages.rows)]
     for measure in stages.measures:
         header.append(measure)
-        intervals = [row.get(measure, Interval(math.nan, math.nan, math.nan, 0)) for row in stages.rows.values()]
-        cells.append(_with_intervals(intervals, 4))
+        intervals = [row.get(measure, NOTHING) for row in stages.rows.values()]
+        cells.append(with_intervals(intervals, 4))
     return Sheet(
         heading=f"{table.task}: models of several stages, stage by stage",
         about=_nature(table) if table.simulated is not None else "",
@@ -174,6 +180,10 @@ def sheet(table: Table) -> Sheet:
         [_count(row.parameters) + _times(row.capacity) for row in done],
         [_plain(row.train_s) + _times(row.compute) for row in done],
     ]
+    if any(row.trials for row in done):
+        header.append("tuning")
+        units.append("")
+        cells.append([f"{row.trials} trials" if row.trials else "untuned" if row.seeded else DASH for row in done])
     marks: dict[tuple[int, int], str] = {}
     if len(table.ranked_by) > 1:
         header.append("mean rank")
@@ -183,10 +193,11 @@ def sheet(table: Table) -> Sheet:
         for place, row in enumerate(done):
             if mark := row.best.get(column.name):
                 marks[place, len(cells)] = mark
-        header.append(column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better])
+        header.append(_heading(column))
         units.append(column.unit)
         cells.append(_scores(column, done))
     for title, unit, values in (
+        *(_spent(table.budget, done) if table.budget else ()),
         ("infer", "ms/slice", [_plain(row.inference_ms) for row in done]),
         ("memory", "MB", [DASH if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}" for row in done]),
     ):
@@ -194,7 +205,9 @@ def sheet(table: Table) -> Sheet:
         units.append(unit)
         cells.append(values)
     return Sheet(
-        heading=table.task + (f": {table.title}" if table.title else ""),
+        heading=table.task
+        + (f": {table.title}" if table.title else "")
+        + (f", {table.budget}" if table.budget else ""),
         about=_about(table),
         header=tuple(header),
         units=tuple(units),
@@ -205,12 +218,50 @@ def sheet(table: Table) -> Sheet:
     )
 
 
+def short_sheet(table: Table) -> Sheet:
+    """What a glance at a table is for: the order, the primary metric and the training time; no notes."""
+    done = [row for row in table.rows if row.scores]
+    header, units = ["rank", "model"], ["", ""]
+    cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
+    marks: dict[tuple[int, int], str] = {}
+    for column in table.columns:
+        if column.name == table.primary:
+            marks = {(place, 2): row.best[column.name] for place, row in enumerate(done) if column.name in row.best}
+            header.append(_heading(column))
+            units.append(column.unit)
+            cells.append(_scores(column, done))
+    header.append("train")
+    units.append("s")
+    cells.append([_plain(row.train_s) for row in done])
+    return Sheet(
+        heading=table.task + (f", {table.budget}" if table.budget else ""),
+        about=", ".join(_data(table, named=False)),
+        header=tuple(header),
+        units=tuple(units),
+        body=tuple(zip(*cells, strict=True)),
+        problems=tuple(_problems(table.rows)),
+        notes=(),
+        marks=marks,
+    )
+
+
+def _spent(budget: Budget, rows: Sequence[Row]) -> list[tuple[str, str, list[str]]]:
+    """What each model used in the currencies that are not the budget's."""
+    columns: dict[str, tuple[str, str, Sequence[float | None]]] = {
+        "steps": ("steps", "", [row.steps for row in rows]),
+        "updates": ("updates", "", [row.updates for row in rows]),
+        "flops": ("flops", "T", [None if row.flops is None else row.flops / 1e12 for row in rows]),
+    }
+    del columns[budget.currency]
+    return [(title, unit, [_plain(value) for value in values]) for title, unit, values in columns.values()]
+
+
 def overall_sheet(overall: Overall) -> Sheet:
     """The table over all tasks as text."""
     body = []
     for row in overall.rows:
         equal = "=" if sum(other.rank == row.rank for other in overall.rows) > 1 else ""
-        rank = DASH if row.rank is None else f"{row.rank}{equal}{_range(row.rank_interval)}"
+        rank = DASH if row.rank is None else f"{row.rank}{equal}{rank_range(row.rank_interval)}"
         mean = f"{row.mean_rank:.2f}"
         counts = (f"{row.ranked_in}/{len(overall.tables)}", str(row.wins), str(row.leading))
         ranks = (str(row.ranks.get(key, DASH)) for key in overall.tables)
@@ -228,14 +279,23 @@ def overall_sheet(overall: Overall) -> Sheet:
     )
 
 
+def _heading(column: Column) -> str:
+    """A metric's name, and which way is better."""
+    return column.label + {True: " ↑", False: " ↓", None: ""}[column.higher_is_better]
+
+
 def _about(table: Table) -> str:
     """One line on what was compared on what."""
     parts = _data(table)
-    seeds = {len(row.seeds) for row in table.rows if row.seeds}
+    seeds = {len(row.seeds) for row in table.rows if row.seeds and not row.submitted}
     if seeds:
         most = max(seeds)
         parts.append("single seed" if most == 1 else f"{most} seeds")
-    parts += [f"profile {table.profile}", f"preset {table.preset}", *table.hardware]
+    if table.budget:
+        parts.append(f"a budget of {table.budget.label} {WORDS[table.budget.currency]} each")
+    parts.append(f"profile {table.profile}")
+    if table.preset != EXTERNAL:
+        parts += [f"preset {table.preset}", *table.hardware]
     return ", ".join(parts)
 
 
@@ -244,28 +304,35 @@ def _nature(table: Table | Overall) -> str:
     return DEGRADED if table.degraded else DATA[table.simulated]
 
 
-def _data(table: Table) -> list[str]:
+def _data(table: Table, *, named: bool = True) -> list[str]:
     """Real or simulated, which data set, how many patients."""
     parts = []
     if table.simulated is not None:
         parts.append(_nature(table))
-    if table.dataset:
+    if table.dataset and named:
         parts.append(f"{table.dataset} {table.content_sha256[:8]}")
     if table.patients:
-        parts.append(f"{table.patients} test patient{'s' if table.patients != 1 else ''}")
+        whose = "validation" if table.split == "val" else "test"
+        parts.append(f"{table.patients} {whose} patient{'s' if table.patients != 1 else ''}")
     return parts
 
 
 def _rank(row: Row, rows: Sequence[Row]) -> str:
-    """``2* (1-3)``: second, in the leading group, anything from first to third. ``=``: a tie."""
+    """``2* (1-3)``: second, in the leading group, anything from first to third. ``=``: a tie. Who lacks patients that
+    others have comes last because of them, and is not called as good as the best.
+    """
     if row.rank is None:
         return DASH
     equal = "=" if sum(other.rank == row.rank for other in rows) > 1 else ""
-    leading = "*" if row.tier == LEADING else ""
-    return f"{row.rank}{equal}{leading}{_range(row.rank_range)}"
+    behind = any(score.failed for score in row.scores.values()) and any(
+        other.rank is not None and not any(score.failed for score in other.scores.values()) for other in rows
+    )
+    leading = "*" if row.tier == LEADING and not behind else ""
+    return f"{row.rank}{equal}{leading}{rank_range(row.rank_range)}"
 
 
-def _range(limits: tuple[int, int] | None) -> str:
+def rank_range(limits: tuple[int, int] | None) -> str:
+    """`` (1-3)``: ranks that are left open; nothing where nobody knows."""
     if limits is None:
         return ""
     low, high = limits
@@ -273,21 +340,21 @@ def _range(limits: tuple[int, int] | None) -> str:
 
 
 def _mark(row: Row) -> str:
-    """Dagger: baseline. Double dagger: too few seeds."""
-    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "")
+    """Dagger: baseline. Double dagger: too few seeds. Section: trained otherwise than the rest."""
+    return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "") + (" §" if row.otherwise else "")
 
 
 def _scores(column: Column, rows: Sequence[Row]) -> list[str]:
     """A metric's column; where patients are missing, how many were scored stands behind the number."""
     scores = [row.scores[column.name] for row in rows]
-    texts = _with_intervals([score.interval for score in scores], column.digits)
+    texts = with_intervals([score.interval for score in scores], column.digits)
     return [
         f"{text} [{score.interval.n}/{score.expected}]" if score.known and score.interval.n < score.expected else text
         for text, score in zip(texts, scores, strict=True)
     ]
 
 
-def _with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
+def with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
     """``26.77 ±0.31``, all with the same number of decimals: two digits of the narrowest interval."""
     decimals = _decimals(
         digits,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.leaderboard.layout import Sheet
+from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import markdown
 

@@ -28,6 +28,7 @@ def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
         *_tests(table),
         *_seeds(table),
         *_unmatched(table),
+        *_otherwise(table),
         *_trainings(table),
         *_missing(table),
     ]
@@ -183,15 +184,26 @@ def _unmatched(table: Table) -> Iterator[str]:
         )
 
 
+def _otherwise(table: Table) -> Iterator[str]:
+    """Rows with a recipe of their own."""
+    rows = [row for row in table.rows if row.otherwise]
+    if rows:
+        named = (f"{row.name} ({', '.join(row.otherwise)})" for row in rows)
+        yield f"§ Trained otherwise than the rest: {'; '.join(named)}."
+
+
 def _trainings(table: Table) -> Iterator[str]:
-    """Trainings that look as if they had not worked; a baseline may well be the same image for everybody."""
+    """Trainings and predictions that look as if they had not worked; a baseline may well be one image for everybody."""
     for row in table.rows:
         if row.findings and not row.baseline:
             found = "; ".join(
                 f"{text} (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
                 for text, seeds in row.findings.items()
             )
-            yield f"Training of {row.name} looks wrong: {found}. 'benchmark explain' says more."
+            if row.submitted:
+                yield f"{row.name}: {', '.join(row.findings)}. 'benchmark explain' says more."
+            else:
+                yield f"Training of {row.name} looks wrong: {found}. 'benchmark explain' says more."
 
 
 def _missing(table: Table) -> Iterator[str]:

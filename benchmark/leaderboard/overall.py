@@ -93,7 +93,10 @@ def _one_each(
         alike.setdefault((table.task, table.content_sha256), []).append((table, ranking))
     chosen, notes = [], []
     for candidates in alike.values():
-        best = max(candidates, key=lambda pair: len(pair[1].names))
+        # of budgets the largest, which says most
+        most = max((table.budget.amount for table, _ in candidates if table.budget), default=0)
+        fit = [pair for pair in candidates if pair[0].budget is None or pair[0].budget.amount == most]
+        best = max(fit, key=lambda pair: len(pair[1].names))
         chosen.append(best)
         if others := [table.key for table, _ in candidates if table is not best[0]]:
             notes.append(

@@ -103,8 +103,13 @@ def row(entry: Entry, group: Group, listed: Sequence[Column], resamples: Resampl
         submitted=entry.submitted,
         parameters=next((cell.parameters for cell in done if cell.parameters), None),
         train_s=_mean(cell.train_s for cell in done),
+        trials=max(cell.trials for cell in entry.cells),
+        steps=next((cell.steps for cell in done if cell.steps is not None), None),
+        updates=next((cell.updates for cell in done if cell.updates is not None), None),
+        flops=next((cell.flops for cell in done if cell.flops is not None), None),
         inference_ms=_mean(cell.inference_ms for cell in done),
         peak_memory_mb=max(memory) if memory else None,
+        training=done[0].training if done else {},
         findings={
             text: tuple(cell.seed for cell in done if text in cell.findings)
             for text in sorted({text for cell in done for text in cell.findings})
@@ -135,7 +140,7 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
             f"exact on {perfect} of {expected} patients, who are left out of the mean and decide no rank by their size"
         )
     if gaps:
-        reasons.append(_gaps(table, failed, expected))
+        reasons.append(_gaps(table, failed, expected, "missing" if entry.submitted else "failed"))
     if resamples is not None and len(finite) == resamples.n >= BCA_FROM:
         interval = bca_interval(finite, resamples.means(finite[:, None])[:, 0])
     else:
@@ -182,13 +187,13 @@ def _sd_of_seeds(table: NDArray[np.float64]) -> float:
     return float(means.std(ddof=1)) if len(means) > 1 else math.nan
 
 
-def _gaps(table: NDArray[np.float64], failed: int, expected: int) -> str:
+def _gaps(table: NDArray[np.float64], failed: int, expected: int, word: str) -> str:
     """How many values are missing, and how many of them because there was nothing to score."""
     seeds, gaps = len(table), int(np.count_nonzero(np.isnan(table)))
     if seeds > 1:
         return f"{gaps} of {seeds * expected} values missing ({seeds} seeds x {expected} patients)"
     undefined = gaps - min(failed, gaps)
-    parts = [f"failed on {failed}"] if failed else []
+    parts = [f"{word} on {failed}"] if failed else []
     parts += [f"undefined on {undefined}"] if undefined else []
     return f"{' and '.join(parts)} of {expected} patients"
 

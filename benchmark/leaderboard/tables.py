@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
+from benchmark.contracts.budget import Budget
 from benchmark.statistics.agreement import Agreement
 from benchmark.statistics.comparisons import Comparison
 from benchmark.statistics.intervals import Interval
-
-if TYPE_CHECKING:
-    pass
 
 LEADING = "a"
 """The tier of the best."""
@@ -101,6 +99,13 @@ class Row:
     parameters: int | None = None
     """Weights of the networks that translate; ``None`` without networks."""
     train_s: float | None = None
+    trials: int = 0
+    """How many trials its options were chosen from; 0: untuned."""
+    steps: int | None = None
+    updates: float | None = None
+    """Of the generator, in all of training; 0 for a model with nothing to learn."""
+    flops: float | None = None
+    """Floating-point operations of all of training, by torch's counter."""
     capacity: float | None = None
     """Its weights over those of the median trained model, where they are not matched."""
     compute: float | None = None
@@ -116,6 +121,10 @@ class Row:
     """Why a model with scores has no rank."""
     findings: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """What looks wrong in its training (:mod:`benchmark.cell.health`), with the seeds in which it does."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Steps done, updates in each, and the recipe, of a model that the harness trained."""
+    otherwise: tuple[str, ...] = ()
+    """What of that is not as in the other rows, in words."""
     best: Mapping[str, str] = field(default_factory=dict)
     """By metric: ``best`` for the best mean, ``tied`` for those that a test does not separate from it."""
 
@@ -217,11 +226,54 @@ class Table:
     published: tuple[Reproduction, ...] = ()
     remarks: tuple[str, ...] = ()
     """What the data set itself tells a reader of its numbers."""
+    split: str = "test"
+    """Whose patients they are: ``val`` in a tuning."""
+    budget: Budget | None = None
+    """What its trained models could use, where the run has several budgets."""
 
     @property
     def key(self) -> str:
         """Names the table among others of one leaderboard."""
-        return f"{self.task} ({self.content_sha256[:8] or 'no data'}, {self.profile}, {self.preset})"
+        budget = f", {self.budget}" if self.budget else ""
+        return f"{self.task} ({self.content_sha256[:8] or 'no data'}, {self.profile}, {self.preset}{budget})"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model at one budget: its rank with the ranks left open, and the primary metric over patients and seeds."""
+
+    rank: int | None
+    rank_range: tuple[int, int] | None
+    score: Score | None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Two models that change places from one budget to the next; ``claimed``: their tests say so at both."""
+
+    after: Budget
+    before: Budget
+    winner: str
+    loser: str
+    claimed: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One task against the budget: every model of its tables at every budget."""
+
+    task: str
+    title: str
+    tables: tuple[str, ...]
+    """Keys of the tables, the smallest budget first."""
+    budgets: tuple[Budget, ...]
+    primary: Column
+    rows: Mapping[str, tuple[Point, ...]]
+    """By model, in the order of the largest budget."""
+    free: frozenset[str]
+    """Models that use no budget: the same at each."""
+    turns: tuple[Turn, ...]
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -271,3 +323,5 @@ class Leaderboard:
     overall: Overall | None
     notes: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    """Rank and primary metric against budget, where there are several."""

@@ -6,14 +6,16 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.leaderboard.layout import Sheet
+from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import printable
 
-ASCII = str.maketrans({"±": "~", "↑": "^", "↓": "v", "†": "+", "‡": "#", "–": "-", "²": "2"})
+ASCII = str.maketrans("±↑↓†‡§–²…─├┤●", "~^v+#&-2~-||o")
 GAP = "  "
 STYLES = {"heading": "\x1b[1m", "best": "\x1b[1;32m", "tied": "\x1b[32m"}
 RESET = "\x1b[0m"
@@ -32,9 +34,24 @@ class Text(str):
 
 def print_terminal(board: Leaderboard, stream: TextIO | None = None) -> None:
     """Print all tables, on a terminal with colour; to a stream that cannot show them, signs like ± become ASCII."""
+    show(lambda screen: to_text(board, screen.width, colour=screen.colour), stream)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What is printed on: columns and lines, and whether it shows colour."""
+
+    width: int
+    height: int
+    colour: bool
+
+
+def show(text_for: Callable[[Screen], str], stream: TextIO | None = None) -> None:
+    """Print a text that is made for the screen; what is no terminal is taken for one of 140 columns."""
     stream = stream or sys.stdout
     colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    text = to_text(board, shutil.get_terminal_size((140, 24)).columns, colour=colour)
+    size = shutil.get_terminal_size((140, 48))
+    text = text_for(Screen(size.columns, size.lines, colour))
     encoding = stream.encoding or "ascii"
     try:
         text.encode(encoding)
@@ -53,7 +70,7 @@ def to_text(board: Leaderboard, width: int = 140, *, colour: bool = False) -> st
 
 
 def _lines(page: Sheet, width: int, colour: bool) -> list[str]:
-    lines = [_styled(printable(page.heading), "heading", colour), *_wrapped(page.about, width)]
+    lines = [styled(printable(page.heading), "heading", colour), *_wrapped(page.about, width)]
     if page.body:
         columns = [
             [Text(printable(cell), page.marks.get((row - 2, place), "")) for row, cell in enumerate(column)]
@@ -74,7 +91,8 @@ def _lines(page: Sheet, width: int, colour: bool) -> list[str]:
     return lines
 
 
-def _styled(text: str, style: str, colour: bool) -> str:
+def styled(text: str, style: str, colour: bool) -> str:
+    """The text with the colour of a style, where there is colour."""
     return f"{STYLES[style]}{text}{RESET}" if colour and style in STYLES else text
 
 
@@ -111,7 +129,7 @@ def _aligned(columns: Sequence[Sequence[Text]], keys: int, colour: bool) -> list
         if index == 1 and not with_units:
             continue
         cells = [
-            _styled(cell.ljust(width) if place < keys else cell.rjust(width), cell.mark, colour)
+            styled(cell.ljust(width) if place < keys else cell.rjust(width), cell.mark, colour)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append((GAP + GAP.join(cells)).rstrip())

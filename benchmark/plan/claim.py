@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from benchmark.atomic import sha256_of
+from benchmark.contracts.budget import Budget
 from benchmark.json_fields import Fields
 from benchmark.registry.sources import code_sha256, files_below
 
@@ -19,7 +20,7 @@ NUMERIC_LIBRARIES = ("torch", "numpy", "scipy", "h5py")
 
 HARNESS = Path(__file__).parent.parent
 
-TRAINING = ("contracts", "data/format", "pretrained", "cell")
+TRAINING = ("contracts", "data/format", "data/streaming", "pretrained", "cell")
 """Rooms of the harness that decide what is trained and translated: their code belongs to every claim."""
 
 SCORING = ("contracts", "data/format", "pretrained", "scoring", "statistics")
@@ -41,16 +42,30 @@ class DataSource:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The finished cell whose networks a training starts from, instead of fresh ones."""
+
+    cell: str
+    """Its id: the hash of its claim."""
+    sha256: str
+    """Of its checkpoint."""
+    path: str
+    """Its folder."""
+
+
+@dataclass(frozen=True)
 class CellAddress:
     """How people refer to a cell within a run."""
 
     task: str
     name: str
     seed: int
+    budget: str = ""
+    """Where the run has budgets, and the model is trained."""
 
     def __str__(self) -> str:
-        """task/name/s0."""
-        return f"{self.task}/{self.name}/s{self.seed}"
+        """task/name/s0, or task/name/s0/b300."""
+        return f"{self.task}/{self.name}/s{self.seed}{f'/b{self.budget}' if self.budget else ''}"
 
 
 @dataclass(frozen=True)
@@ -70,14 +85,36 @@ class CellSpec:
     sources: Mapping[str, str]
     """Hashes of source code: the model's plugin and the harness."""
     libraries: Mapping[str, str]
+    budget: Budget | None = None
+    """The budget that its steps were made from, where the run has several."""
+    split: str = "test"
+    """The patients that are translated and scored: ``val`` in a tuning."""
+    start: Start | None = None
+    """Where its networks come from, if not from their initialisation."""
+    trials: int = 0
+    """How many trials its options and recipe were chosen from; 0: untuned."""
 
     @property
     def claim(self) -> dict[str, Any]:
-        """What the id is a hash of: all but the profile (scores are made from stored predictions) and the path."""
+        """What the id is a hash of: all but the profile (scores are made from stored predictions), the path, how often
+        it was tuned, and the budget, of which all that changes a number are the recipe's steps.
+        """
         claim = {**vars(self), "dataset": {"kind": self.dataset.kind, "key": self.dataset.key}}
         claim.pop("id", None)  # the cached property's own value
-        del claim["profile"]
+        del claim["profile"], claim["budget"], claim["trials"]
+        if self.split == "test":
+            del claim["split"]
+        if self.start is None:
+            del claim["start"]
+        else:
+            claim["start"] = {"cell": self.start.cell, "sha256": self.start.sha256}
         return claim
+
+    @property
+    def trunk(self) -> str:
+        """Names what cells of all budgets have in common: the claim without how long it trains and when it decays."""
+        recipe = {name: v for name, v in self.recipe.items() if name not in ("steps", "epochs", "decay_from")}
+        return sha256_of({**self.claim, "recipe": recipe})[:16]
 
     @cached_property
     def id(self) -> str:
@@ -87,7 +124,7 @@ class CellSpec:
     @property
     def address(self) -> CellAddress:
         """How people refer to the cell."""
-        return CellAddress(self.task, self.name, self.seed)
+        return CellAddress(self.task, self.name, self.seed, self.budget.label if self.budget else "")
 
     @property
     def title(self) -> str:
@@ -96,7 +133,16 @@ class CellSpec:
 
     def to_json(self) -> dict[str, Any]:
         """As a plain mapping."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name not in USUAL} | self.unusual()
+
+    def unusual(self) -> dict[str, Any]:
+        """What few cells have, as plain values; empty for a cell of a plain run."""
+        own = {name: getattr(self, name) for name in USUAL}
+        return {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in own.items()
+            if value != USUAL[name]
+        }
 
     @classmethod
     def from_json(cls, data: Any, where: str = "spec") -> CellSpec:
@@ -120,7 +166,33 @@ class CellSpec:
             profile=fields.text("profile"),
             sources=fields.words("sources"),
             libraries=fields.words("libraries"),
+            **unusual_from(data, where),
         )
+
+
+USUAL: Mapping[str, Any] = {"budget": None, "split": "test", "start": None, "trials": 0}
+"""Fields of a :class:`CellSpec` that are written only where they have another value."""
+
+
+def unusual_from(data: Any, where: str) -> dict[str, Any]:
+    """The fields of :data:`USUAL` from what :meth:`CellSpec.unusual` gave, among others.
+
+    Raises:
+        RecordError: one of them is of the wrong kind.
+    """
+    fields = Fields(data, where)
+    budget, start = data.get("budget"), data.get("start")
+    return {
+        "budget": Budget.from_json(budget, f"{where}.budget") if budget is not None else None,
+        "split": fields.one_of("split", ("test", "val")) if "split" in fields else "test",
+        "start": _start(start, f"{where}.start") if start is not None else None,
+        "trials": fields.count("trials") if "trials" in fields else 0,
+    }
+
+
+def _start(data: Any, where: str) -> Start:
+    fields = Fields(data, where)
+    return Start(fields.text("cell"), fields.text("sha256"), fields.text("path"))
 
 
 @cache

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.atomic import sha256_of
 from benchmark.contracts import options, presets
-from benchmark.contracts.channels import parts
+from benchmark.contracts.budget import Budget, Currency, budgets_from
+from benchmark.contracts.channels import Channel, parts
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.specs import ModelSpec, TaskSpec
 from benchmark.errors import UsageError, unknown_name
-from benchmark.plan.claim import BUILDING, NUMERIC_LIBRARIES, CellSpec, DataSource, harness_sha256, library_version
+from benchmark.plan.claim import (
+    BUILDING,
+    NUMERIC_LIBRARIES,
+    CellSpec,
+    DataSource,
+    harness_sha256,
+    library_version,
+)
 from benchmark.plan.file_tasks import task_of
 from benchmark.plan.grid import Entry, Grid, Published
+from benchmark.plan.starting import StartingCell
 from benchmark.registry.plugins import Offer, Registry, source_sha256
 from benchmark.settings.statement import PlanChoices
 
@@ -31,6 +41,29 @@ class PlannedCell:
     baseline: bool
     skip: str = ""
     kind: Literal["trained", "fitted", "fixed", "evaluated"] = "trained"
+
+    @property
+    def alike(self) -> str:
+        """Names the cells that take about as long as this one: of the same model, and the same budget."""
+        return f"{self.spec.name} for {self.spec.budget}" if self.spec.budget else self.spec.name
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trained model as it would be, of which somebody wants to know what a training step costs."""
+
+    model: ModelSpec
+    task: TaskSpec
+    options: Mapping[str, Any]
+    recipe: presets.Recipe
+    image_size: tuple[int, int]
+    preset: str
+    channels: tuple[Channel, ...]
+    """Of the source, however many."""
+
+
+Price = Callable[[Asked, Currency], float | None]
+"""What a training step costs in a currency other than steps; ``None`` where that cannot be counted."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +84,10 @@ class _Data:
     source: DataSource
     slices: int
     """Training slices, at most: those without a region are not used."""
+    image_size: tuple[int, int]
     paired: bool = True
-    channels: int = 1
-    """Of the source."""
+    channels: tuple[Channel, ...] = ()
+    """Of the source, however many."""
     build: BuildJob | None = None
 
 
@@ -69,10 +103,17 @@ class Plan:
     published: tuple[Published, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Models of the grid that it does without here, and why."""
+    budgets: tuple[Budget, ...] = ()
 
 
-def make_plan(registry: Registry, grid: Grid, choices: PlanChoices) -> Plan:
-    """Expand a grid into cells.
+def make_plan(
+    registry: Registry,
+    grid: Grid,
+    choices: PlanChoices,
+    price: Price | None = None,
+    start: StartingCell | None = None,
+) -> Plan:
+    """Expand a grid into cells; ``price`` is asked where budgets are not in steps, ``start`` is where networks start.
 
     Raises:
         UsageError: an unknown preset, task, model, profile, option or field of the recipe, or a batch larger than
@@ -85,21 +126,29 @@ def make_plan(registry: Registry, grid: Grid, choices: PlanChoices) -> Plan:
     specs = {name: task_of(registry, name, choices.data_files.get(name)) for name in tasks}
     data = {name: _data(registry, spec, choices, preset) for name, spec in specs.items()}
     builds = tuple(found.build for found in data.values() if found.build is not None)
+    budgets = budgets_from(choices.budgets, choices.budget_in) or grid.budgets
     cells: dict[str, PlannedCell] = {}
     for task in tasks:
         for entry, profile in _entries_for(grid, task, choices):
             chosen = choices.profile or profile or specs[task].profile
             registry.profile(chosen)
-            for seed in choices.seed_numbers:
-                cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices)
-                cells.setdefault(cell.spec.id, cell)
+            kind = registry.model(entry.model).spec.kind
+            for budget in budgets if kind == "trained" and budgets else (None,):
+                for seed in choices.seed_numbers:
+                    cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices, budget, price)
+                    if start is not None and kind == "trained":
+                        start.check(entry.model, specs[task])
+                        cell = replace(cell, spec=replace(cell.spec, start=start.start))
+                    cells.setdefault(cell.spec.id, cell)
     if not cells:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
     # what was not asked for is not missed
     left_out = {} if choices.models else grid.left_out
-    return Plan(grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published, left_out)
+    return Plan(
+        grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published, left_out, budgets
+    )
 
 
 def _entries_for(grid: Grid, task: str, choices: PlanChoices) -> list[tuple[Entry, str | None]]:
@@ -140,11 +189,18 @@ def _data(registry: Registry, task: TaskSpec, choices: PlanChoices, preset: pres
     if (path := choices.data_files.get(task.name)) is not None:
         info = file_info(path, task)
         source = DataSource("file", info.content_sha256, str(path.absolute()))
-        return _Data(source, info.slice_count("train"), info.paired, len(info.sources))
+        return _Data(source, info.slice_count("train"), info.image_size, info.paired, info.channels)
     values = options.resolve(task.name, task.options, choices.options.get(task.name, {}))
     build, key = _build(registry.task(task.name), preset, values, choices.data_seed, Path(choices.datasets))
-    slices = preset.data.train * preset.data.slices
-    return _Data(DataSource("embedded", key, build.path), slices, channels=task.source_channels, build=build)
+    side, slices = preset.data.image_size, preset.data.train * preset.data.slices
+    source = DataSource("embedded", key, build.path)
+    return _Data(source, slices, (side, side), channels=_channels_of(task), build=build)
+
+
+def _channels_of(task: TaskSpec) -> tuple[Channel, ...]:
+    """As many as embedded data will have; before they are built nobody knows their names and windows."""
+    unknown = IntensityMap(parts(task.source_unit)[0], 0.0, 1.0)
+    return tuple(Channel(str(number), task.source_modality, unknown) for number in range(task.source_channels))
 
 
 def build_job(registry: Registry, task: str, preset: str, seed: int, datasets: Path) -> BuildJob:
@@ -211,6 +267,8 @@ def _cell(
     preset: presets.Preset,
     data: _Data,
     choices: PlanChoices,
+    budget: Budget | None = None,
+    price: Price | None = None,
 ) -> PlannedCell:
     offer = registry.model(entry.model)
     model: ModelSpec = offer.spec
@@ -230,6 +288,14 @@ def _cell(
             f"{task.name}/{entry.name}: batches of {recipe.batch_size}, but only {data.slices} training slices; "
             "give --recipe batch_size=..., or more data"
         )
+    unpaid = ""
+    if budget is not None:
+        asked = Asked(model, task, values, recipe, data.image_size, preset.name, data.channels)
+        try:
+            each = price(asked, budget.currency) if price and budget.currency != "steps" else None
+            recipe = recipe.changed({"steps": budget.steps(each, entry.name)})
+        except UsageError as error:
+            unpaid = str(error)
     spec = CellSpec(
         task=task.name,
         model=entry.model,
@@ -243,13 +309,15 @@ def _cell(
         profile=model.profile or profile,
         sources={"model": source_sha256(offer.plugin.module), "harness": harness_sha256()},
         libraries={name: library_version(name) for name in NUMERIC_LIBRARIES},
+        budget=budget,
+        trials=entry.trials,
     )
-    skip = ""
+    skip = unpaid
     if model.target_units and task.target_unit not in model.target_units:
         skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
     elif model.same_unit and task.target_unit not in parts(task.source_unit):
         skip = f"{model.name} stays within a unit, {task.name} goes from {task.source_unit} to {task.target_unit}"
-    elif model.channels == "one" and (several := _several(data.channels, recipe.context)):
+    elif model.channels == "one" and (several := _several(len(data.channels), recipe.context)):
         skip = f"{model.name} takes one source channel, and there are {several}"
     elif not data.slices and model.kind != "fixed":
         skip = f"{model.name} learns, and {Path(data.source.path).name} is a test set without training patients"
@@ -257,7 +325,8 @@ def _cell(
         skip = (
             f"{model.name} learns from pairs, and the training images of {Path(data.source.path).name} are not paired"
         )
-    return PlannedCell(spec, model.cost, model.baseline, skip, model.kind)
+    share = recipe.steps / max(1, preset.recipe.steps) if budget is not None else 1.0
+    return PlannedCell(spec, model.cost * share, model.baseline, skip, model.kind)
 
 
 def _several(channels: int, context: int) -> str:

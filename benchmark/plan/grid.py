@@ -4,6 +4,8 @@
 
     name = "mine"
     summary = "What it is for."
+    budgets = [100, 300, 1000]                    # optional: as --budgets
+    budget_in = "steps"                           # or "updates", "flops"
 
     [[entries]]
     tasks = ["pet-ct"]
@@ -11,6 +13,7 @@
     models = [
         "pix2pix",
         { model = "pix2pix", name = "pix2pix-6", options = { blocks = 6 }, recipes = { paper = { batch_size = 4 } } },
+        { model = "pix2pix", name = "pix2pix-tuned", options = { pixel_weight = 40.0 }, tuned = { trials = 20 } },
         { model = "their-net", if_installed = "benchmark-theirs" },   # without that distribution left out, and said so
     ]
 
@@ -36,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.contracts import options
+from benchmark.contracts.budget import CURRENCIES, Budget, budgets_from
 from benchmark.contracts.presets import PRESETS, Recipe
 from benchmark.contracts.specs import GridSpec
 from benchmark.errors import UsageError, unknown_name
@@ -45,7 +49,7 @@ from benchmark.registry.plugins import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _UNFIT = re.compile(r"[^A-Za-z0-9._+-]+")
-_MORE = ("name", "options", "recipes", "if_installed")
+_MORE = ("name", "options", "recipes", "tuned", "if_installed")
 """What a model's table may have beside ``model``."""
 _SYNTAX = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.S)
 
@@ -61,6 +65,8 @@ class Entry:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trials: int = 0
+    """How many trials its options and recipe were chosen from."""
     if_installed: str = ""
     """The distribution without which the grid does without this model; empty: the model has to be there."""
 
@@ -85,6 +91,7 @@ class Grid:
     published: tuple[Published, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Models, by display name, that the grid lists and does without here, and why."""
+    budgets: tuple[Budget, ...] = ()
 
 
 class _Wrong(Exception):
@@ -145,7 +152,7 @@ def _located(wrong: _Wrong, text: str, where: str) -> UsageError:
 
 
 def _grid(data: Mapping[str, Any], where: str) -> Grid:
-    _only(data, ("name", "summary", "entries", "published"))
+    _only(data, ("name", "summary", "entries", "published", "budgets", "budget_in"))
     entries = data.get("entries")
     if not isinstance(entries, list) or not entries:
         raise _Wrong("needs at least one [[entries]] table with 'tasks' and 'models'", "entries")
@@ -169,7 +176,19 @@ def _grid(data: Mapping[str, Any], where: str) -> Grid:
         raise _Wrong("'published' must be a list of [[published]] tables", "published")
     published = tuple(_published(table, "published", number) for number, table in enumerate(tables))
     name = _name(data["name"], "name") if "name" in data else _UNFIT.sub("-", Path(where).stem).lstrip("-.") or "grid"
-    return Grid(name, printable(str(data.get("summary", ""))), tuple(blocks), published)
+    return Grid(name, printable(str(data.get("summary", ""))), tuple(blocks), published, budgets=_budgets(data))
+
+
+def _budgets(data: Mapping[str, Any]) -> tuple[Budget, ...]:
+    amounts, currency = data.get("budgets", []), data.get("budget_in", "steps")
+    if currency not in CURRENCIES:
+        raise _Wrong(unknown_name("currency of budgets", str(currency), CURRENCIES), "budget_in")
+    if not isinstance(amounts, list) or (not amounts and "budgets" in data):
+        raise _Wrong("'budgets' must be a list of numbers, such as [100, 300, 1000]", "budgets")
+    try:
+        return budgets_from(amounts, currency)
+    except UsageError as error:
+        raise _Wrong(error, "budgets") from None
 
 
 def _name(value: Any, *place: str | int) -> str:
@@ -187,7 +206,7 @@ def _entry(model: Any, *place: str | int) -> Entry:
             "a model is a name, or a table with 'model' and optionally 'name', 'options', 'recipes', 'if_installed'",
             *place,
         )
-    _only(model, ("model", "name", "options", "recipes", "if_installed"), *place)
+    _only(model, ("model", *_MORE), *place)
     name = _name(model.get("name", model["model"]), *place, "name")
     given, recipes = model.get("options", {}), model.get("recipes", {})
     for key, table in (("options", given), ("recipes", recipes)):
@@ -206,7 +225,18 @@ def _entry(model: Any, *place: str | int) -> Entry:
     distribution = model.get("if_installed", "")
     if not isinstance(distribution, str) or (not distribution and "if_installed" in model):
         raise _Wrong(f"{name}: 'if_installed' must be the name of a distribution", *place, "if_installed")
-    return Entry(model["model"], name, dict(given), recipes, distribution)
+    return Entry(model["model"], name, dict(given), recipes, _trials(model, *place), distribution)
+
+
+def _trials(model: Mapping[str, Any], *place: str | int) -> int:
+    """How often a model was tuned; what else ``benchmark tune`` says of that is for people."""
+    tuned = model.get("tuned", {})
+    trials = tuned.get("trials") if isinstance(tuned, dict) else None
+    if "tuned" not in model:
+        return 0
+    if type(trials) is not int or trials < 1:
+        raise _Wrong("'tuned' must be a table with 'trials', as benchmark tune writes it", *place, "tuned")
+    return trials
 
 
 def _published(table: Any, *place: str | int) -> Published:

@@ -1,12 +1,15 @@
-"""Hashes of source code that change when what it computes may change, and not with a comment or a docstring."""
+"""Hashes of source code that change when what it computes may change, and not with a comment or a text for people."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+FOR_PEOPLE = ("help", "summary")
+"""Keywords of calls, and keys of mappings, whose constant texts say something to people only."""
 
 
 def code_sha256(root: Path, files: Iterable[Path]) -> str:
@@ -30,7 +33,9 @@ def files_below(folder: Path) -> list[Path]:
 
 @cache
 def _code(file: Path, modified: int) -> bytes:  # noqa: ARG001 - an edited file is another key
-    """The syntax tree of a module as text, without docstrings and places; the file itself if it is no Python."""
+    """The syntax tree of a module as text, without docstrings, help texts and places; the file itself if it is no
+    Python.
+    """
     content = file.read_bytes()
     try:
         tree = ast.parse(content)
@@ -44,8 +49,10 @@ def _code(file: Path, modified: int) -> bytes:  # noqa: ARG001 - an edited file 
 def _spell(node: object, words: list[str]) -> None:
     """Append a tree's words. Empty fields are left out: newer Pythons have more of them."""
     if isinstance(node, ast.AST):
+        if _is_help(node):
+            return
         words.append(type(node).__name__)
-        for name, value in ast.iter_fields(node):
+        for name, value in _fields(node):
             if value is None or value == [] or (name == "kind" and isinstance(node, ast.Constant)):
                 continue
             words.append(name)
@@ -58,6 +65,30 @@ def _spell(node: object, words: list[str]) -> None:
         words.append("]")
     else:
         words.append(repr(node))
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """The fields of a node; of a mapping that is written out, what is not for people."""
+    if not isinstance(node, ast.Dict):
+        yield from ast.iter_fields(node)
+        return
+    pairs = [
+        (key, value)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if not (isinstance(key, ast.Constant) and key.value in FOR_PEOPLE and _is_text(value))
+    ]
+    # a mapping that unpacks another has no key there
+    yield "keys", [key if key is not None else "**" for key, _ in pairs]
+    yield "values", [value for _, value in pairs]
+
+
+def _is_help(node: ast.AST) -> bool:
+    """A constant text handed on as one of :data:`FOR_PEOPLE`: it is printed, and nothing is computed with it."""
+    return isinstance(node, ast.keyword) and node.arg in FOR_PEOPLE and _is_text(node.value)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_docstring(item: object) -> bool:

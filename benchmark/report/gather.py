@@ -7,6 +7,8 @@ the cells left behind.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.leaderboard import Leaderboard, Table, build
+from benchmark.plan.claim import CellAddress
 from benchmark.registry.plugins import registry
 from benchmark.runs.read import Cell, Run, load_run
 from benchmark.store.folder import RunFolder
@@ -25,12 +28,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from benchmark.contracts.budget import Budget
     from benchmark.data.format.reader import Case, DatasetInfo
     from benchmark.data.format.schema import CaseKey
 
 LAST_LINES = 12
 """Lines of a failed cell's log that are shown."""
 LONGEST_LINE = 400
+MOST_PLOTS = 60
+LARGEST_PLOT = 1_000_000
+"""Bytes; a tuning's plots are a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class CellFacts:
     state: str
     reason: str
     preset: str
+    budget: Budget | None
     content_sha256: str
     data_path: str
     view: str
@@ -60,8 +68,8 @@ class CellFacts:
 
     @property
     def title(self) -> str:
-        """task/name/seed."""
-        return f"{self.task}/{self.name}/s{self.seed}"
+        """task/name/seed, and the budget where there is one."""
+        return str(CellAddress(self.task, self.name, self.seed, self.budget.label if self.budget else ""))
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ class Material:
                 cell.state == "done"
                 and cell.name in names
                 and (cell.task, cell.preset, cell.content_sha256) == (table.task, table.preset, table.content_sha256)
+                and (cell.budget in (None, table.budget) if table.budget else cell.budget is None)
             ):
                 mine.setdefault(cell.name, []).append(cell)
         for cells in mine.values():
@@ -112,7 +121,7 @@ def gather(paths: Sequence[Path | None]) -> Material:
         BenchmarkError: a run is damaged.
     """
     runs = list({run.path.resolve(): run for run in map(load_run, paths)}.values())
-    labels = _labels([run.path for run in runs])
+    labels = run_labels([run.path for run in runs])
     material = Material(
         [RunFacts(label, run.path, run.about.to_json()) for label, run in zip(labels, runs, strict=True)],
         Leaderboard((), None),
@@ -153,6 +162,7 @@ def _facts(run: Path, record: Record, name: str) -> CellFacts:
         state=record.state,
         reason=record.reason,
         preset=record.spec.preset,
+        budget=record.spec.budget,
         content_sha256=record.dataset.content_sha256 if record.dataset else "",
         data_path=record.spec.dataset.path,
         view=record.dataset.view if record.dataset else "",
@@ -177,7 +187,7 @@ def cell_facts(cell: Cell) -> CellFacts:
     return _facts(cell.path.parent.parent, cell.record, cell.name)
 
 
-def _labels(paths: Sequence[Path]) -> list[str]:
+def run_labels(paths: Sequence[Path]) -> list[str]:
     """Names of runs: the folder's, with as many folders above it as tell them apart."""
     parts = [path.resolve().parts for path in paths]
     depth = 1
@@ -197,6 +207,17 @@ def training_log(cell: CellFacts) -> list[dict[str, Any]]:
         return [line for line in _cell(cell).log() if isinstance(line, dict)]
     except (ValueError, BenchmarkError):
         return []
+
+
+def tuning_plots(material: Material) -> list[tuple[str, str]]:
+    """The plots that a tuning left beside its run, as titles and SVG in base64."""
+    paths = [path for run in material.runs for path in sorted((run.path / "tuning").glob("*.svg"))][:MOST_PLOTS]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.stat().st_size <= LARGEST_PLOT:
+                found.append((path.stem, base64.b64encode(path.read_bytes()).decode()))
+    return found
 
 
 def last_lines(cell: CellFacts) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
-from benchmark.leaderboard.layout import Sheet, pages
+from benchmark.leaderboard.layout import Sheet
+from benchmark.leaderboard.pages import pages
 from benchmark.leaderboard.tables import Leaderboard
 from benchmark.printable import printable
 

@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark import __version__
+from benchmark.leaderboard.curve_sheet import curve_sheet
 from benchmark.leaderboard.layout import (
     Sheet,
     downstream_sheet,
@@ -33,9 +34,10 @@ from benchmark.leaderboard.layout import (
 from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
 from benchmark.report import order_charts, quality_charts
+from benchmark.report.budget_charts import against_budget
 from benchmark.report.bundle import plotting_library
 from benchmark.report.cases import Gallery
-from benchmark.report.gather import Material, last_lines
+from benchmark.report.gather import Material, last_lines, tuning_plots
 from benchmark.report.summary import refusals, summary
 from benchmark.report.training import Curves, training
 from benchmark.report.vega import Chart
@@ -70,7 +72,7 @@ class Page:
         self._unfinished = [cell for cell in material.cells if cell.state in UNFINISHED]
         logged = [cell for cell in self._unfinished if cell.state in ("failed", "timeout")][:MOST_LOGS]
         self._logs = {cell.id: last_lines(cell) for cell in logged}
-        self._scripts = [plotting_library(), *map(_asset, SCRIPTS)]
+        self._scripts = [plotting_library(), *map(script_text, SCRIPTS)]
 
     def render(self, galleries: Sequence[Gallery] = ()) -> str:
         """The page's text, with these images."""
@@ -81,11 +83,11 @@ class Page:
             specs.append(chart)
             return len(specs) - 1
 
-        environment = _environment()
-        environment.globals |= {"chart_number": chart_number, "number": sort_key, "island": island}
+        environment = page_environment()
+        environment.globals |= {"chart_number": chart_number, "island": island}
         return environment.get_template("page.html.j2").render(
-            policy=_policy(self._scripts),
-            style=Markup(_asset("page.css")),
+            policy=page_policy(self._scripts),
+            style=script_text("page.css"),
             scripts=[Markup(script) for script in self._scripts],
             version=__version__,
             title=", ".join(run.label for run in material.runs),
@@ -95,6 +97,7 @@ class Page:
             sections=self._sections,
             overall=overall_sheet(board.overall) if board.overall else None,
             unreadable=unreadable_sheet(board.unreadable) if board.unreadable else None,
+            tuning=tuning_plots(material),
             galleries=[gallery for gallery in galleries if gallery.about["cases"]],
             left_out=[(gallery.about["task"], gallery.left_out) for gallery in galleries if gallery.left_out],
             unfinished=self._unfinished,
@@ -108,13 +111,16 @@ class Page:
 
 def _section(number: int, table: Table, material: Material) -> Section:
     cells = material.of(table)
+    curve = next((curve for curve in material.board.curves if curve.tables[-1] == table.key), None)
     beside = [
+        *([curve_sheet(curve)] if curve else []),
         *([downstream_sheet(table, table.downstream)] if table.downstream else []),
         *([stages_sheet(table, table.stages)] if table.stages else []),
         *(published_sheet(table, published) for published in table.published),
     ]
     validation, curves = training(table, cells)
     drawn = (
+        *(against_budget(curve) if curve else ()),
         order_charts.brackets(table),
         order_charts.patients(table, cells),
         order_charts.matrix(table),
@@ -125,8 +131,9 @@ def _section(number: int, table: Table, material: Material) -> Section:
     return Section(f"table-{number}", table, sheet(table), tuple(beside), plots, validation, tuple(curves))
 
 
-def _environment() -> Environment:
-    return Environment(
+def page_environment() -> Environment:
+    """Templates that escape whatever they print, with what tables need."""
+    environment = Environment(
         loader=PackageLoader("benchmark.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -134,6 +141,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
+    environment.globals["number"] = sort_key
+    return environment
 
 
 def _shown(value: object) -> object:
@@ -166,7 +175,7 @@ def sort_key(text: str) -> str:
     return repr(float(match[0].rstrip("kM")) * factor)
 
 
-def _policy(scripts: Sequence[str]) -> Markup:
+def page_policy(scripts: Sequence[str]) -> Markup:
     """Our own scripts by their hashes, styles and pictures of the page itself, and not one request."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
@@ -177,9 +186,10 @@ def _policy(scripts: Sequence[str]) -> Markup:
     )
 
 
-def _asset(name: str) -> str:
+def script_text(name: str) -> Markup:
+    """A script or style sheet of the package, fit to stand in its element."""
     text = files("benchmark.report").joinpath("templates", name).read_text(encoding="utf-8")
-    return text.replace("</script", "<\\/script")
+    return Markup(text.replace("</script", "<\\/script"))
 
 
 def _command(about: Mapping[str, Any]) -> str:

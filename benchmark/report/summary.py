@@ -43,15 +43,22 @@ class Summary:
 def summary(material: Material) -> Summary:
     """Say what a report's boards answer, from the boards alone."""
     tables = material.board.tables
-    models = {row.name for table in tables for row in table.rows if not row.baseline}
-    what = list(dict.fromkeys(table.title or table.task for table in tables))
-    question = f"Which of {_count(len(models), 'model')} translates {_listed(what)} best?"
     return Summary(
-        question if tables else "Nothing was run yet.",
+        _question(tables) if tables else "Nothing was run yet.",
         tuple(map(_answer, tables)),
         tuple(_rests_on(material)),
         tuple(dict.fromkeys(_not_said(material))),
     )
+
+
+def _question(tables: Sequence[Table]) -> str:
+    """What the tables were made to answer; of baselines only where there is nothing else."""
+    rows = [row for table in tables for row in table.rows]
+    names = {row.name for row in rows if not row.baseline} or {row.name for row in rows}
+    what = _listed(list(dict.fromkeys(table.title or table.task for table in tables)))
+    if len(names) == 1:
+        return f"How well does {names.pop()} translate {what}?"
+    return f"Which of {len(names)} models translates {what} best?"
 
 
 def _answer(table: Table) -> Answer:

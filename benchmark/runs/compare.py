@@ -110,7 +110,8 @@ def _by_key(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     found: dict[Key, dict[int, Record]] = {}
     for record in records:
         if record.done:
-            found.setdefault((record.task, record.name), {}).setdefault(record.seed, record)
+            budget = f" at {record.spec.budget}" if record.spec.budget else ""
+            found.setdefault((record.task, record.name + budget), {}).setdefault(record.seed, record)
     return found
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark import executors
-from benchmark.errors import BenchmarkError, PluginError
+from benchmark import atomic, executors
+from benchmark.contracts.presets import Recipe
+from benchmark.errors import BenchmarkError, DatasetError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
 from benchmark.plan.expand import BuildJob, Plan, PlannedCell
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
 from benchmark.runs.needs import Experience
+from benchmark.runs.same_pixels import require_same_pixels
 from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
@@ -57,7 +59,12 @@ def run_plan(
             f"cannot write the run folder {folder.path}: {error.strerror or error}; choose another with --results"
         ) from None
     folder.create(plan, registry.plugins, said)
+    for part in (folder.path, *(folder.cell(cell.spec.id).path for cell in plan.cells)):
+        atomic.remove_leftovers(part)
     todo, kept = _sort_out(plan, folder, registry, how, sharing)
+    # one cell of each file is enough, and ten thousand records take their time
+    finished = {cell.spec.dataset.path: folder.cell(cell.spec.id) for cell, state in kept if state == "done"}
+    require_same_pixels(record for cell in finished.values() if (record := cell.read()) is not None)
     observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
     for name, reason in plan.left_out.items():
         observer.say(f"without {name}: {reason}")
@@ -140,19 +147,24 @@ def _execute(
         attempts=how.attempts,
         device=how.device,
         jobs_per_device=how.jobs_per_device,
+        memory=how.memory,
     )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
     done = ((cell, record) for cell in plan.cells if (record := folder.cell(cell.spec.id).read()) is not None)
     experience = Experience.of(done)
     left: list[PlannedCell] = []
-    for cell in sorted(todo, key=lambda cell: -cell.cost):
+    # a shorter budget first: the longer ones go on from what it trained
+    for cell in sorted(todo, key=lambda cell: (cell.spec.budget.amount if cell.spec.budget else 0, -cell.cost)):
         if cell.spec.task in broken:
             reason = f"its data could not be built: {broken[cell.spec.task]}"
             sharing.record(cell, "failed", reason)
             observer.event(Event("finished", cell.spec.title, "failed", reason))
         else:
             left.append(cell)
+    finished = {cell.spec.id for cell in left if (record := folder.cell(cell.spec.id).read()) and record.done}
+    training = [cell for cell in left if cell.kind != "fixed" and cell.spec.id not in finished]
+    say_what_has_no_cache({(cell.spec.dataset.path, Recipe(**cell.spec.recipe).context) for cell in training}, observer)
     while left:
         ready, held = sharing.free(left)
         assigned = {
@@ -232,6 +244,22 @@ def _build_data(
         outcome = executor.run([Assignment(job.task, job) for job in missing], lambda _: None)
     ended = {job.task: outcome.get(job.task, ("failed", f"executor {name} did not build them")) for job in missing}
     return {task: reason for task, (state, reason) in ended.items() if state != "done"}
+
+
+def say_what_has_no_cache(data: Iterable[tuple[str, int]], observer: Observer) -> None:
+    """One line for each data file whose slices training has to inflate and map at every use.
+
+    Given are files, each with the number of neighbouring slices that are shown on either side of a slice.
+    """
+    from benchmark.data.format.reader import Dataset
+    from benchmark.data.streaming.build import obstacle
+    from benchmark.data.streaming.places import stay_on_disk
+
+    for path, context in sorted(data):
+        with contextlib.suppress(DatasetError), Dataset(path) as dataset:  # a damaged one its cells will name
+            reason = obstacle(dataset.info, context) if stay_on_disk(dataset.info, context) else ""
+            if reason:
+                observer.say(f"training reads {path} without a slice cache, which is slower: {reason}")
 
 
 def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[str, str]]:

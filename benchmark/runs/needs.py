@@ -31,7 +31,7 @@ class Experience:
         """A cell is done."""
         if not record.done:
             return
-        self.pace.learn(cell.spec.name, cell.cost + FIXED_COST, seconds(record.timings), None)
+        self.pace.learn(cell.alike, cell.cost + FIXED_COST, seconds(record.timings), None)
         kind = (cell.spec.task, cell.spec.name)
         for most, peak in ((self._memory, record.peak_memory_mb), (self._gpu_memory, record.peak_gpu_memory_mb)):
             if peak is not None:
@@ -39,7 +39,7 @@ class Experience:
 
     def expected_seconds(self, cell: PlannedCell) -> float | None:
         """How long a cell will take; ``None`` while nothing is finished."""
-        return self.pace.expected(cell.spec.name, cell.cost + FIXED_COST)
+        return self.pace.expected(cell.alike, cell.cost + FIXED_COST)
 
     def needs(self, cell: PlannedCell, device: str) -> Needs:
         """What to ask an engine for; ``device`` is what the user said."""

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark import executors
+from benchmark.contracts.budget import Currency
+from benchmark.contracts.channels import joined
+from benchmark.errors import UsageError
 from benchmark.executors import ChosenExecutor
-from benchmark.plan.expand import Plan, PlannedCell, make_plan
+from benchmark.plan.claim import Start
+from benchmark.plan.expand import Asked, Plan, PlannedCell, make_plan
 from benchmark.plan.grid import load_grid
+from benchmark.plan.starting import StartingCell
 from benchmark.registry.plugins import Registry, registry
 from benchmark.runs import observers as observing
 from benchmark.runs.execute import Observer, run_plan
@@ -18,6 +23,7 @@ from benchmark.runs.read import Run
 from benchmark.settings.keywords import keywords, method_keywords
 from benchmark.settings.setting import Statement, setting
 from benchmark.settings.statement import HowToRun, PlanChoices, RunSettings
+from benchmark.store.address import finished_cell
 from benchmark.store.folder import RunFolder
 
 SILENT = Observer()
@@ -71,13 +77,36 @@ class PlannedRun:
 def plan_of(choices: PlanChoices) -> PlannedRun:
     """:func:`plan_run` for a statement."""
     found = registry()
-    plan = make_plan(found, load_grid(found, str(choices.grid)), choices)
+    start = starting_cell(choices.init) if choices.init is not None else None
+    plan = make_plan(found, load_grid(found, str(choices.grid)), choices, price, start)
     return PlannedRun(plan, Path(choices.results) / (choices.name or run_name(plan, choices)), found, choices)
+
+
+def starting_cell(address: str) -> StartingCell:
+    """The finished cell of an address, to start other trainings from.
+
+    Raises:
+        UsageError: there is no such cell, it is not done, or it has no networks.
+        BenchmarkError: a file of it is missing or altered.
+    """
+    folder, record = finished_cell(address)
+    if record.kind != "trained" or record.dataset is None:
+        raise UsageError(f"--init {address}: {record.name} is {record.kind}; start from a cell that was trained")
+    start = Start(record.id, record.files["checkpoint.pt"], str(folder.path.absolute()))
+    units = joined(channel.map.unit for channel in record.dataset.sources), record.dataset.target.unit
+    return StartingCell(address, start, record.spec.model, units)
+
+
+def price(asked: Asked, currency: Currency) -> float | None:
+    """What a training step of a planned cell costs in a currency; imports torch and counts."""
+    from benchmark.cell.cost import cost_of
+
+    return cost_of(asked).of(currency)
 
 
 @keywords(PlanChoices)
 def plan_run(choices: PlanChoices) -> PlannedRun:
-    """Everything that :func:`run` would do, and nothing done yet. Imports no torch.
+    """Everything that :func:`run` would do, and nothing done yet. Imports torch only to count what budgets cost.
 
     Raises:
         UsageError: an unknown name, an option or a field of the recipe that is not there, or a value that cannot be.
@@ -123,7 +152,8 @@ def carry_out(planned: PlannedRun, how: HowToRun, executor: ChosenExecutor, obse
 def run_name(plan: Plan, choices: PlanChoices) -> str:
     """Folder name from grid, preset and seeds; other choices that change the cells add a short hash."""
     seeds = f"{len(plan.seeds)}seed{'s' if len(plan.seeds) > 1 else ''}"
-    base = f"{plan.grid}-{plan.preset}-{seeds}"
+    # not which budgets: more of them go on in the same folder
+    base = f"{plan.grid}-{plan.preset}-{seeds}" + (f"-by-{plan.budgets[0].currency}" if plan.budgets else "")
     special = choices.beside_the_grid()
     if not special:
         return base

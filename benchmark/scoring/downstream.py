@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark import atomic
 from benchmark.contracts import options
@@ -16,11 +16,12 @@ from benchmark.contracts.protocols import DownstreamContext, DownstreamStudy
 from benchmark.contracts.specs import DownstreamSpec, TaskSpec
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
-from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError
+from benchmark.errors import DatasetError, NotApplicable, PluginError, Unavailable, UsageError, said
 from benchmark.plan.claim import SCORING, CellAddress, harness_sha256
 from benchmark.registry.plugins import Offer, Registry, source_sha256
 from benchmark.scoring.aggregate import Values
 from benchmark.scoring.rows import Rows
+from benchmark.scoring.threads import one_thread
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import DownstreamSummary, DownstreamValue
 
@@ -55,12 +56,15 @@ def downstream_key(registry: Registry, task: TaskSpec) -> str:
         return ""
     return atomic.sha256_of(
         {
-            "downstream": {name: [repr(o.spec), source_sha256(o.plugin.module)] for name, o in offers.items()},
+            "downstream": {
+                name: [repr(replace(o.spec, summary="")), source_sha256(o.plugin.module)] for name, o in offers.items()
+            },
             "harness": harness_sha256(SCORING),
         }
     )
 
 
+@one_thread()
 def evaluate_downstream(
     offers: Mapping[str, Offer[DownstreamSpec]], dataset: Dataset, predictions: PredictionsReader, cell: CellAddress
 ) -> Downstream:
@@ -86,8 +90,7 @@ def evaluate_downstream(
         except (DatasetError, UsageError):
             raise
         except Exception as error:  # a plugin's fault, of which the predictions know nothing
-            reason_text = " ".join(str(error).split())
-            summary[name] = DownstreamSummary(state="failed", reason=f"{type(error).__name__}: {reason_text}")
+            summary[name] = DownstreamSummary(state="failed", reason=f"{type(error).__name__}: {said(error)}")
             continue
         for (patient, study), values in given.items():
             for value in offer.spec.values:
@@ -104,7 +107,7 @@ class _Split:
     def __init__(self, dataset: Dataset, predictions: PredictionsReader) -> None:
         self._dataset = dataset
         self._predictions = predictions
-        keys = dataset.info.in_split("test")
+        keys = dataset.info.in_split(predictions.split)
         self.lost = {key.patient for key in keys if str(key) in predictions.lost}
         self._keys = [key for key in keys if str(key) not in predictions.lost]
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from benchmark.errors import BenchmarkError, PluginError
+from benchmark.errors import BenchmarkError, PluginError, said
 
 
 class MetricFault(PluginError):
     """A metric broke while it was built or scored; it costs its own scores, unless the profile ranks by it first."""
 
     def __init__(self, metric: str, error: BaseException) -> None:
-        said = " ".join(str(error).split())
-        told = said if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {said}"
+        told = said(error) if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {said(error)}"
         super().__init__(f"metric {metric} failed: {told}")
         self.metric = metric
         self.reason = f"failed: {told}"

@@ -19,6 +19,7 @@ from benchmark.data.format.reader import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
 from benchmark.scoring.prepare import Study, prepared
+from benchmark.scoring.threads import one_thread
 
 Image = NDArray[np.float32]
 
@@ -69,6 +70,7 @@ class ProfiledMetric(Metric):
         """As the metric's record says."""
         return self._direction
 
+    @one_thread()
     def update(self, preds: Tensor, target: Tensor, mask: Tensor | None = None, patient: Tensor | None = None) -> None:
         """Score a batch: slices ``(N, 1, H, W)`` or studies ``(N, 1, Z, H, W)``, ``patient`` their numbers ``(N,)``.
 

@@ -24,6 +24,7 @@ from benchmark.scoring.judge import Judge, ReadyMetric
 from benchmark.scoring.prepare import Study, prepared, whole_slices
 from benchmark.scoring.rows import Rows
 from benchmark.scoring.summarise import summarise
+from benchmark.scoring.threads import one_thread
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import MetricSummary
 
@@ -37,7 +38,7 @@ class Scores:
 
 
 def score(judge: Judge, dataset: Dataset, predictions: PredictionsReader, cell: CellAddress) -> Scores:
-    """Score stored predictions of a data set's test split.
+    """Score stored predictions of a data set's split: the one that they say they are of.
 
     A metric that breaks is left out, and the others start again.
 
@@ -54,8 +55,8 @@ def score(judge: Judge, dataset: Dataset, predictions: PredictionsReader, cell: 
 
 
 def stored_studies(dataset: Dataset, predictions: PredictionsReader) -> Iterator[tuple[CaseKey, Study | str]]:
-    """The test split with its stored predictions, and the state of cases that are lost."""
-    for case in dataset.iterate("test"):
+    """The split of stored predictions with them, and the state of cases that are lost."""
+    for case in dataset.iterate(predictions.split):
         if (state := predictions.lost.get(str(case.key))) is not None:
             yield case.key, state
         else:
@@ -63,6 +64,7 @@ def stored_studies(dataset: Dataset, predictions: PredictionsReader) -> Iterator
             yield case.key, Study(case, prediction, predictions.labels(case.key))
 
 
+@one_thread()
 def score_studies(judge: Judge, studies: Iterable[tuple[CaseKey, Study | str]], cell: CellAddress) -> Scores:
     """Score studies as they come. A text in place of a study is the state of one that cannot be scored:
     ``missing``, or ``failed: `` and the reason.

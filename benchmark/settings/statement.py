@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.contracts import presets
+from benchmark.contracts.budget import Currency, budgets_from
 from benchmark.errors import UsageError
 from benchmark.settings.setting import HOW, TRAINING, WHAT, WHERE, Statement, as_json, choice, setting, settings_of
 
@@ -110,6 +111,20 @@ class PlanChoices(Statement):
         metavar="K",
         minimum=0,
     )
+    budgets: Collection[str | float] = setting(
+        (),
+        "Train once, score at each of these budgets: 100,300,1000. More can follow later.",
+        python="score each trained model at each of these budgets: the learning rate is held in one training, from "
+        "which every budget branches its own decay. The same call with more of them goes on from there.",
+        panel=TRAINING,
+        metavar="N,...",
+    )
+    budget_in: Currency = setting(
+        "steps",
+        "What they count: the generator's updates, or floating-point operations.",
+        python="what budgets count: training steps, updates of the generator, or floating-point operations.",
+        panel=TRAINING,
+    )
     recipe: Mapping[str, Any] | None = choice(
         None,
         "A field of the training recipe, for every model, e.g. flip=yes. Repeatable.",
@@ -118,6 +133,14 @@ class PlanChoices(Statement):
         metavar="FIELD=VALUE",
         complete=("recipe",),
         advice="; 'benchmark show preset small' lists them",
+    )
+    init: str | None = choice(
+        None,
+        "Start from the networks of this finished cell.",
+        python="address of a finished cell, ``results/run/mr-ct/unet-l1/s0``, whose networks training starts from; "
+        "optimisers start afresh.",
+        panel=TRAINING,
+        metavar="RUN/CELL",
     )
     profile: str | None = choice(
         None,
@@ -145,6 +168,11 @@ class PlanChoices(Statement):
         numbers: tuple[Any, ...] = self.seed_numbers
         if not numbers or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in numbers):
             raise UsageError(f"seeds={self.seeds!r}: give how many, 1 or more, or a list of numbers from 0 on")
+        if self.budget_in != "steps" and not self.budgets:
+            raise UsageError(f"budget_in {self.budget_in}: say which with budgets (--budgets 1T,4T), or leave it out")
+        if self.budgets and (self.steps is not None or {"steps", "epochs"} & set(self.recipe or {})):
+            raise UsageError("budgets say how long models train: leave out --steps, and steps and epochs of --recipe")
+        budgets_from(self.budgets, self.budget_in)
 
     @property
     def seed_numbers(self) -> tuple[int, ...]:
@@ -242,6 +270,14 @@ class HowToRun(Statement):
         metavar="SECONDS",
         minimum=1.0,
     )
+    memory: float | None = setting(
+        None,
+        "How much memory a cell may take, its child processes included (executor local, on Linux).",
+        python="GiB of memory that a cell may take, its child processes included (executor ``local``, on Linux).",
+        panel=HOW,
+        metavar="GIB",
+        minimum=0.001,
+    )
     executor: str = setting(
         "local",
         "How cells are run; 'benchmark list executors'.",
@@ -294,6 +330,8 @@ class HowToRun(Statement):
             raise UsageError(f"lost_seconds={self.lost_seconds}: give seconds, 1 or more")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout={self.timeout}: give seconds above 0")
+        if self.memory is not None and not self.memory > 0:
+            raise UsageError(f"memory={self.memory}: give GiB above 0")
 
 
 @dataclass(frozen=True)

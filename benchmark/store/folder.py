@@ -53,6 +53,10 @@ class CellFolder:
         """The translations of the test split; see :mod:`benchmark.store.predictions`."""
         return self.file("predictions.h5")
 
+    def trunk(self, name: str) -> Path:
+        """Where cells that differ in their budget alone keep what they train in common, beside all cells."""
+        return self.run / "trunks" / name
+
     @property
     def log(self) -> TrainingLog:
         """What was logged in training."""
@@ -339,7 +343,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     changed: list[str] = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
-        if f"{prefix}{key}" in ("dataset.path", "profile"):
+        if f"{prefix}{key}" in ("dataset.path", "start.path", "profile", "budget", "trials"):
             continue
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             changed += differences(a, b, f"{prefix}{key}.")

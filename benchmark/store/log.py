@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,15 @@ class TrainingLog:
         if not step:
             self._path.unlink(missing_ok=True)
             return
-        kept = [line for line in self.lines() if line["step"] <= step]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self._path.write_text(self.text(step), encoding="utf-8")
+
+    def text(self, step: int) -> str:
+        """The whole lines up to a step, as they stand in the file."""
+        return _written(line for line in self.lines() if line["step"] <= step)
+
+    def begin_with(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Drop everything, and begin with these lines of another training that goes on here."""
+        self._path.write_text(_written(lines), encoding="utf-8")
 
     def lines(self) -> list[dict[str, Any]]:
         """Every whole line, in order, up to one that is torn or makes no sense; none where there is no log."""
@@ -85,6 +92,10 @@ class LogTail:
         self._read += len(text) + len(newline)
         lines = (_parsed(line) for line in text.splitlines())
         return [line for line in lines if line is not None]
+
+
+def _written(lines: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

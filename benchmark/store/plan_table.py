@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from benchmark.atomic import canonical
 from benchmark.json_fields import Fields, RecordError
-from benchmark.plan.claim import CellSpec, DataSource
+from benchmark.plan.claim import CellSpec, DataSource, unusual_from
 from benchmark.plan.expand import PlannedCell
 from benchmark.store.record import KINDS
 
@@ -39,7 +39,9 @@ def cells_to_json(cells: Iterable[PlannedCell]) -> dict[str, Any]:
             named.append(places[key])
         row: dict[str, Any] = {"id": cell.spec.id, "task": cell.spec.task, "model": cell.spec.model}
         row |= {"name": cell.spec.name, "seed": cell.spec.seed, "kind": cell.kind, "baseline": cell.baseline}
-        rows.append(row | {"cost": cell.cost, "skip": cell.skip, "parts": named})
+        row |= {"cost": cell.cost, "skip": cell.skip, "parts": named}
+        more = cell.spec.unusual()
+        rows.append(row | ({"more": more} if more else {}))
     return {"parts": parts, "cells": rows}
 
 
@@ -62,6 +64,8 @@ def _cell(row: Any, parts: Sequence[Sequence[Any]], known: dict[tuple[int, ...],
     fields = Fields(row, "run.cells")
     own = {"task": fields.text("task"), "model": fields.text("model"), "name": fields.text("name")}
     spec = _like(_places(fields.listing("parts"), parts), parts, known, own | {"seed": fields.count("seed")})
+    if "more" in fields:
+        spec = replace(spec, **unusual_from(fields.table("more"), "run.cells.more"))
     # the id is a folder's name
     if fields.text("id") != spec.id or not ID.fullmatch(spec.id):
         raise RecordError(f"{row['id']!r} is not the id of the cell that it stands for")

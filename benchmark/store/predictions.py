@@ -102,6 +102,10 @@ class PredictionsReader:
                 if schema != PREDICTIONS_SCHEMA:
                     raise DatasetError(f"{path}: schema is {schema!r}, expected {PREDICTIONS_SCHEMA!r}")
                 self.unit = self._attribute("unit")
+                self.split = self._attribute("split")
+                """The patients that were translated: ``test``, or ``val`` in a tuning."""
+                if self.split not in ("test", "val"):
+                    raise DatasetError(f"{path}: predictions of {self.split!r}, expected test or val")
                 self.dataset = self._attribute("dataset")
                 """Hash of the content of the data set that they are of; empty where it is not said."""
                 self.lost = self._lost()

@@ -261,13 +261,23 @@ class TrainingFacts:
     """How a model was trained: ``steps`` done, ``resumed_at`` the step of the checkpoint it went on from (0: none)."""
 
     steps: int = 0
+    updates: int = 0
+    """Optimiser steps of the weights that had most of them; 0: not known."""
     resumed_at: int = 0
     images_per_s: float = 0.0
     validation_mae: float | None = None
     """In network space, inside the region; of the last validation."""
     step: str = ""
     """How a step was run: as it is, or as a CUDA graph."""
+    slices: str = ""
+    """Where the training slices were: in memory, or streamed from which file and why from there."""
     augmentation: Mapping[str, Any] = field(default_factory=dict)
+    branched_at: int = 0
+    """The step of a shorter budget's training that it went on from; 0: it began at its own beginning."""
+    flops_per_step: float | None = None
+    """Floating-point operations of a training step, by torch's counter."""
+    updates_per_step: float | None = None
+    """How often a step updates the generator."""
 
     @classmethod
     def from_json(cls, data: Any) -> TrainingFacts:
@@ -279,11 +289,16 @@ class TrainingFacts:
         fields = Fields(data, "training")
         return cls(
             steps=fields.count("steps"),
+            updates=fields.count("updates") if "updates" in fields else 0,
             resumed_at=fields.count("resumed_at"),
             images_per_s=fields.number("images_per_s") or 0.0,
             validation_mae=fields.number("validation_mae"),
             step=fields.text("step", ""),
+            slices=fields.text("slices", ""),
             augmentation=fields.table("augmentation", {}),
+            branched_at=fields.count("branched_at") if "branched_at" in fields else 0,
+            flops_per_step=fields.number("flops_per_step"),
+            updates_per_step=fields.number("updates_per_step"),
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from benchmark.contracts import options as option_values
+from benchmark.contracts import search
 from benchmark.contracts.specs import Component
 from benchmark.errors import UsageError
 
@@ -84,6 +85,16 @@ class ComponentTests(Memory):
                 self._fail(
                     f"{where} says nothing of itself", 'add metadata={"help": "..."}: \'benchmark show\' prints it'
                 )
+
+    def test_declared_search_spaces_make_sense(self) -> None:
+        """What an option declares for ``benchmark tune`` is not empty, of its type, and says its source."""
+        if self.spec.options is None:
+            raise unittest.SkipTest(f"{self.spec.name} has no options")
+        for field in dataclasses.fields(self.spec.options):
+            if (declared := field.metadata.get("search")) is not None and (
+                fault := search.fault_of(self.spec.options, field.name, declared)
+            ):
+                self._fail(f"option {field.name!r}: {fault}", "correct metadata={'search': Range(...)}")
 
     # -- helpers ------------------------------------------------------------------------------------------
 

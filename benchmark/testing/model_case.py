@@ -44,10 +44,12 @@ class ModelCase(ComponentTests):
 
     # -- how the model is made and used -------------------------------------------------------------------
 
-    def make(self, device: str = "cpu", **options: Any) -> Any:
+    def make(self, device: str = "cpu", *, recipe: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """A fresh model as a cell builds it, seed 0; where it lacks weights or a library its checks are skipped."""
         load(self.spec)
         spec = self.cell(**options)
+        if recipe:
+            spec = replace(spec, recipe={**spec.recipe, **recipe})
         facts, train, _ = self._read()
         try:
             return build_model(

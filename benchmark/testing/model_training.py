@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmark.cell.plain_states import not_plain
+from benchmark.cell.updates import UpdateCounter
 from benchmark.testing.model_case import ModelCase, kind_of
 from benchmark.testing.processes import in_child
-from benchmark.testing.states import difference, not_plain
+from benchmark.testing.states import difference, tensors
+
+BATCH_STATISTICS = ("running_mean", "running_var")
+"""What batch normalisation calls its moving averages, at the end of a name in a state."""
 
 
 class TrainingTests(ModelCase):
@@ -64,6 +70,50 @@ class TrainingTests(ModelCase):
                 f"network {name!r} has the same weights after {self.steps} steps",
                 "hand its parameters to an optimiser and step it, or list it in `resting`",
             )
+
+    def test_a_step_is_as_many_updates_as_it_says(self) -> None:
+        """No network is updated more often in a step than ``updates`` in the ModelSpec says."""
+        self._only_if(self.spec.kind == "trained", "is not trained by the harness")
+        self._needs("test_trains_and_says_its_losses")
+        model = self.make()
+        with UpdateCounter() as counter:
+            self.train(model)
+        most = self.spec.updates * self.steps
+        assert counter.most <= most, self._says(
+            f"its optimisers updated a network {counter.most} times in {self.steps} steps, and it declares "
+            f"{self.spec.updates} a step",
+            "budgets count steps: do one update of each network in training_step(), or say ModelSpec(updates=...)",
+        )
+
+    def test_what_it_translates_with_is_trained(self) -> None:
+        """No moving average of weights, and none of batch normalisation, is used as it was before training."""
+        self._only_if(self.spec.kind == "trained" and not self.draws, "has no weights that translate")
+        self._needs("test_every_network_learns", "test_its_state_makes_a_new_model_the_same")
+        before, after = tensors(self.make().state_dict()), tensors(self.trained().state_dict())
+        weights = [weight.detach() for network in self.make().networks().values() for weight in network.parameters()]
+        for place, value in after.items():
+            start = before.get(place)
+            if start is None or start.shape != value.shape or not torch.equal(start, value):
+                continue
+            if not (str(place[-1]).endswith(BATCH_STATISTICS) or _is_copy(start, weights)):
+                continue
+            assert not self._translates_with(place), self._says(
+                f"it translates with {'.'.join(map(str, place))}, which is as it was before training",
+                "update moving averages in training_step(), and train with batch normalisation in train() mode",
+            )
+
+    def _translates_with(self, place: tuple[Any, ...]) -> bool:
+        """Whether another value at this place of its state gives other translations."""
+        state = copy.deepcopy(self.trained().state_dict())
+        inner = state
+        for key in place[:-1]:
+            inner = inner[key]
+        with torch.no_grad():
+            inner[place[-1]].add_(1.0)
+        other = self.make()
+        other.load_state_dict(state)
+        source = self.images().source
+        return not torch.equal(self.translated(self.trained(), source), self.translated(other, source))
 
     def test_the_same_seed_trains_the_same_model(self) -> None:
         """Two trainings from one seed give the same weights to the bit, on a CPU."""
@@ -155,6 +205,30 @@ class TrainingTests(ModelCase):
             "put everything that the next step depends on into state_dict(): optimisers, schedulers, counters, pools",
         )
 
+    def test_trains_the_same_until_its_rate_decays(self) -> None:
+        """A model that says it is ``extendable`` has the same state after half its budget, whatever the budget is."""
+        self._only_if(self.spec.kind == "trained", "is not trained by the harness")
+        self._needs("test_the_same_seed_trains_the_same_model")
+        self._only_if(getattr(self.trained(), "extendable", False), "does not say that it is extendable")
+        states = []
+        for budget, decay_from in ((self.steps * 2, 0.5), (self.steps * 5, 0.75)):
+            model = self.make(recipe={"steps": budget, "decay_from": decay_from})
+            self.train(model)
+            states.append(model.state_dict())
+        fault = difference(*states)
+        assert not fault, self._says(
+            f"it is extendable, and after {self.steps} steps of {self.steps * 2} and of {self.steps * 5} its state "
+            f"differs: {fault}",
+            "use context.steps and recipe.decay_from for nothing but the decay of the rate, or do not say `extendable`",
+        )
+
 
 def _weights(model: Any) -> dict[str, list[Tensor]]:
     return {name: [each.detach().clone() for each in net.parameters()] for name, net in model.networks().items()}
+
+
+def _is_copy(value: Tensor, weights: Sequence[Tensor]) -> bool:
+    """Whether it starts as one of the weights does, and not as a constant, which many things start as."""
+    if not value.is_floating_point() or value.numel() < 2 or bool((value == value.flatten()[0]).all()):
+        return False
+    return any(weight.shape == value.shape and torch.equal(weight, value) for weight in weights)

@@ -1,4 +1,4 @@
-"""Compare the states of models, and find in them what cannot be stored without pickle."""
+"""Compare the states of models."""
 
 from __future__ import annotations
 
@@ -7,24 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-
-PLAIN = (bool, int, float, str, type(None))
-
-
-def not_plain(state: Any, where: str = "") -> str:
-    """What in a state is no dict, list, tensor, number or text, and where; empty if all is well."""
-    if isinstance(state, Tensor) or type(state) in PLAIN:
-        return ""
-    if isinstance(state, Mapping):
-        for name, value in state.items():
-            if type(name) not in (str, int):
-                return f"the key {name!r} in {where or 'it'}"
-            if fault := not_plain(value, f"{where}[{name!r}]"):
-                return fault
-        return ""
-    if isinstance(state, list | tuple):
-        return next(filter(None, (not_plain(value, f"{where}[{i}]") for i, value in enumerate(state))), "")
-    return f"{type(state).__module__}.{type(state).__name__} at {where or 'its top'}"
 
 
 def difference(one: Any, other: Any, where: str = "") -> str:
@@ -47,3 +29,11 @@ def difference(one: Any, other: Any, where: str = "") -> str:
         pairs = enumerate(zip(one, other, strict=True))
         return next(filter(None, (difference(a, b, f"{where}[{i}]") for i, (a, b) in pairs)), "")
     return "" if one == other else f"{place}: {one!r:.40} and {other!r:.40}"
+
+
+def tensors(state: Any, place: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Tensor]:
+    """Every tensor of a state by the keys and numbers that lead to it."""
+    if isinstance(state, Tensor):
+        return {place: state}
+    inner = state.items() if isinstance(state, Mapping) else enumerate(state) if isinstance(state, list) else ()
+    return {at: value for key, item in inner for at, value in tensors(item, (*place, key)).items()}

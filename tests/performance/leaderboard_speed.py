@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from benchmark.plan.claim import CellSpec
+from benchmark.plan.expand import PlannedCell
 from benchmark.statistics.bootstrap import Resamples
 from benchmark.statistics.ranks import rank_intervals
 from benchmark.store.folder import RUN_SCHEMA
+from benchmark.store.plan_table import cells_to_json
 from benchmark.store.record import RECORD_SCHEMA
 from benchmark.store.seal import sealed
 
@@ -91,13 +93,13 @@ def write_run(folder: Path, tasks: int, models: int, seeds: int, patients: int) 
     """A run folder of finished cells, records only."""
     planned = []
     for cell, record in _records(tasks, models, seeds, patients):
-        place = folder / "cells" / cell["id"]
+        place = folder / "cells" / cell.spec.id
         place.mkdir(parents=True)
         (place / "record.json").write_bytes(sealed(record))  # not atomically: 10,000 fsyncs take minutes
         planned.append(cell)
     about = {
         "schema": RUN_SCHEMA, "grid": "speed", "preset": "small", "seeds": list(range(seeds)), "options": {},
-        "plugins": [], "environment": {}, "published": [], "cells": planned,
+        "plugins": [], "environment": {}, "published": [], **cells_to_json(planned),
     }  # fmt: skip
     (folder / "run.json").write_bytes(sealed(about))
 
@@ -110,7 +112,7 @@ DATASET = {
 }  # fmt: skip
 
 
-def _records(tasks: int, models: int, seeds: int, patients: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _records(tasks: int, models: int, seeds: int, patients: int) -> Iterator[tuple[PlannedCell, dict[str, Any]]]:
     rng = np.random.default_rng(0)
     uses = [{"metric": name, "clip": True, "outside": "keep", "scale": "unit", "options": {}} for name in METRICS]
     definition = {
@@ -151,8 +153,7 @@ def _records(tasks: int, models: int, seeds: int, patients: int) -> Iterator[tup
                     "timings": {"train_s": 81.2, "inference_ms_per_slice": 3.21}, "peak_memory_mb": 700.4,
                     "profile_definition": definition, "scores": scores, "score_key": "k", "files": {},
                 }  # fmt: skip
-                planned = {"kind": "trained", "baseline": False, "cost": 1.0, "skip": "", "spec": spec}
-                yield {"id": cell.id, **planned}, record
+                yield PlannedCell(cell, 1.0, False), record
 
 
 def child(folder: Path, part: str) -> tuple[float, float]:

@@ -22,6 +22,7 @@ _SMALLEST = 24
 _BEYOND = 2
 _CLEARLY = 1.05
 _A_PIXEL = 0.9
+_MIRRORS = ("with its slices in reverse order", "mirrored top to bottom", "mirrored left to right")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Alignment:
     """Shift along the slices, in slices."""
     gain: float
     """Mutual information there, as a multiple of that without a shift."""
-    mirrored: float
-    """The same of the best place of the source mirrored left to right."""
+    mirrored: tuple[float, float, float]
+    """The same of the best place of the source mirrored along its slices, rows and columns."""
     information: float
     """Mutual information without a shift, in nats."""
 
@@ -52,9 +53,10 @@ class Alignment:
         return self.gain >= _CLEARLY and (self.pixels >= _A_PIXEL or self.slices != 0)
 
     @property
-    def flipped(self) -> bool:
-        """Fits clearly better mirrored left to right than anywhere as it is."""
-        return self.mirrored >= _CLEARLY * self.gain
+    def flipped(self) -> str:
+        """How the source fits clearly better mirrored than anywhere as it is; empty if it does not."""
+        best = max(range(3), key=lambda axis: self.mirrored[axis])
+        return _MIRRORS[best] if self.mirrored[best] >= _CLEARLY * self.gain else ""
 
 
 def alignment(
@@ -94,14 +96,16 @@ def alignment(
     if best:
         plane = _plane(images[best], fixed, reach)
         row, column = (int(place) - reach for place in np.unravel_index(plane.argmax(), plane.shape))
-    mirrored = _plane(images[0][:, :, ::-1], fixed, reach)
+    reversed_slices = _binned(_small(source[::-1], chosen, step))
+    mirrors = (reversed_slices, images[0][:, ::-1], images[0][:, :, ::-1])
+    along_slices, along_rows, along_columns = (float(_plane(mirror, fixed, reach).max()) / still for mirror in mirrors)
     y, x = row + _peak(plane[:, column + reach], row + reach), column + _peak(plane[row + reach], column + reach)
     return Alignment(
         shift=(best * spacing[0], -y * step * spacing[1], -x * step * spacing[2]),
         pixels=float(np.hypot(y, x)) * step,
         slices=best,
         gain=float(plane.max() / still),
-        mirrored=float(mirrored.max() / still),
+        mirrored=(along_slices, along_rows, along_columns),
         information=still,
     )
 

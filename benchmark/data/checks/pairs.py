@@ -26,10 +26,10 @@ class PairStatistics:
 
     def findings(self) -> Iterator[tuple[str, str]]:
         """What looks wrong, and what to do about it."""
-        flipped = [key for key, found in self.measured.items() if found.flipped]
-        if flipped:
+        for how in dict.fromkeys(found.flipped for found in self.measured.values() if found.flipped):
+            flipped = [key for key, found in self.measured.items() if found.flipped == how]
             yield (
-                f"{self.source} fits target better mirrored left to right in {self._share(len(flipped))}: "
+                f"{self.source} fits target better {how} in {self._share(len(flipped))}: "
                 f"{', '.join(map(str, flipped[:_LISTED]))}{', ...' if len(flipped) > _LISTED else ''}",
                 "look at the contact sheet, and at the orientation in the headers of both scans",
             )

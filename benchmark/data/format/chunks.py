@@ -28,16 +28,38 @@ def read_array(data: h5py.Dataset) -> NDArray[np.number]:
     Raises:
         OSError: it is damaged.
     """
+    inflated = _inflated(data, range(len(data)) if data.shape else range(0))
+    if inflated is not None:
+        return inflated
+    whole: NDArray[np.number] = data[()]
+    return whole
+
+
+def read_slice(data: h5py.Dataset, number: int) -> NDArray[np.number]:
+    """One slice of a data set, in its stored type; the same values as ``data[number]``.
+
+    Raises:
+        OSError: it is damaged.
+    """
+    inflated = _inflated(data, range(number, number + 1))
+    if inflated is not None:
+        image: NDArray[np.number] = inflated[0]
+        return image
+    stored: NDArray[np.number] = data[number]
+    return stored
+
+
+def _inflated(data: h5py.Dataset, numbers: range) -> NDArray[np.number] | None:
+    """These slices, if they are stored in a way that is known here and are whole."""
     import deflate
 
     pipeline = _pipeline(data)
-    if pipeline is not None:
-        try:
-            return _inflate(data, pipeline)
-        except (deflate.DeflateError, ValueError, OSError, RuntimeError):
-            pass  # HDF5 says what is wrong with it, or reads it all the same
-    whole: NDArray[np.number] = data[()]
-    return whole
+    if pipeline is None:
+        return None
+    try:
+        return _inflate(data, pipeline, numbers)
+    except (deflate.DeflateError, ValueError, OSError, RuntimeError):
+        return None  # HDF5 says what is wrong with it, or reads it all the same
 
 
 def _pipeline(data: h5py.Dataset) -> list[int] | None:
@@ -56,14 +78,14 @@ def _pipeline(data: h5py.Dataset) -> list[int] | None:
     return filters if filters in _PIPELINES else None
 
 
-def _inflate(data: h5py.Dataset, pipeline: list[int]) -> NDArray[np.number]:
+def _inflate(data: h5py.Dataset, pipeline: list[int], numbers: range) -> NDArray[np.number]:
     import deflate
     import numpy as np
 
-    array = np.empty(data.shape, data.dtype)
+    array = np.empty((len(numbers), *data.shape[1:]), data.dtype)
     size, end = array[0].nbytes, -_CHECKSUM_BYTES if _FLETCHER32 in pipeline else None
     shuffled = _SHUFFLE in pipeline and data.dtype.itemsize > 1
-    for number, image in enumerate(array):
+    for number, image in zip(numbers, array, strict=True):
         skipped, stored = data.id.read_direct_chunk((number, 0, 0))
         if skipped:
             raise ValueError("some filters were left out")

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 class CannotWrite(BenchmarkError):
     """The disk is full, a quota is reached, a share is gone; nothing half-written is left."""
 
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        """What the operating system said."""
+
 
 def open_read(path: Path) -> h5py.File:
     """Open for reading, locked or not."""
@@ -73,9 +78,11 @@ class HDF5Writer:
         self._sink.finish()
 
     def _fault(self, error: OSError) -> CannotWrite:
+        reason = error.strerror or str(error)
         return CannotWrite(
-            f"{self._shown}: cannot be written ({error.strerror or error}); free some space, or write elsewhere. "
-            "Nothing was left behind"
+            f"{self._shown}: cannot be written ({reason}); free some space, or write elsewhere. "
+            "Nothing was left behind",
+            reason,
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.contracts.channels import Channel, joined
 from benchmark.contracts.intensity import IntensityMap
-from benchmark.data.format.chunks import read_array
+from benchmark.data.format.chunks import read_array, read_slice
 from benchmark.data.format.hdf5 import open_read
 from benchmark.data.format.schema import (
     CHANNELS_SCHEMA,
@@ -274,6 +274,31 @@ class Dataset:
 
         images = [read_array(group[role]).astype(np.float32, copy=False) for role in source_roles(self.info.sources)]
         return images[0] if len(images) == 1 else np.stack(images)
+
+    def load_slice(self, key: CaseKey, role: str, number: int) -> NDArray[np.number]:
+        """Read one slice ``(H, W)`` of a case in its stored type, and nothing else of it.
+
+        Of a source of several channels ``role`` is one's (:func:`benchmark.data.format.schema.source_roles`).
+
+        Raises:
+            DatasetError: the file has no such slice, or is damaged there.
+        """
+        with guarded(f"{self.path}: case {key}"):
+            return read_slice(self.file[f"cases/{key}/{role}"], number)
+
+    def regions(self, key: CaseKey) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+        """Which of the two sides a case has, and which of its slices ``(Z,)`` have a region; no image is read.
+
+        Raises:
+            DatasetError: the file has no such case, or is damaged there.
+        """
+        import numpy as np
+
+        with guarded(f"{self.path}: case {key}"):
+            group = self.file[f"cases/{key}"]
+            case_shape(group, key, str(self.path))
+            filled = np.asarray((read_array(group["mask"]) != 0).any(axis=(1, 2)))
+            return tuple(role for role in ("source", "target") if role in group), filled
 
     def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
         """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.

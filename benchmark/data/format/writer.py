@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from benchmark import atomic
 from benchmark.data.format import croissant
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.fitting import fitted_window
@@ -90,7 +91,7 @@ class DatasetWriter:
         self._cases: list[CaseKey] = []
         self._size: tuple[int, ...] | None = None
         described = json.dumps(dict(provenance or {}), sort_keys=True, allow_nan=False)
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._temporary = atomic.beside(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = HDF5Writer(self._temporary, self.path)
         self._file: h5py.File = self._writer.file

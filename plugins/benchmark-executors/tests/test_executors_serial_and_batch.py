@@ -49,7 +49,8 @@ def batch(toy: CommandLine) -> Iterator[tuple[str, ...]]:
     options = {
         "submit": f"{script} {{script}} {{output}}",
         "cancel": f"{cancel} {{id}}",
-        "query": "ps -o pid= -p {id}",
+        "query": "ps -A -o pid=",
+        "query_seconds": "0.3",
         "poll_seconds": "0.1",
         "lost_seconds": "3",
     }

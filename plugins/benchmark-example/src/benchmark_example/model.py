@@ -34,6 +34,8 @@ class Block(nn.Module):
 class ResidualNet:
     """What the harness calls; see ``benchmark.contracts.protocols.TrainedModel``."""
 
+    extendable = True  # until its rate decays it trains the same whatever the budget
+
     def __init__(self, options: ModelOptions, context: ModelContext) -> None:
         if options.blocks < 0:
             raise UsageError(f"example.blocks: {options.blocks} is less than 0")

@@ -32,6 +32,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         presets=EMBEDDED,
         # the deep chain wants less: on pet-ct 1e-3 and 2e-3 give 1 dB more than the preset's 3e-3
         recipes={"small": {"learning_rate": 1e-3}},
+        updates=3,
         cost=11.5,
         source=MEDGAN,
     )
@@ -123,6 +124,7 @@ def mr_ct_models() -> Iterable[ModelSpec]:
         target_units=("HU",),
         # its batch norm cannot do with the preset's one; 7 is the author code's
         recipes={"paper": {"batch_size": 7}},
+        updates=2,
         cost=2.5,
         source=GUIBAS,
     )

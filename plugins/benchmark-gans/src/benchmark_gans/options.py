@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchmark.contracts.search import Range, Search
+
 TABLE_2 = "MedGAN section 3.2.2 (Table II), weight not stated"
 ARCHITECTURE = (
     "protocol: MedGAN's comparison, one shared generator and discriminator; authors: the networks, losses, weights "
@@ -23,17 +25,19 @@ def option(
     source: str,
     *,
     least_squares: tuple[Any, str] | None = None,
+    search: Search | None = None,
     **architectures: tuple[Any, str],
 ) -> Any:
     """A dataclass field with its help and the source of its default, and (default, source) for the least-squares
-    adversary and per other architecture.
+    adversary and per other architecture; ``search``: where ``benchmark tune`` may look.
     """
     cases = {
         "architecture": {name.replace("_", "-"): case for name, case in architectures.items()},
         "adversarial": {"least-squares": least_squares} if least_squares else {},
     }
     when = {name: values for name, values in cases.items() if values}
-    return field(default=default, metadata={"help": text, "source": source, **({"when": when} if when else {})})
+    more = {**({"when": when} if when else {}), **({"search": search} if search else {})}
+    return field(default=default, metadata={"help": text, "source": source, **more})
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class AdversaryOptions:
         1.0,
         "weight of the adversarial loss; 0: no discriminator at all, neither built nor trained",
         "MedGAN Eq. 12; pix2pix, PAN and CycleGAN codes",
+        search=Range(0.03, 3.0, log=True, source="1 in the papers, 6.6e-3 in ID-CGAN's journal version"),
     )
 
 
@@ -120,9 +125,24 @@ class MedganOptions(PairedGanOptions, FeatureOptions):
     )
     generator_steps: int = option(3, "generator updates per discriminator update, on the same batch", "MedGAN Alg. 1")
     spectral_norm: bool = option(True, "spectral normalisation of every discriminator layer", "MedGAN Eq. 8")
-    perceptual_weight: float = option(20.0, "weight of the discriminator-feature loss", "MedGAN Eq. 12: lambda_1")
-    style_weight: float = option(1e-4, "weight of the style loss", "MedGAN Eq. 12: lambda_2")
-    content_weight: float = option(1e-4, "weight of the content loss", "MedGAN Eq. 12: lambda_3")
+    perceptual_weight: float = option(
+        20.0,
+        "weight of the discriminator-feature loss",
+        "MedGAN Eq. 12: lambda_1",
+        search=Range(2.0, 200.0, log=True, source="ten times less and more than MedGAN's lambda_1"),
+    )
+    style_weight: float = option(
+        1e-4,
+        "weight of the style loss",
+        "MedGAN Eq. 12: lambda_2",
+        search=Range(1e-6, 1e-2, log=True, source="a hundred times less and more than MedGAN's lambda_2"),
+    )
+    content_weight: float = option(
+        1e-4,
+        "weight of the content loss",
+        "MedGAN Eq. 12: lambda_3",
+        search=Range(1e-6, 1e-2, log=True, source="a hundred times less and more than MedGAN's lambda_3"),
+    )
     perceptual_layers: tuple[float, ...] = option(
         (1.0, 1.0, 1.0),
         "lambda_pi: pixel term, first and second hidden layer of the discriminator",
@@ -162,6 +182,7 @@ class Pix2pixOptions(PairedGanOptions):
         100.0,
         "weight of the L1 loss",
         "pix2pix code: lambda 100",
+        search=Range(10.0, 1000.0, log=True, source="pix2pix code: lambda 100; section 4.2 has 1 and 100"),
         least_squares=(10.0, "the PyTorch port as first published: least squares with lambda_A 10 were its defaults"),
     )
     translate_as: Literal["evaluation", "training"] = option(
@@ -377,7 +398,12 @@ class CycleganOptions(AdversaryOptions, ArchitectureOptions):
         "CycleGAN section 7.2",
         protocol=(16, "MedGAN section 2.4.3"),
     )
-    cycle_weight: float = option(10.0, "weight of the cycle loss", "CycleGAN section 4: lambda 10")
+    cycle_weight: float = option(
+        10.0,
+        "weight of the cycle loss",
+        "CycleGAN section 4: lambda 10",
+        search=Range(1.0, 100.0, log=True, source="ten times less and more than CycleGAN's lambda"),
+    )
     identity: float = option(
         0.5, "weight of the identity loss relative to the cycle loss; 0: none", "CycleGAN code: 0.5"
     )

@@ -82,6 +82,7 @@ class Pix2pixGdl:
             raise UsageError(f"{OWNER}.contexts: {options.contexts} GANs cannot share {context.steps} steps")
         self.starts = [-(-number * context.steps // options.contexts) for number in range(options.contexts + 1)]
         """The step at which each begins, and where the last one ends."""
+        self.extendable = options.contexts == 1
         self.gans = [
             (LaterGan if number else GradientDifferenceGan)(options, replace(context, steps=end - start))
             for number, (start, end) in enumerate(pairwise(self.starts))

@@ -25,6 +25,9 @@ class Trainable:
     capturable: ClassVar[bool] = False
     """``update`` launches the same work each time; see :class:`benchmark.contracts.protocols.CapturableModel`."""
 
+    extendable: ClassVar[bool] = True
+    """Nothing but the decay of the learning rate asks for the budget."""
+
     def __init__(self, context: ModelContext) -> None:
         self.context = context
         self.steps_done = 0

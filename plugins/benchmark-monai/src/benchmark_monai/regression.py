@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from monai.networks.nets import SwinUNETR, UNet
@@ -29,6 +29,7 @@ class Regression:
     """One generator under AdamW; subclasses say which. ``(N, C, H, W)`` to ``(N, 1, H, W)`` in [-1, 1]."""
 
     name: str
+    extendable: ClassVar[bool] = True
 
     def __init__(self, options: Any, context: ModelContext) -> None:
         _check_weights(self.name, options)

@@ -21,13 +21,17 @@ from benchmark import (
     WeightsSpec,
     hookimpl,
 )
+from benchmark.contracts.search import Choices
 
 
 @dataclass(frozen=True)
 class AffineOptions:
     """Options of ``toy-affine``."""
 
-    bias: bool = field(default=True, metadata={"help": "give the convolution a bias"})
+    bias: bool = field(
+        default=True,
+        metadata={"help": "give the convolution a bias", "search": Choices((True, False), source="both are possible")},
+    )
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,20 @@ from benchmark.contracts.protocols import Batch, ModelContext, Samples, Training
 
 
 class Affine:
-    """A 3x3 convolution trained with L1 on a slightly noisy source."""
+    """A 3x3 convolution trained with L1 on a slightly noisy source; its rate falls as the recipe says."""
+
+    extendable = True
 
     def __init__(self, options: Any, context: ModelContext) -> None:
         self.net = nn.Conv2d(1, 1, 3, padding=1, bias=getattr(options, "bias", True)).to(context.device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=context.recipe.learning_rate)
+        self.rate, self.budget, self.done = context.recipe.learning_rate, context.steps, 0
+        self.start = context.recipe.decay_from * context.steps
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor | float]:
+        left = (self.budget - self.done) / (self.budget - self.start) if self.done > self.start else 1.0
+        self.optimiser.param_groups[0]["lr"] = self.rate * left
+        self.done += 1
         noisy = batch.source + 0.01 * torch.randn_like(batch.source)
         loss = ((self.net(noisy) - batch.target).abs() * batch.mask).mean()
         self.optimiser.zero_grad()
@@ -38,11 +45,12 @@ class Affine:
         return {"generator": self.net}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(), "done": self.done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.done = int(state["done"])
 
 
 class Diverging(Affine):

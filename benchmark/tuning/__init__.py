@@ -1,0 +1,1 @@
+"""Tuning: every model gets the same number of trials, on validation patients of data that are never the test's."""

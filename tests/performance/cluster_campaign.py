@@ -1,0 +1,248 @@
+"""A toy grid on a real Slurm while things go wrong, one every few seconds; a table of what came of it.
+
+    python tests/performance/cluster_campaign.py [--minutes 10] [--cells 12] [--every 20] [--seed 0]
+
+Needs what tests/slurm_cluster.py needs. Faults: scancel, requeue, a node down and up, the controller stopped and
+started, the warning of a walltime, sbatch failing, kill -9 of a job's process and of the submitter. At the end, with
+the faults over, ``benchmark run`` is typed until all is done; then: is every cell done, are weights, scores and
+predictions those of ``local`` bit by bit, is a job left in the queue, is a process left?
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from cluster_runs import numbers, with_executors  # noqa: E402
+from command_line import CommandLine  # noqa: E402
+from slurm_cluster import NODES, Cluster, cluster  # noqa: E402
+
+AWAY_SECONDS = 12.0
+"""How long the controller, a node or sbatch stays away."""
+
+
+@dataclass
+class Campaign:
+    """A run, the Slurm that it is on, and what is done to both."""
+
+    slurm: Cluster
+    toy: CommandLine
+    arguments: tuple[str, ...]
+    chance: random.Random
+    done: Counter[str] = field(default_factory=Counter)
+    restarts: int = 0
+    _submitter: subprocess.Popen[str] | None = None
+    _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def faults(self) -> dict[str, Callable[[], bool]]:
+        """What can be done; each says whether it could be."""
+        return {
+            "scancel of a job": lambda: self._running("scancel"),
+            "requeue of a job": lambda: self._running("scontrol", "requeue"),
+            "walltime's warning": lambda: self._running("scancel", "--signal=USR2"),
+            "kill -9 of a job's process": self._kill_job,
+            "node down and up": self._node,
+            "controller stopped and started": self._controller,
+            "sbatch failing": self._sbatch,
+            "kill -9 of the submitter": self._kill_submitter,
+        }
+
+    def keep_running(self) -> bool:
+        """Type the command again where it has ended; whether everything is done."""
+        for due, act in list(self._later):
+            if time.monotonic() >= due:
+                self._later.remove((due, act))
+                act()
+        for id_, state in self._jobs():
+            if state == "PENDING":  # Slurm lets a requeued job wait two minutes
+                self.slurm.call("scontrol", "update", f"JobId={id_}", "StartTime=now", check=False)
+        if self._submitter is not None and self._submitter.poll() is None:
+            return False
+        if self._submitter is not None:
+            if self._submitter.returncode == 0:
+                return True
+            self.restarts += 1
+        output = (self.toy.folder / "submitter.txt").open("a")
+        self._submitter = subprocess.Popen(
+            self.toy.command(*self.arguments),
+            cwd=self.toy.folder,
+            env=self.toy.environment,
+            stdout=output,
+            stderr=output,
+            text=True,
+            start_new_session=True,
+        )
+        return False
+
+    def calm(self) -> None:
+        """Bring back at once what is away."""
+        for _, act in self._later:
+            act()
+        self._later.clear()
+
+    def _jobs(self) -> list[tuple[str, str]]:
+        try:
+            return self.slurm.jobs()
+        except (RuntimeError, subprocess.TimeoutExpired):
+            return []
+
+    def _running(self, *command: str) -> bool:
+        jobs = [id_ for id_, state in self._jobs() if state == "RUNNING"]
+        if not jobs:
+            return False
+        self.slurm.call(*command, self.chance.choice(jobs), check=False)
+        return True
+
+    def _kill_job(self) -> bool:
+        found = _processes(str(self.toy.folder), b"submitit.core._submit")
+        if not found:
+            return False
+        os.kill(self.chance.choice(found), signal.SIGKILL)
+        return True
+
+    def _node(self) -> bool:
+        node = self.chance.choice(NODES)
+        self.slurm.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=campaign", check=False)
+        self._then(lambda: self.slurm.call("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False))
+        return True
+
+    def _controller(self) -> bool:
+        if "slurmctld" not in self.slurm.processes:
+            return False
+        self.slurm.end("slurmctld")
+        self._then(self.slurm.start_controller)
+        return True
+
+    def _sbatch(self) -> bool:
+        broken = self.toy.folder / "bin" / "sbatch"
+        broken.parent.mkdir(exist_ok=True)
+        broken.write_text("#!/bin/sh\necho 'sbatch: error: AssocMaxSubmitJobLimit' >&2\nexit 1\n")
+        broken.chmod(0o755)
+        self._then(lambda: broken.unlink(missing_ok=True))
+        return True
+
+    def _kill_submitter(self) -> bool:
+        if self._submitter is None or self._submitter.poll() is not None:
+            return False
+        os.killpg(self._submitter.pid, signal.SIGKILL)
+        self._submitter.wait()
+        return True
+
+    def _then(self, act: Callable[[], object]) -> None:
+        self._later.append((time.monotonic() + AWAY_SECONDS, lambda: (act(), None)[1]))
+
+
+def _processes(folder: str, word: bytes) -> list[int]:
+    """Processes with a word in their command line that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if word in (path / "cmdline").read_bytes() and os.readlink(path / "cwd").startswith(folder):
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
+
+
+def main() -> int:
+    """Run the campaign; 0 if everything came out as it has to."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--cells", type=int, default=12)
+    parser.add_argument("--every", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--folder", default="")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="campaign-", dir=asked.folder or None) as folder:
+        return _campaign(Path(folder), asked)
+
+
+def _campaign(folder: Path, asked: argparse.Namespace) -> int:
+    toy = with_executors(folder)
+    grid = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-slow", "-p", "toy-slow.seconds=0.2")
+    cells = (*grid, "--steps", str(asked.steps), "--seeds", str(asked.cells))
+    options = {"poll_seconds": 0.5, "query_seconds": 3, "lost_seconds": 30, "pack": 1}
+    slurm_options = [part for name, value in options.items() for part in ("-p", f"slurm.{name}={value}")]
+    how = ("--executor", "slurm", "--jobs", "2", "--attempts", "20", "--lost-seconds", "30", *slurm_options)
+    with cluster(folder / "s") as slurm:
+        path = f"{toy.folder / 'bin'}{os.pathsep}{toy.environment['PATH']}"
+        toy.environment |= {"SLURM_CONF": slurm.environment["SLURM_CONF"], "PATH": path}
+        campaign = Campaign(slurm, toy, (*cells, "--name", "x", *how), random.Random(asked.seed))
+        began = time.monotonic()
+        _trouble(campaign, began + 60 * asked.minutes, asked.every)
+        campaign.calm()
+        in_trouble = _states(toy)
+        while not campaign.keep_running() and time.monotonic() - began < 60 * asked.minutes + 1500:
+            time.sleep(1)
+        took = time.monotonic() - began
+        left = slurm.jobs()
+    processes = _processes(str(folder), b"benchmark")
+    subprocess.run(toy.command(*cells, "--name", "local"), cwd=toy.folder, env=toy.environment, check=True, stdout=-3)
+    ours, theirs = numbers(toy, "results/x"), numbers(toy, "results/local")
+    same = sum(ours.get(cell) == theirs[cell] and _same_images(toy, cell) for cell in theirs)
+    states = _states(toy)
+    for fault, times in campaign.done.most_common():
+        print(f"| {fault} | {times} |")
+    print(f"| the command typed again | {campaign.restarts} |")
+    print(f"cells when the faults ended: {dict(in_trouble)}; in the end, after {took:.0f} s: {dict(states)}")
+    print(f"weights, scores and predictions as local's: {same} of {len(theirs)}")
+    print(f"jobs left in the queue: {len(left)}; processes left: {len(processes)}")
+    return 0 if same == len(theirs) == states["done"] and not left and not processes else 1
+
+
+def _trouble(campaign: Campaign, until: float, every: float) -> None:
+    due = time.monotonic() + every
+    while time.monotonic() < until:
+        if campaign.keep_running():
+            return
+        if time.monotonic() >= due:
+            name, act = campaign.chance.choice(list(campaign.faults().items()))
+            if act():
+                campaign.done[name] += 1
+                print(f"{time.strftime('%H:%M:%S')} {name}", file=sys.stderr, flush=True)
+                due = time.monotonic() + every
+        time.sleep(0.5)
+
+
+def _states(toy: CommandLine) -> Counter[str]:
+    records = (toy.folder / "results/x/cells").glob("*/record.json")
+    return Counter(json.loads(path.read_text())["state"] for path in records)
+
+
+def _same_images(toy: CommandLine, cell: str) -> bool:
+    """Whether a cell's predictions are the same values, whatever else the files hold."""
+    import h5py
+
+    def digest(run: str) -> str:
+        found = hashlib.sha256()
+        with h5py.File(toy.folder / f"results/{run}/cells/{cell}/predictions.h5") as file:
+
+            def take(name: str, item: object) -> None:
+                if isinstance(item, h5py.Dataset):
+                    found.update(name.encode())
+                    found.update(item[()].tobytes() if item.dtype != object else repr(item[()]).encode())
+
+            file.visititems(take)
+        return found.hexdigest()
+
+    return digest("x") == digest("local")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
