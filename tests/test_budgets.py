@@ -25,7 +25,7 @@ from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo
 from benchmark.contracts.specs import ModelSpec
 from benchmark.errors import UsageError
 from benchmark.json_fields import Fields
-from benchmark.leaderboard import Leaderboard, build, to_csv, to_text
+from benchmark.leaderboard import Leaderboard, build, to_csv, to_json, to_text
 from benchmark.leaderboard.budgets import at_budget
 from benchmark.plan.claim import CellSpec, Start
 from benchmark.plan.expand import PlannedCell
@@ -157,7 +157,8 @@ def test_a_leaderboard_has_a_table_for_each_budget_and_the_curve_over_them() -> 
     assert (rows["copy"].steps, rows["copy"].updates, rows["copy"].flops) == (0, 0.0, 0.0)
     (curve,) = board.curves
     assert [point.rank for point in curve.rows["late"]] == [2, 1]
-    assert curve.free == {"copy"}
+    assert curve.free == ("copy",)
+    assert json.loads(to_json(board))["curves"][0]["free"] == ["copy"]
     (turn,) = curve.turns
     assert (turn.winner, turn.loser, turn.claimed) == ("late", "early", True)
     text = to_text(board, 160)

@@ -45,10 +45,10 @@ class Trained:
     validation_mae: float | None = None
     how: str = ""
     """How a step was run: as it is, or as a CUDA graph."""
-    branched_at: int = 0
-    """The step up to which a shorter budget had trained already, and from which this training went on."""
     updates: int = 0
     """Updates of the weights that had most."""
+    branched_at: int = 0
+    """The step up to which a shorter budget had trained already, and from which this training went on."""
 
 
 @dataclass

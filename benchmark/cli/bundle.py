@@ -25,7 +25,6 @@ def bundle(
     Weights as safetensors with their hash, what rebuilds the model, what goes in and comes out, scores and licences.
 
     benchmark bundle results/full-small-1seed/mr-ct/unet-l1/s0 -o unet-l1-mr-ct
-    benchmark translate unet-l1-mr-ct t1.nii.gz ct.nii.gz
     """
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.inference.bundling import Terms, write_bundle

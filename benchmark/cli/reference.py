@@ -29,6 +29,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "BENCHMARK_PLUGIN_TIMEOUT": "seconds that a plugin may take to be imported; 30 if not set",
     "BENCHMARK_WEIGHTS": "folder in which pretrained weights are looked for first and fetched to",
     "BENCHMARK_OFFLINE": "any value: nothing is fetched, also where a metric's weights are missing",
+    "BENCHMARK_REPORT": "`no`: a run writes no report at its end, as with `--no-report`",
     "BENCHMARK_DEBUG": "any value: tracebacks, as with `--debug`",
     "NO_COLOR": "any value: no colours",
 }

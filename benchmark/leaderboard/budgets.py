@@ -62,9 +62,13 @@ def _curve(tables: Sequence[Table]) -> Curve:
         budgets=tuple(table.budget for table in tables if table.budget is not None),
         primary=primary,
         rows={name: tuple(_point(rows.get(name), primary.name) for rows in by_name) for name in names},
-        free=frozenset(row.name for rows in by_name for row in rows.values() if not row.seeded and not row.submitted),
+        free=tuple(name for name in names if any(_is_free(rows.get(name)) for rows in by_name)),
         turns=tuple(turn for pair in itertools.pairwise(tables) for turn in _turns(*pair)),
     )
+
+
+def _is_free(row: Row | None) -> bool:
+    return row is not None and not row.seeded and not row.submitted
 
 
 def _point(row: Row | None, metric: str) -> Point:

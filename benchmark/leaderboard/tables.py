@@ -270,7 +270,7 @@ class Curve:
     primary: Column
     rows: Mapping[str, tuple[Point, ...]]
     """By model, in the order of the largest budget."""
-    free: frozenset[str]
+    free: tuple[str, ...]
     """Models that use no budget: the same at each."""
     turns: tuple[Turn, ...]
     about: str = ""

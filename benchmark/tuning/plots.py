@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,15 @@ def draw(study: Study, model: str, folder: Path) -> list[Path]:
     from optuna.visualization import matplotlib as plots
 
     written = []
-    evaluator: Any = PedAnovaImportanceEvaluator
+    evaluator: Callable[[], Any] = PedAnovaImportanceEvaluator
+    kinds: dict[str, Callable[[], Any]] = {
+        "importance": lambda: plots.plot_param_importances(study, evaluator=evaluator()),
+        "slices": lambda: plots.plot_slice(study),
+        "coordinates": lambda: plots.plot_parallel_coordinate(study),
+    }
     with warnings.catch_warnings(), mpl.rc_context({"backend": "Agg", "svg.hashsalt": model}):
         warnings.simplefilter("ignore")
-        for name, make in (
-            ("importance", lambda: plots.plot_param_importances(study, evaluator=evaluator())),
-            ("slices", lambda: plots.plot_slice(study)),
-            ("coordinates", lambda: plots.plot_parallel_coordinate(study)),
-        ):
+        for name, make in kinds.items():
             with contextlib.suppress(ValueError, RuntimeError, ImportError):
                 atomic.write_bytes(path := folder / FOLDER / f"{model}-{name}.svg", _svg(make()))
                 written.append(path)
