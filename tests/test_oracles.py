@@ -34,7 +34,7 @@ def test_a_missing_oracle_fails_where_it_is_required(
 
 
 def test_an_oracle_that_no_environment_installs_is_refused() -> None:
-    with pytest.raises(ValueError, match="scikit_image is none of piq, skimage, torchmetrics"):
+    with pytest.raises(ValueError, match="scikit_image is none of huggingface_hub, piq, skimage, torchmetrics"):
         oracle_package("scikit_image")
 
 

@@ -6,16 +6,20 @@ import html.parser
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from made_records import made
 from made_runs import Catalogue, MadeRun
 
 from benchmark import BenchmarkError, UsageError
+from benchmark.leaderboard import build
 from benchmark.report import bundle, gather, write_report
 from benchmark.report.page import island, sort_key
 from benchmark.report.pixels import Scale, unpack
+from benchmark.report.summary import refusals
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -251,13 +255,20 @@ def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path, change: dict
     assert re.search(f"mr-ct: not ranked together: {why}", said)
 
 
-def test_other_presets_and_profiles_are_not_ranked_together(tmp_path: Path) -> None:
-    first, second, third = (MadeRun(tmp_path / name) for name in ("one", "two", "three"))
+def test_other_profiles_are_not_ranked_together(tmp_path: Path) -> None:
+    first, second = (MadeRun(tmp_path / name) for name in ("one", "two"))
     first.add("model", 5.0)
-    second.add("model", 5.0, preset="medium")
-    third.add("model", 5.0, profile="eight-bit/1")
-    assert "other presets (medium and small)" in report(first, second, to=tmp_path / "a.html").said
-    assert "other profiles" in report(first, third, to=tmp_path / "b.html").said
+    second.add("model", 5.0, profile="eight-bit/1")
+    assert "other profiles" in report(first, second, to=tmp_path / "b.html").said
+
+
+def test_other_presets_are_not_ranked_together() -> None:
+    scores = {"mae": {"state": "scored", "mean": 1.0, "patients": {"a": 1.0}}}
+    trained = [made({"state": "done", "preset": preset, "scores": scores}) for preset in ("small", "medium")]
+    material = SimpleNamespace(runs=["one", "two"], board=build(trained, {}))
+    assert refusals(material) == [  # type: ignore[arg-type]
+        "pet-ct: not ranked together: other presets (medium and small)."
+    ]
 
 
 def test_many_models_are_all_in_the_table_and_the_first_in_plots_and_images(tmp_path: Path) -> None:

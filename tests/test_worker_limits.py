@@ -147,7 +147,7 @@ def test_output_without_end_is_cut(tmp_path: Path) -> None:
 
 
 def raising(error: BaseException) -> Callable[..., None]:
-    def fault(*_: object) -> None:
+    def fault(*_: object, **__: object) -> None:
         raise error
 
     return fault

@@ -74,7 +74,7 @@ def _completion(setting: Setting) -> Callable[..., completion.Suggestions] | Non
 
 def _value(setting: Setting, typed: Any) -> Any:
     if setting.form == "names":
-        return tuple(name.strip() for name in typed.split(",") if name.strip())
+        return tuple(name.strip() for name in (typed or "").split(",") if name.strip())
     if setting.form == "pairs":
         return _pairs(setting, typed or [])
     if setting.word:
