@@ -307,6 +307,11 @@ class StaysInEval(Sound):
         return self.net.eval()(source)
 
 
+class FirstChannel(SoundCopy):
+    def translate(self, source: Tensor) -> Tensor:
+        return source[:, :1].clone()
+
+
 class NotPointwise(SoundCopy):
     def translate(self, source: Tensor) -> Tensor:
         return source.roll(1, -1)
@@ -398,6 +403,7 @@ def conforming(implementation: type, more: Mapping[str, Any], promises: Mapping[
 FITTED, FIXED = {"kind": "fitted"}, {"kind": "fixed"}
 DRAWN = {"kind": "fixed", "output": "samples"}
 WIDTH = {"options": Options}
+SEVERAL = {"channels": "several"}
 
 
 @pytest.mark.parametrize(
@@ -407,6 +413,7 @@ WIDTH = {"options": Options}
         (Sound, {"pairing": "unpaired"}, {}),
         (SoundFit, FITTED, {}),
         (SoundCopy, FIXED, {}),
+        (FirstChannel, FIXED | SEVERAL, {}),
         (SoundDrawer, DRAWN, {}),
         (Strict, WIDTH, {"refused": ({"width": 0},), "options": {"width": 2}}),
         (TenInOne, {"updates": 10}, {}),
@@ -428,6 +435,8 @@ FAULTS = [
     (ListOfNetworks, {}, "test_names_its_networks", "return {name: torch.nn.Module}"),
     (StaysBehind, {}, "test_is_built_on_the_device_it_is_told", "network generator is not on the context's device"),
     (Crashing, {}, "test_trains_and_says_its_losses", "training_step() raised ValueError: expected 3 channels"),
+    (Sound, SEVERAL, "test_takes_several_channels_where_it_says_so", "built for 6 channels it raised RuntimeError"),
+    (SoundCopy, FIXED | SEVERAL, "test_takes_several_channels_where_it_says_so", "of 6 channels gave shape"),
     (NotANumber, {}, "test_trains_and_says_its_losses", "loss 'entropy' is nan"),
     (HoldsItsGraph, {}, "test_trains_and_says_its_losses", "loss 'pixel' still holds its graph"),
     (NamelessLoss, {}, "test_trains_and_says_its_losses", "return the loss terms by name"),

@@ -79,6 +79,37 @@ def test_a_model_that_cannot_do_a_unit_is_skipped_with_the_reason(registry: Regi
     assert not skips["ct/hu-only/s0"]
 
 
+def test_a_model_of_one_channel_is_skipped_where_it_would_be_shown_more(registry: Registry, tmp_path: Path) -> None:
+    plugin = Plugin("q", "benchmark-q", "1.0", "json", "loaded")
+    more = Offer(ModelSpec("wide", "m:w", channels="several"), plugin)
+    kinds = ("model", "task", "metric", "profile")
+    offers: dict[str, list[Offer[Any]]] = {kind: list(registry.all(kind).values()) for kind in kinds}
+    wider = Registry(registry.plugins, {**offers, "model": [*offers["model"], more]})
+    asked = {"tasks": ("ct",), "models": ("net", "wide")}
+    assert not any(cell.skip for cell in plan(wider, **asked).cells)
+    skips = {cell.spec.model: cell.skip for cell in plan(wider, context=2, **asked).cells}
+    assert skips == {"net": "net takes one source channel, and there are 5 (context 2)", "wide": ""}
+    path = tmp_path / "two.h5"
+    sides = [Side(name, "a.u.", Window(0.0, 1.0), name) for name in ("T1", "T2")]
+    with DatasetWriter(path, task="ct", name="d", source=sides, target=Side("CT", "HU", Window(-1024.0, 2000.0)),
+                       simulated=True) as writer:  # fmt: skip
+        for patient in "abcd":
+            image = np.full((2, 8, 8), ord(patient))
+            writer.add_case(patient, "s1", source={"T1": image, "T2": image}, target=image, spacing=(1.0, 1.0, 1.0))
+        writer.set_splits({"train": ["a", "b"], "val": ["c"], "test": ["d"]})
+    skips = {cell.spec.model: cell.skip for cell in plan(wider, data={"ct": path}, **asked).cells}
+    assert skips == {"net": "net takes one source channel, and there are 2", "wide": ""}
+
+
+def test_the_context_is_a_field_of_the_recipe(registry: Registry) -> None:
+    one, other = plan(registry, context=1).cells[0].spec, plan(registry, recipe={"context": "1"}).cells[0].spec
+    assert (one.recipe["context"], one.id) == (1, other.id)
+    assert one.id != plan(registry).cells[0].spec.id
+    assert PlanChoices(context=1).beside_the_grid() == PlanChoices(recipe={"context": 1}).beside_the_grid()
+    with pytest.raises(UsageError, match="context was given before"):
+        plan(registry, context=1, recipe={"context": 2})
+
+
 def test_options_come_from_default_then_preset_then_grid_then_user(registry: Registry) -> None:
     assert plan(registry).cells[0].spec.options["blocks"] == 6
     assert plan(registry, preset="smoke").cells[0].spec.options["blocks"] == 1

@@ -34,7 +34,7 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
 from benchmark.data.streaming import build
-from benchmark.data.streaming.build import cached, obstacle
+from benchmark.data.streaming.build import NO_NEIGHBOURS, cached, obstacle
 from benchmark.data.streaming.cache import beside, key_of
 from benchmark.data.streaming.places import bytes_in_memory
 from benchmark.errors import DatasetError, Interrupted
@@ -266,7 +266,7 @@ def test_one_that_is_damaged_while_it_is_read_is_made_anew_once(file: Path) -> N
             np.testing.assert_array_equal(slices.targets(everything)[0][:, 0], expected.target)
             assert "ends too early" in slices.how
         inode = beside(file).stat().st_ino
-        np.testing.assert_array_equal(second.sources(everything)[:, 0], expected.source)
+        np.testing.assert_array_equal(second.sources(everything), expected.source)
         assert beside(file).stat().st_ino == inode
 
 
@@ -482,8 +482,10 @@ def test_a_run_says_once_for_each_file_that_training_has_no_cache(
     without_cache(tmp_path / "in-the-way" / "tiny.h5")
     said: list[str] = []
     sound, blocked = (str(tmp_path / folder / "tiny.h5") for folder in ("sound", "in-the-way"))
-    say_what_has_no_cache([sound, blocked], Observer(say=said.append))
+    say_what_has_no_cache([(sound, 0), (blocked, 0)], Observer(say=said.append))
     assert said == [f"training reads {blocked} without a slice cache, which is slower: Is a directory"]
     said.clear()
-    say_what_has_no_cache([sound], Observer(say=said.append))
+    say_what_has_no_cache([(sound, 0)], Observer(say=said.append))
     assert said == []
+    say_what_has_no_cache([(sound, 0), (sound, 1)], Observer(say=said.append))
+    assert said == [f"training reads {sound} without a slice cache, which is slower: {NO_NEIGHBOURS}"]

@@ -21,6 +21,7 @@ from benchmark.cell.device import choose_device
 from benchmark.cell.step import as_numbers, make_stepper
 from benchmark.cell.train import Loop, initial_seed
 from benchmark.cell.translate import translate_split, translate_volume
+from benchmark.contracts.channels import SourceStack
 from benchmark.contracts.intensity import Window
 from benchmark.contracts.protocols import Batch
 from benchmark.data.format.reader import Dataset
@@ -276,6 +277,6 @@ def test_a_nan_translation_is_an_error(dataset: Dataset) -> None:
         def translate(self, source: Tensor) -> Tensor:
             return source * math.nan
 
-    maps = dataset.info.source_map, dataset.info.target_map
+    source = SourceStack(np.ones((2, 8, 8), np.float32), dataset.info.source_maps)
     with pytest.raises(TrainingDiverged, match="NaN"):
-        translate_volume(Broken(), np.ones((2, 8, 8), np.float32), *maps, torch.device("cpu"))
+        translate_volume(Broken(), source, dataset.info.target_map, torch.device("cpu"))

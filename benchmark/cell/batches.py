@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from benchmark.cell.augmentation import Augmentation
 from benchmark.cell.read_ahead import ReadAhead
+from benchmark.contracts.channels import SourceStack
 from benchmark.contracts.protocols import Batch
 from benchmark.data.format.reader import Dataset
 from benchmark.data.streaming.places import no_slice
@@ -53,15 +54,17 @@ class ImagesByNumber(Protocol):
 class Slices:
     """The slices of a split whose region is not empty, in memory: float32 in [-1, 1], masks as bool.
 
-    ``mask`` belongs to ``target``. Where the data set's training pairs do not belong together (``paired`` is
-    false) there may be more of the one than of the other. At 256x256 a thousand slices take 0.6 GB; where that is too
-    much, see :mod:`benchmark.cell.streamed`. ``most``: only the first so many, and no more of the file is read.
+    ``source`` is ``(N, C, H, W)``: the source's channels, each with ``context`` neighbouring slices on either side,
+    whether these have a region or not; ``target`` and ``mask`` are ``(N, H, W)``. ``mask`` belongs to ``target``. Where
+    the data set's training pairs do not belong together (``paired`` is false) there may be more of the one than of the
+    other. At 256x256 a thousand slices take 0.6 GB; where that is too much, see :mod:`benchmark.cell.streamed`.
+    ``most``: only the first so many, and no more of the file is read.
     """
 
     on_disk = False
     how = "in memory"
 
-    def __init__(self, dataset: Dataset, split: str, most: int | None = None) -> None:
+    def __init__(self, dataset: Dataset, split: str, most: int | None = None, *, context: int = 0) -> None:
         import numpy as np
 
         info = dataset.info
@@ -75,7 +78,7 @@ class Slices:
             case = dataset.load_sides(key)
             keep = np.flatnonzero(case.mask.any(axis=(1, 2)))[:most]
             if case.source is not None:
-                sources.append(info.source_map.forward(case.source[keep]))
+                sources.append(SourceStack(case.source, info.source_maps, context)[keep])
             if case.target is not None:
                 targets.append(info.target_map.forward(case.target[keep]))
                 masks.append(case.mask[keep])
@@ -99,7 +102,7 @@ class Slices:
 
     def sources(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Sources ``(n, C, H, W)`` by number."""
-        chosen: NDArray[np.float32] = self.source[rows][:, None]
+        chosen: NDArray[np.float32] = self.source[rows]
         return chosen
 
     def targets(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -112,9 +115,10 @@ class Slices:
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
         """Every slice; of unpaired sides the shorter one starts again."""
+        alone = self.source.shape[1] == 1
         for number in range(len(self)):
-            place = number % len(self.target)
-            yield self.source[number % len(self.source)], self.target[place], self.mask[place]
+            place, source = number % len(self.target), self.source[number % len(self.source)]
+            yield source[0] if alone else source, self.target[place], self.mask[place]
 
 
 class Batches:
@@ -173,9 +177,8 @@ class Batches:
             (source,) = self._augmentation.apply(self._random("source", step), source)
             target, mask = self._augmentation.apply(self._random("target", step), target, mask)
         else:
-            channels = source.shape[1]
             pair, mask = self._augmentation.apply(self._random("pair", step), torch.cat([source, target], 1), mask)
-            source, target = pair[:, :channels].contiguous(), pair[:, channels:].contiguous()
+            source, target = pair[:, :-1].contiguous(), pair[:, -1:].contiguous()
         return Batch(source.to(self._device), target.to(self._device), mask.to(self._device))
 
     def _images(self, step: int) -> tuple[Tensor, Tensor, Tensor]:

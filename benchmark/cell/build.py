@@ -29,6 +29,7 @@ def model_context(facts: DataFacts, spec: CellSpec, device: torch.device, *, tra
         image_size=facts.image_size,
         training_slices=facts.training_slices,
         spacing=facts.recorded_spacing,
+        channels=facts.channels,
     )
     return ModelContext(task, recipe, recipe.budget(facts.training_slices), device, spec.preset, training)
 

@@ -22,6 +22,7 @@ from benchmark.cell import checkpoints
 from benchmark.cell.updates import watched_steps
 from benchmark.contracts import options as option_values
 from benchmark.contracts.budget import Currency
+from benchmark.contracts.channels import parts
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Batch, ModelContext, TaskInfo, TrainedModel
 from benchmark.contracts.specs import ModelSpec
@@ -49,13 +50,13 @@ def step_cost(model: ModelSpec, values: Mapping[str, Any], context: ModelContext
     Nothing is counted of a model that fails in it: its own training will say why.
     """
     before = checkpoints.random_state()
-    size = (context.recipe.batch_size, 1, *context.task.image_size)
     try:
         torch.manual_seed(0)
         built: TrainedModel = model.load()(option_values.build(model.options, values), context)
-        source, target = (torch.rand(size, device=context.device) * 2 - 1 for _ in range(2))
+        count, size, device = context.recipe.batch_size, context.task.image_size, context.device
+        source, target = (torch.rand(count, n, *size, device=device) * 2 - 1 for n in (context.inputs, 1))
         with _updates(built) as updates, FlopCounterMode(display=False) as counter:
-            built.training_step(Batch(source, target, torch.ones_like(source)))
+            built.training_step(Batch(source, target, torch.ones_like(target)))
         flops = float(counter.get_total_flops())
         return StepCost(flops or None, float(max(updates.values(), default=0)) or None)
     except Exception:
@@ -85,16 +86,18 @@ def _updates(model: TrainedModel) -> Iterator[dict[str, int]]:
 
 def cost_of(asked: Asked) -> StepCost:
     """What a step of a planned cell will cost, on a CPU and on data of its size; counted once a process."""
-    key = sha256_of([asked.model.name, asked.options, vars(asked.recipe), asked.image_size, asked.task.name])
+    named = [channel.name for channel in asked.channels]
+    key = sha256_of([asked.model.name, asked.options, vars(asked.recipe), asked.image_size, asked.task.name, named])
     if key not in _counted():
         task = TaskInfo(
             name=asked.task.name,
             source_modality=asked.task.source_modality,
             target_modality=asked.task.target_modality,
-            source=_stand_in(asked.task.source_unit),
+            source=_stand_in(parts(asked.task.source_unit)[0]),
             target=_stand_in(asked.task.target_unit),
             image_size=asked.image_size,
             training_slices=asked.recipe.batch_size,
+            channels=asked.channels if len(asked.channels) > 1 else (),
         )
         steps = max(1, asked.recipe.budget(asked.recipe.batch_size))
         context = ModelContext(task, asked.recipe, steps, torch.device("cpu"), asked.preset)

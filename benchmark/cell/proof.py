@@ -18,6 +18,7 @@ from benchmark.cell import checkpoints
 from benchmark.cell.build import build_model, model_context
 from benchmark.cell.translate import BATCH, translate_volume
 from benchmark.cell.workbench import Workbench
+from benchmark.contracts.channels import SourceStack
 from benchmark.errors import BenchmarkError
 from benchmark.store.predictions import PredictionsReader
 
@@ -58,14 +59,14 @@ def _translated(bench: Workbench, fresh: Any, model: Any) -> float:
     """By what part of the window a first batch of the test split comes out otherwise."""
     info = bench.dataset.info
     case = next(iter(bench.dataset.iterate("test")))
-    source = case.source[:BATCH]
+    source = SourceStack(case.source, info.source_maps, bench.recipe.context)
     with PredictionsReader(bench.folder.predictions) as predictions:
         stored = predictions.read(case.key, case.target.shape)[:BATCH]
     window = info.target_map.high - info.target_map.low
 
     def translated(by: Any) -> NDArray[np.float64]:
         checkpoints.seed_everything(SEED)
-        return translate_volume(by, source, info.source_map, info.target_map, bench.device)
+        return translate_volume(by, source, info.target_map, bench.device, most=BATCH)
 
     again = translated(fresh)
     off = _largest(again, stored) / window

@@ -77,7 +77,7 @@ def _learn(
     """
     if bench.model.kind == "fixed":
         return _build(bench), _Trained(TrainingFacts(), 0.0), bench
-    with training_slices(bench.dataset, should_stop) as slices:
+    with training_slices(bench.dataset, should_stop, context=bench.recipe.context) as slices:
         bench = bench.about_to_train_on(len(slices))
         cost = _cost(bench)
         model = _build(bench)
@@ -125,7 +125,8 @@ def _train(
     _check_batch(bench.recipe.batch_size, slices)
     translates = bench.model.output == "translation"
     validate = bench.dataset.info.splits["val"] and translates
-    validation = Slices(bench.dataset, "val", VALIDATED) if validate else None
+    context = bench.recipe.context
+    validation = Slices(bench.dataset, "val", VALIDATED, context=context) if validate else None
     steps = bench.recipe.budget(len(slices))
     trained = Loop(
         model=model,
@@ -185,8 +186,15 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
     if bench.model.output == "samples":
         translated = draw_split(model, bench.dataset, bench.folder.predictions, cell=spec.id, seed=spec.seed)
     else:
+        context = bench.recipe.context
         translated = translate_split(
-            model, bench.dataset, bench.folder.predictions, cell=spec.id, device=device, split=spec.split
+            model,
+            bench.dataset,
+            bench.folder.predictions,
+            cell=spec.id,
+            device=device,
+            split=spec.split,
+            context=context,
         )
     networks = model.networks() if hasattr(model, "networks") else {}
     return Record(
@@ -216,7 +224,7 @@ def _timings(trained: _Trained, translated: Translated) -> Timings:
 def _stages(bench: Workbench, model: Any) -> Mapping[str, StageSummary]:
     if not hasattr(model, "stage_scores"):
         return {}
-    return score_stages(model, bench.dataset, bench.device, bench.spec.split)
+    return score_stages(model, bench.dataset, bench.device, bench.spec.split, context=bench.recipe.context)
 
 
 def _findings(bench: Workbench) -> tuple[Finding, ...]:

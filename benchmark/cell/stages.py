@@ -6,22 +6,26 @@ import numpy as np
 import torch
 
 from benchmark.cell.translate import BATCH
+from benchmark.contracts.channels import SourceStack
 from benchmark.contracts.protocols import Staged
 from benchmark.data.format.reader import Dataset
 from benchmark.scoring.aggregate import Values
 from benchmark.store.record import StageSummary
 
 
-def score_stages(model: Staged, dataset: Dataset, device: torch.device, split: str = "test") -> dict[str, StageSummary]:
+def score_stages(
+    model: Staged, dataset: Dataset, device: torch.device, split: str = "test", *, context: int = 0
+) -> dict[str, StageSummary]:
     """By stage: the patients' means over slices, their mean, and how many there are."""
     info = dataset.info
     stages: dict[str, Values] = {}
     for case in dataset.iterate(split):
-        source, target = info.source_map.forward(case.source), info.target_map.forward(case.target)
+        source, target = SourceStack(case.source, info.source_maps, context), info.target_map.forward(case.target)
         filled = np.flatnonzero(case.mask.any(axis=(1, 2)))
         for start in range(0, len(filled), BATCH):
             rows = filled[start : start + BATCH]
-            inputs, truths = (torch.from_numpy(array[rows])[:, None].to(device) for array in (source, target))
+            inputs = torch.from_numpy(source[rows]).to(device)
+            truths = torch.from_numpy(target[rows])[:, None].to(device)
             region = torch.from_numpy(case.mask[rows])[:, None].float().to(device)
             with torch.no_grad():
                 scores = model.stage_scores(inputs, truths, region)

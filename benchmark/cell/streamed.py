@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, cast
 
 from benchmark.cell.batches import Slices
+from benchmark.contracts.channels import SourceStack
 from benchmark.data.format.reader import Dataset
-from benchmark.data.streaming.build import NoCache, cached
+from benchmark.data.format.schema import CaseKey, source_roles
+from benchmark.data.streaming.build import NO_NEIGHBOURS, NoCache, cached
 from benchmark.data.streaming.cache import DamagedCache, SliceCache
 from benchmark.data.streaming.places import SIDE_OF, SPLIT, in_network_space, places, stay_on_disk
 from benchmark.errors import DatasetError
@@ -41,8 +43,10 @@ class StreamedSlices:
 
     on_disk = True
 
-    def __init__(self, dataset: Dataset, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, dataset: Dataset, should_stop: Callable[[], bool] = lambda: False, *, context: int = 0) -> None:
         """Make the slice cache where it is missing; where there can be none, the data file itself is read.
+
+        It is with ``context``, too: the neighbours of a slice may have no region, and the cache holds those that do.
 
         Raises:
             Interrupted: ``should_stop`` said so while the cache was made.
@@ -53,10 +57,12 @@ class StreamedSlices:
         self._should_stop = should_stop
         self._reader: SliceReader
         try:
+            if context:
+                raise NoCache(NO_NEIGHBOURS)
             cache = cached(dataset, should_stop)
             self._reader, self.how = cache, f"streamed from {cache.path.name}"
         except NoCache as reason:
-            self._reader = _FileReader(dataset)
+            self._reader = _FileReader(dataset, context)
             self.how = f"streamed from {dataset.path.name} itself, no slice cache: {reason}"
 
     def __enter__(self) -> StreamedSlices:
@@ -92,13 +98,16 @@ class StreamedSlices:
         return max(self.counts)
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
-        """Every slice, each array ``(H, W)``; of unpaired sides the shorter one starts again."""
+        """Every slice, each array ``(H, W)``, a source of several channels ``(C, H, W)``; of unpaired sides the shorter
+        one starts again.
+        """
         import numpy as np
 
         sources, targets = self.counts
         for number in range(len(self)):
             (target,), (mask,) = self.targets(np.array([number % targets]))
-            yield self.sources(np.array([number % sources]))[0, 0], target[0], mask[0]
+            (source,) = self.sources(np.array([number % sources]))
+            yield source[0] if len(source) == 1 else source, target[0], mask[0]
 
     def _read(self, role: str, rows: NDArray[np.integer]) -> NDArray[np.generic]:
         try:
@@ -125,9 +134,10 @@ class StreamedSlices:
 class _FileReader:
     """Inflates and maps slices of the data file itself: what a cache does once, at every use."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, context: int = 0) -> None:
         self._dataset = dataset
         self._places = places(dataset)
+        self._context = context
 
     def count(self, role: str) -> int:
         return len(self._places.sides[SIDE_OF[role]])
@@ -136,18 +146,37 @@ class _FileReader:
         import numpy as np
 
         chosen = self._places.sides[SIDE_OF[role]][rows]
+        if role == "source":
+            return np.concatenate([self._source(self._places.keys[case], int(number)) for case, number in chosen])
         images = [self._dataset.load_slice(self._places.keys[case], role, int(number)) for case, number in chosen]
         return in_network_space(self._dataset.info, role, np.stack(images))
+
+    def _source(self, key: CaseKey, number: int) -> NDArray[np.float32]:
+        """A slice with its neighbours, ``(1, C, H, W)``."""
+        import numpy as np
+
+        info = self._dataset.info
+        first, last = max(0, number - self._context), min(info.slices[key] - 1, number + self._context)
+        channels = [
+            np.stack([self._dataset.load_slice(key, role, shown) for shown in range(first, last + 1)])
+            for role in source_roles(info.sources)
+        ]
+        source = (channels[0] if len(channels) == 1 else np.stack(channels)).astype(np.float32, copy=False)
+        return SourceStack(source, info.source_maps, self._context)[np.array([number - first])]
 
     def close(self) -> None:
         """The data set is whoever's opened it."""
 
 
-def training_slices(dataset: Dataset, should_stop: Callable[[], bool] = lambda: False) -> Slices | StreamedSlices:
-    """The slices that a cell trains on, wherever they best are.
+def training_slices(
+    dataset: Dataset, should_stop: Callable[[], bool] = lambda: False, *, context: int = 0
+) -> Slices | StreamedSlices:
+    """The slices that a cell trains on, each with ``context`` neighbours on either side, wherever they best are.
 
     Raises:
         Interrupted: ``should_stop`` said so while a slice cache was made.
         DatasetError: the data file is damaged, or has nothing to train on.
     """
-    return StreamedSlices(dataset, should_stop) if stay_on_disk(dataset.info) else Slices(dataset, SPLIT)
+    if stay_on_disk(dataset.info, context):
+        return StreamedSlices(dataset, should_stop, context=context)
+    return Slices(dataset, SPLIT, context=context)

@@ -208,7 +208,7 @@ def mean_absolute_error(model: Any, slices: Slices, device: torch.device, limit:
     with torch.no_grad():
         for start in range(0, min(len(slices), limit), 8):
             chosen = slice(start, start + 8)
-            output = model.translate(torch.from_numpy(slices.source[chosen])[:, None].to(device))
+            output = model.translate(torch.from_numpy(slices.source[chosen]).to(device))
             difference = np.abs(output[:, 0].float().cpu().numpy() - slices.target[chosen])
             errors.append(difference[slices.mask[chosen]])
     return float(np.concatenate(errors).mean(dtype=np.float64))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmark.contracts.channels import SourceStack
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.reader import Dataset
@@ -34,23 +35,27 @@ class Translated:
 
 def translate_volume(
     model: Translator,
-    source: NDArray[np.float32],
-    source_map: IntensityMap,
+    source: SourceStack,
     target_map: IntensityMap,
     device: torch.device,
+    *,
+    most: int | None = None,
 ) -> NDArray[np.float64]:
-    """Translate ``(Z, H, W)`` in the source's unit to the target's unit. The target is never shown to the model.
+    """Translate all slices of a source, or ``most`` of them, to ``(Z, H, W)`` in the target's unit.
+
+    The target is never shown to the model.
 
     Raises:
         BenchmarkError: the model gives another shape.
         TrainingDiverged: the translation holds NaN or infinite values.
     """
-    translated = np.empty(source.shape, np.float64)
+    count = len(source) if most is None else min(most, len(source))
+    translated = np.empty((count, *source.image_size), np.float64)
     with torch.no_grad():
-        for start in range(0, len(source), BATCH):  # maps, too, make several copies: of a batch, not of the study
-            batch = torch.from_numpy(source_map.forward(source[start : start + BATCH]))[:, None]
+        for start in range(0, count, BATCH):
+            batch = torch.from_numpy(source[start : min(start + BATCH, count)])
             output = model.translate(batch.to(device))
-            if output.shape != batch.shape:
+            if output.shape != (len(batch), 1, *batch.shape[2:]):
                 raise BenchmarkError(f"translate gave shape {tuple(output.shape)} for input {tuple(batch.shape)}")
             images = output[:, 0].float().cpu().numpy()
             if not np.isfinite(images).all():
@@ -60,18 +65,26 @@ def translate_volume(
 
 
 def translate_split(
-    model: Translator, dataset: Dataset, path: Path, *, cell: str, device: torch.device, split: str = "test"
+    model: Translator,
+    dataset: Dataset,
+    path: Path,
+    *,
+    cell: str,
+    device: torch.device,
+    split: str = "test",
+    context: int = 0,
 ) -> Translated:
-    """Translate all cases of a split into a file of predictions."""
+    """Translate all cases of a split into a file of predictions, each slice with ``context`` neighbours a side."""
     info = dataset.info
-    maps = info.source_map, info.target_map
     slices, seconds = 0, 0.0
     with write_predictions(path, info, cell=cell, split=split) as stored:
         for number, case in enumerate(dataset.iterate(split)):
             if number == 0:
-                translate_volume(model, case.source[:BATCH], *maps, device)
+                first = SourceStack(case.source, info.source_maps, context)
+                translate_volume(model, first, info.target_map, device, most=BATCH)
             began = time.perf_counter()
-            prediction = translate_volume(model, case.source, *maps, device)
+            source = SourceStack(case.source, info.source_maps, context)
+            prediction = translate_volume(model, source, info.target_map, device)
             seconds += time.perf_counter() - began
             slices += len(prediction)
             stored.add(case.key, prediction)

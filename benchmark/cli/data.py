@@ -236,8 +236,11 @@ def _readable(facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("pairs", "sources and targets of the training patients do not belong together"))
     if facts["mirror_safe"]:
         rows.append(("mirroring", "left and right may be exchanged in training"))
-    for role in ("source", "target"):
-        side = facts[role]
+    channels = facts["source"].get("channels")
+    sources = (
+        {f"source {channel['name']}": channel for channel in channels} if channels else {"source": facts["source"]}
+    )
+    for role, side in {**sources, "target": facts["target"]}.items():
         low, high = side["window"]
         rows.append(
             (role, f"{side['modality']}, window {low:.5g} to {high:.5g} {side['unit']} ({_rule(side['rule'])})")

@@ -18,7 +18,8 @@ def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, 
     """Build the options of an importer from arguments; also ``--out``, the file to write.
 
     A field becomes ``--field-name``, or a positional argument where its metadata say ``"positional"``;
-    ``help`` and ``choices`` come from the metadata too. Prints help and exits as argparse does.
+    ``help`` and ``choices`` come from the metadata too; where they say ``"repeated"``, an option that is given several
+    times becomes a tuple of what was given, whole. Prints help and exits as argparse does.
     """
     parser = argparse.ArgumentParser(prog=program, description=_description(spec), allow_abbrev=False)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.h5", help="the data set file to write")
@@ -30,10 +31,7 @@ def parse(program: str, spec: ImporterSpec, arguments: list[str]) -> tuple[Any, 
     values = vars(parser.parse_args(arguments))
     output = values.pop("out")
     given = {name: value for name, value in values.items() if value is not None}
-    options = {
-        name: Path(value) if _is_path(hints[name]) else coerce(value, hints[name], f"--{name.replace('_', '-')}")
-        for name, value in given.items()
-    }
+    options = {name: _value(value, hints[name], f"--{name.replace('_', '-')}") for name, value in given.items()}
     return spec.options(**options), output
 
 
@@ -43,6 +41,13 @@ def _description(spec: ImporterSpec) -> str:
         return spec.summary
     text = inspect.getdoc(spec.options) or ""
     return f"{spec.summary}. {text}" if text and not text.startswith(f"{spec.options.__name__}(") else spec.summary
+
+
+def _value(given: Any, hint: Any, where: str) -> Any:
+    """What was typed as what the field holds; an option that was given again is all of it."""
+    if isinstance(given, list):
+        return given[0] if len(given) == 1 else tuple(given)
+    return Path(given) if _is_path(hint) else coerce(given, hint, where)
 
 
 class _Once(argparse.Action):
@@ -91,13 +96,14 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: A
         parser.add_argument(field.name, metavar=field.name.upper(), help=text, nargs=None if required else "?")
         return
     flag = f"--{field.name.replace('_', '-')}"
+    repeated = bool(field.metadata.get("repeated"))
     if hint is bool:
         parser.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
     parser.add_argument(
         flag,
         dest=field.name,
-        action=_Joined if typing.get_origin(hint) is tuple else _Once,
+        action="append" if repeated else _Joined if typing.get_origin(hint) is tuple else _Once,
         required=required,
         help=text,
         metavar="VALUE",

@@ -18,7 +18,11 @@ def translate(
         ),
     ],
     source: Annotated[
-        Path, typer.Argument(help="A NIfTI file in the source's unit, or a folder with some in it or below.")
+        list[str],
+        typer.Argument(
+            help="A NIfTI file in the source's unit, or a folder with some in it or below; of a source of several "
+            "channels each as NAME=FILE, on one grid."
+        ),
     ],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -31,29 +35,39 @@ def translate(
     that cannot be used is reported and the rest goes on; exit 1 then. Not for clinical use.
 
     benchmark translate results/full-small-1seed/mr-ct/unet-l1/s0 t1.nii.gz ct.nii.gz
+
+    benchmark translate results/t1t2/t1t2-flair/unet-l1/s0 T1=t1.nii.gz T2=t2.nii.gz flair.nii.gz
     """
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.data.volumes.geometry import CaseFault
-    from benchmark.inference.bundle import is_bundle, load_bundle
+    from benchmark.inference.bundle import is_bundle, load_bundle, read_manifest
     from benchmark.inference.trained_cell import load_cell
-    from benchmark.inference.translate import list_files, translate_file
+    from benchmark.inference.translate import list_channels, translate_file
     from benchmark.registry.plugins import registry
+    from benchmark.store.address import finished_cell
 
-    files = list_files(source, output)
+    bundled = is_bundle(Path(cell))
+    facts = read_manifest(Path(cell)).data if bundled else finished_cell(cell)[1].dataset
+    channels = [channel.name for channel in facts.sources] if facts is not None else ["source"]
+    files = list_channels(source, output, channels)
     there = [target for _, target in files if target.exists()]
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more} exists already; add --overwrite to replace it")
-    loaded = load_bundle(cell, device) if is_bundle(Path(cell)) else load_cell(cell, registry(), device)
+    loaded = load_bundle(cell, device) if bundled else load_cell(cell, registry(), device)
     warn(loaded.warnings)
     rows = []
-    for file, target in files:
+    for inputs, target in files:
         try:
-            warnings, fault = translate_file(loaded, file, target), ""
+            warnings, fault = translate_file(loaded, inputs, target), ""
         except CaseFault as error:
             warnings, fault = (), str(error)
-        rows.append({"source": str(file), "output": "" if fault else str(target), "fault": fault, "warnings": warnings})
-        warn(f"{file.name}: {text}" for text in warnings)
+        if len(inputs) == 1:
+            named: dict[str, object] = {"source": str(inputs[0])}
+        else:
+            named = {"source": {name: str(file) for name, file in zip(channels, inputs, strict=True)}}
+        rows.append({**named, "output": "" if fault else str(target), "fault": fault, "warnings": warnings})
+        warn(f"{inputs[0].name}: {text}" for text in warnings)
         if not json:
             echo(
                 f"skipped {fault}" if fault else f"{target}: {loaded.data.target_modality} in {loaded.data.target.unit}"

@@ -18,6 +18,10 @@ TUNING_SEEDS = range(10)
 yours. Their tables say so."""
 
 
+MOST_CONTEXT = 16
+"""More neighbouring slices on either side are a slip of the hand."""
+
+
 @dataclass(frozen=True)
 class DataSize:
     """Size of an embedded data set: in-plane pixels, patients per split, slices kept per patient."""
@@ -62,6 +66,9 @@ class Recipe:
     """Training images are enlarged by this ratio and cut at a random place to their size again; 1: never."""
     flip: bool = False
     """Training images are mirrored left to right with probability 1/2, where the anatomy allows it."""
+    context: int = 0
+    """So many neighbouring slices on either side are shown beside each slice; at the ends of a stack the end slice
+    again."""
 
     def budget(self, training_slices: int) -> int:
         """Number of training steps for a data set with this many training slices."""
@@ -92,6 +99,7 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise UsageError(f"recipe.{name}: {getattr(self, name)} is less than 1")
         for name, fits, rule in (
+            ("context", 0 <= self.context <= MOST_CONTEXT, f"from 0 to {MOST_CONTEXT}"),
             ("learning_rate", self.learning_rate > 0, "above 0"),
             ("beta1", 0 <= self.beta1 < 1, "from 0 to below 1"),
             ("beta2", 0 <= self.beta2 < 1, "from 0 to below 1"),

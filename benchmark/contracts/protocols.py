@@ -1,8 +1,9 @@
 """What the implementation behind a record must give: protocols, not base classes.
 
-Images inside the harness are single-channel: ``(N, 1, H, W)`` float32 tensors in [-1, 1] for models,
-``(Z, H, W)`` float64 arrays in physical units for metrics (:class:`Images`). The map between the two is the
-data set's :class:`benchmark.contracts.intensity.IntensityMap`.
+Models see ``(N, C, H, W)`` float32 tensors in [-1, 1] and give ``(N, 1, H, W)``: C is 1 unless the source has several
+channels or neighbouring slices come along (:mod:`benchmark.contracts.channels`). Metrics see ``(Z, H, W)`` float64
+arrays in physical units (:class:`Images`). The map between the two is the data set's
+:class:`benchmark.contracts.intensity.IntensityMap`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmark.contracts.channels import Channel, input_names
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.presets import DataSize, Recipe
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class TaskInfo:
     """What a model may know of the task it is built for.
 
-    ``image_size`` is (height, width) in pixels. ``source`` and ``target`` map physical units to [-1, 1].
+    ``image_size`` is (height, width) in pixels. ``source`` and ``target`` map physical units to [-1, 1]; of a source of
+    several channels ``source`` is the first one's map, and :attr:`sources` has all.
     """
 
     name: str
@@ -38,6 +41,13 @@ class TaskInfo:
     training_slices: int
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """(slice, row, column) in mm: the training cases' median."""
+    channels: tuple[Channel, ...] = ()
+    """The source's channels, where it has several."""
+
+    @property
+    def sources(self) -> tuple[Channel, ...]:
+        """The source's channels, however many."""
+        return self.channels or (Channel("source", self.source_modality, self.source),)
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,21 @@ class ModelContext:
     training: bool = True
     """False: built only to translate with stored weights; what only losses need can be left out."""
 
+    @property
+    def inputs(self) -> int:
+        """C, the channels of what a model translates: the source's, each with the recipe's neighbouring slices."""
+        return len(self.task.sources) * (2 * self.recipe.context + 1)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What each of these channels is, in order: ``T1[-1]``, ``T1``, ``T1[+1]``, ``T2[-1]`` ..."""
+        return input_names([channel.name for channel in self.task.sources], self.recipe.context)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One training batch on the model's device: ``(N, 1, H, W)`` float32, images in [-1, 1], mask in {0, 1}.
+    """One training batch on the model's device, float32: source ``(N, C, H, W)`` and target ``(N, 1, H, W)`` in
+    [-1, 1], mask ``(N, 1, H, W)`` in {0, 1}.
 
     For a model that asked for unpaired data, ``source`` and ``target`` come from independently drawn slices;
     ``mask`` then belongs to ``target``.
@@ -75,7 +96,10 @@ class Translator(Protocol):
     """
 
     def translate(self, source: Tensor) -> Tensor:
-        """Translate ``(N, 1, H, W)`` images in [-1, 1]; same shape and range. Must not change its input."""
+        """Translate ``(N, C, H, W)`` in [-1, 1] to ``(N, 1, H, W)`` in the same range. Must not change its input.
+
+        C is :attr:`ModelContext.inputs`: 1 for a model whose record does not say that it takes ``several`` channels.
+        """
         ...
 
 
@@ -153,7 +177,7 @@ class TrainingSlices(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
-        """Source and target in [-1, 1] and the region mask, each ``(H, W)``."""
+        """Source and target in [-1, 1] and the region mask, each ``(H, W)``; a source of C > 1 is ``(C, H, W)``."""
         ...
 
 
@@ -177,8 +201,9 @@ class Staged(Protocol):
     """A model of several steps may say what each of them is worth, beside the scores of its translations."""
 
     def stage_scores(self, source: Tensor, target: Tensor, region: Tensor) -> Mapping[str, Tensor]:
-        """Values of each slice ``(N,)`` by name, NaN where undefined, for ``(N, 1, H, W)`` images in [-1, 1] and their
-        region in {0, 1}. Never used in training; the harness averages slices to patients and patients to a cohort.
+        """Values of each slice ``(N,)`` by name, NaN where undefined, for ``(N, C, H, W)`` sources, ``(N, 1, H, W)``
+        targets in [-1, 1] and their region in {0, 1}. Never used in training; the harness averages slices to patients
+        and patients to a cohort.
         """
         ...
 
@@ -302,7 +327,10 @@ class DistributionMetric(Protocol):
 
 @dataclass(frozen=True)
 class DownstreamContext:
-    """What a downstream evaluation may know of the data set before it sees a study of it."""
+    """What a downstream evaluation may know of the data set before it sees a study of it.
+
+    Of a source of several channels it is told of one, and sees that alone: the first in one of its units.
+    """
 
     task: str
     source: IntensityMap

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
+from benchmark.contracts.channels import parts
+
 NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
@@ -61,6 +63,9 @@ class ModelSpec(Component):
     _: KW_ONLY
     kind: Literal["trained", "fitted", "fixed"] = "trained"
     pairing: Literal["paired", "unpaired"] = "paired"
+    channels: Literal["one", "several"] = "one"
+    """``several``: it is built for as many source channels as its context says (``ModelContext.inputs``): contrasts and
+    neighbouring slices. Else it is skipped where there is more than one."""
     target_units: tuple[str, ...] = ()
     """The target units the model can work with, e.g. ``("HU",)``; empty: any. Other tasks are skipped."""
     same_unit: bool = False
@@ -100,6 +105,8 @@ class TaskSpec(Component):
     target_unit: str
     profile: str
     """Name of the metric profile that scores this task unless a grid says otherwise."""
+    source_channels: int = 1
+    """How many channels the embedded source has; of several, modalities and units that differ are joined by `` + ``."""
     simulated: bool = True
     mirror_safe: bool = False
     """The embedded anatomy is as likely the other way round, left for right: recipes may mirror training images.
@@ -252,9 +259,10 @@ class DownstreamSpec(Component):
             raise ValueError(f"{self.name}: a measure needs values, each with a name of its own")
 
     def fits(self, task: str, source_unit: str, target_unit: str) -> bool:
-        """Whether it may say something about translations between these units."""
+        """Whether it may say something about translations between these units; of a source of several channels one
+        in such a unit is enough."""
         return (
-            (not self.source_units or source_unit in self.source_units)
+            (not self.source_units or any(unit in self.source_units for unit in parts(source_unit)))
             and (not self.target_units or target_unit in self.target_units)
             and (not self.tasks or task in self.tasks)
         )

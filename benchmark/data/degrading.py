@@ -54,6 +54,10 @@ def degrade(request: Request, report: Callable[[str], None] = lambda _: None) ->
         info = dataset.info
         if not info.paired:
             raise UsageError(f"{request.file}: its training images are not paired; import the clean images alone")
+        if len(info.sources) > 1:
+            raise UsageError(
+                f"{request.file}: its source has {len(info.sources)} channels; import the clean images alone (--clean)"
+            )
         role = _clean_side(request, info.source, info.target)
         clean = info.source if role == "source" else info.target
         real = info.degraded or not info.simulated

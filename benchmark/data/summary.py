@@ -7,13 +7,14 @@ from typing import Any
 
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.reader import Dataset, DatasetInfo, guarded
-from benchmark.data.format.schema import SCHEMA, SPLITS, Side
+from benchmark.data.format.schema import SPLITS, Side
 
 
 def summary(path: Path | str) -> dict[str, Any]:
     """Facts of a file, without reading a pixel.
 
-    ``spacing_mm`` gives the smallest and largest (z, y, x) of all cases; ``window`` is in the side's unit.
+    ``spacing_mm`` gives the smallest and largest (z, y, x) of all cases; ``window`` is in the side's unit, and of a
+    source of several channels each of its ``channels`` has one.
 
     Raises:
         DatasetError: the file cannot be read, or breaks the schema.
@@ -24,14 +25,14 @@ def summary(path: Path | str) -> dict[str, Any]:
             spacings = [[float(value) for value in dataset.file[f"cases/{key}"].attrs["spacing"]] for key in info.cases]
     return {
         "path": str(path),
-        "schema": SCHEMA,
+        "schema": info.schema,
         "task": info.task,
         "name": info.name,
         "simulated": info.simulated,
         "nature": info.nature,
         "paired": info.paired,
         "mirror_safe": info.mirror_safe,
-        "source": _side(info.source, info.source_map),
+        "source": _source(info),
         "target": _side(info.target, info.target_map),
         "image_size": list(info.image_size),
         "splits": {split: _split(info, split) for split in SPLITS},
@@ -42,6 +43,15 @@ def summary(path: Path | str) -> dict[str, Any]:
         "content_sha256": info.content_sha256,
         "provenance": dict(info.provenance),
     }
+
+
+def _source(info: DatasetInfo) -> dict[str, Any]:
+    """The source; of several channels what they are together, and each by name."""
+    if len(info.sources) == 1:
+        return _side(info.source, info.source_map)
+    described = zip(info.sources, info.source_maps, strict=True)
+    channels = [{"name": side.name, **_side(side, fitted)} for side, fitted in described]
+    return {"modality": info.source_modality, "unit": info.source_unit, "channels": channels}
 
 
 def _side(side: Side, fitted: IntensityMap) -> dict[str, Any]:

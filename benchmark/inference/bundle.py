@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark import atomic
+from benchmark.contracts.presets import Recipe
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError, explain
 from benchmark.inference.network import TranslationNetwork, generators
@@ -93,6 +94,11 @@ class Manifest:
             about=fields.all(),
         )
 
+    @property
+    def context(self) -> int:
+        """Neighbouring slices on either side that the model is shown beside each."""
+        return Recipe(**self.spec.recipe).context
+
     def record(self) -> Record:
         """A record that names the model; its scores stay in the bundle."""
         return Record(spec=self.spec, kind=self.kind, baseline=self.baseline, state="done", dataset=self.data)
@@ -154,7 +160,7 @@ def load_bundle(folder: str | Path, device: str = "auto") -> TrainedCell:
     warnings: tuple[str, ...] = ()
     if source_sha256(offer.plugin.module) != manifest.spec.sources.get("model"):
         warnings = (f"{offer.plugin.title} is not what this model was trained with ({printable(manifest.requires)})",)
-    return TrainedCell(manifest.record(), model, manifest.data, chosen, warnings)
+    return TrainedCell(manifest.record(), model, manifest.data, chosen, warnings, manifest.context)
 
 
 def build(manifest: Manifest, device: torch.device) -> Any:

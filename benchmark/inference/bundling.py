@@ -170,7 +170,7 @@ def _weights(cell: TrainedCell, registry: Registry) -> tuple[Form, dict[str, tor
     tensors: dict[str, torch.Tensor] = {}
     plain = taken_apart(cell.model.state_dict(), tensors) if hasattr(cell.model, "state_dict") else None
     forms.append(("state", tensors, plain))
-    size = (COMPARED, 1, *cell.data.image_size)
+    size = (COMPARED, len(cell.inputs), *cell.data.image_size)
     images = torch.rand(size, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images[-1] = -1
     images = images.to(cell.device)

@@ -15,14 +15,14 @@ from benchmark.leaderboard.exchange import hugging_face
 from benchmark.leaderboard.tables import Leaderboard, Table
 from benchmark.printable import markdown, printable
 
-USE = """    benchmark translate DIR in.nii.gz out.nii.gz
+USE = """    benchmark translate DIR {given} out.nii.gz
 
 or, from Python,
 
     from benchmark import load_bundle
     from benchmark.inference.translate import translate_file
 
-    translate_file(load_bundle("DIR"), Path("in.nii.gz"), Path("out.nii.gz"))
+    translate_file(load_bundle("DIR"), {paths}, Path("out.nii.gz"))
 """
 
 
@@ -67,11 +67,19 @@ def model_card(about: Mapping[str, Any], table: Table) -> str:
         "model-index": [{"name": about["title"], "results": _results(about, table, what)}],
     }
     source, target = data["source"], data["target"]
+    context = int(spec["recipe"].get("context", 0))
     height, width = data["image_size"]
     smallest, largest = data["pixels_mm"]
     pixels = f"{smallest:g} mm" if smallest == largest else f"{smallest:g} to {largest:g} mm"
     rows = [
-        ("input", f"{source['modality']} in {source['unit']}, window {_window(source)}"),
+        *(
+            (
+                f"input {channel['name']}" if "channels" in source else "input",
+                f"{channel['modality']} in {channel['unit']}, window {_window(channel)}",
+            )
+            for channel in source.get("channels", (source,))
+        ),
+        *((("neighbouring slices", f"{context} on either side of each"),) if context else ()),
         ("output", f"{target['modality']} in {target['unit']}, window {_window(target)}"),
         ("images", f"{what}: {data['name']}, sha256 {data['content_sha256']}"),
         ("size", f"slices of {height}x{width} pixels; volumes are cut into slices and padded to squares"),
@@ -101,11 +109,12 @@ def model_card(about: Mapping[str, Any], table: Table) -> str:
             "",
             "With `medgan-benchmark` and the plugin named above installed:",
             "",
-            USE,
+            _use([channel["name"] for channel in source.get("channels", ())]),
             _onnx(about),
             "",
             "MONAI: `monai.bundle.load(NAME, bundle_dir=PARENT, workflow_type='inference')` gives the network, "
-            "which maps `(N, 1, H, W)` from [-1, 1] to [-1, 1].",
+            "which maps `(N, C, H, W)` in [-1, 1] to `(N, 1, H, W)` in [-1, 1]; "
+            "`configs/metadata.json` says what each of the C channels is.",
             "",
             "## Scores",
             "",
@@ -128,6 +137,13 @@ def model_card(about: Mapping[str, Any], table: Table) -> str:
             *(f"* {markdown(remark)}" for remark in data.get("remarks", ())),
         ]
     )
+
+
+def _use(channels: Sequence[str]) -> str:
+    files = [f"{name}.nii.gz" for name in channels] or ["in.nii.gz"]
+    given = " ".join(f"{name}={file}" for name, file in zip(channels, files, strict=True)) if channels else files[0]
+    paths = ", ".join(f'Path("{file}")' for file in files)
+    return USE.format(given=given, paths=f"[{paths}]" if channels else paths)
 
 
 def _results(about: Mapping[str, Any], table: Table, what: str) -> list[dict[str, Any]]:

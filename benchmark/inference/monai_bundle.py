@@ -6,9 +6,12 @@ After MONAI's bundle specification (docs.monai.io/en/stable/mb_specification.htm
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.contracts.channels import input_names
+from benchmark.contracts.intensity import IntensityMap
+from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.schema import nature
 from benchmark.leaderboard.tables import Table
 
@@ -25,7 +28,10 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
     """The mandatory keys, and what else the specification has a name for."""
     data, spec, libraries = about["dataset"], about["spec"], about["made with"]["libraries"]
     what = nature(data["simulated"], data.get("degraded", False))
-    height, width = data["image_size"]
+    facts, context = DataFacts.from_json(data), int(spec["recipe"].get("context", 0))
+    inputs = input_names([channel.name for channel in facts.sources], context)
+    windows = " and ".join(dict.fromkeys(_window(channel.map) for channel in facts.sources))
+    height, width = facts.image_size
     score = ", ".join(
         f"{column.label} {row.scores[column.name].interval.mean:.6g} {column.unit}".strip()
         for row in table.rows
@@ -33,6 +39,7 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
         if column.name in row.scores
     )
     distribution, _, version = about["requires"].rpartition(" ")
+    source = _image(data["source"], height, width)
     described: dict[str, Any] = {
         "version": "1.0.0",
         "changelog": {"1.0.0": f"made from cell {about['cell']}"},
@@ -46,7 +53,7 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
         "name": f"{spec['name']} for {spec['task']}",
         "task": f"Translation of {data['source']['modality']} to {data['target']['modality']}",
         "description": f"{spec['name']}, trained by medgan-benchmark on {what}. Images are mapped from the "
-        f"window {_window(data['source'])} to [-1, 1], translations back from [-1, 1] to {_window(data['target'])}. "
+        f"window {windows} to [-1, 1], translations back from [-1, 1] to {_window(facts.target)}. "
         "Not for clinical use.",
         "authors": "see README.md",
         "copyright": f"weights: {about['licences']['weights']}; training data: {about['licences']['training data']}",
@@ -55,7 +62,7 @@ def metadata(about: Mapping[str, Any], table: Table) -> dict[str, Any]:
         "data_type": what,
         "eval_metrics": {"primary": score},
         "network_data_format": {
-            "inputs": {"source": _image(data["source"], height, width)},
+            "inputs": {"source": source if len(inputs) == 1 else {**source, **_channels(inputs)}},
             "outputs": {"translation": _image(data["target"], height, width)},
         },
     }
@@ -89,6 +96,10 @@ def _image(side: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
     }
 
 
+def _channels(inputs: Sequence[str]) -> dict[str, Any]:
+    return {"num_channels": len(inputs), "channel_def": {str(number): name for number, name in enumerate(inputs)}}
+
+
 def _inert(value: Any) -> Any:
     """The same with the signs of expressions as their full-width twins: names are a stranger's, and stay text."""
     if isinstance(value, str):
@@ -98,7 +109,6 @@ def _inert(value: Any) -> Any:
     return [_inert(item) for item in value] if isinstance(value, list) else value
 
 
-def _window(side: Mapping[str, Any]) -> str:
-    low, high = side["window"]
-    curve = "" if side.get("curve", "linear") == "linear" else f" along a {side['curve']} curve"
-    return f"{low:g}..{high:g} {side['unit']}{curve}"
+def _window(fitted: IntensityMap) -> str:
+    curve = "" if fitted.curve == "linear" else f" along a {fitted.curve} curve"
+    return f"{fitted.low:g}..{fitted.high:g} {fitted.unit}{curve}"

@@ -8,7 +8,7 @@ from benchmark.contracts.protocols import Translator
 
 
 class TranslationNetwork(nn.Module):
-    """``(N, 1, H, W)`` float32 in [-1, 1] to the same; its weights are those of the networks ``generator...``."""
+    """``(N, C, H, W)`` float32 in [-1, 1] to ``(N, 1, ...)``; its weights are the networks' ``generator...``."""
 
     def __init__(self, model: Translator) -> None:
         super().__init__()

@@ -30,10 +30,13 @@ class Exported:
 
 
 def export(cell: TrainedCell, path: Path) -> Exported:
-    """Write the model as ONNX: input ``source`` and output ``translation``, ``(N, 1, H, W)`` float32 in [-1, 1].
+    """Write the model as ONNX: input ``source`` ``(N, C, H, W)``, output ``translation`` ``(N, 1, H, W)``, float32 in
+    [-1, 1].
 
-    The file's metadata hold the intensity windows (and, where it is not linear, the curve of a map, see
-    :mod:`benchmark.contracts.intensity`), so that it can be used without the cell.
+    C is 1 but for sources of several channels or with neighbouring slices; metadata ``inputs`` says what each channel
+    is (:func:`benchmark.contracts.channels.input_names`). The file's metadata hold the intensity windows (and, where it
+    is not linear, the curve of a map, see :mod:`benchmark.contracts.intensity`), so that it can be used without the
+    cell.
 
     Raises:
         Unavailable: onnx, onnxscript or onnxruntime is not installed.
@@ -47,7 +50,7 @@ def export(cell: TrainedCell, path: Path) -> Exported:
         raise Unavailable(f"{error.name} is not installed; pip install 'medgan-benchmark[onnx]'") from None
     height, width = cell.data.image_size
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand((COMPARED, 1, height, width), generator=generator) * 2 - 1
+    images = torch.rand((COMPARED, len(cell.inputs), height, width), generator=generator) * 2 - 1
     module = TranslationNetwork(cell.model).eval()
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -67,6 +70,8 @@ def export(cell: TrainedCell, path: Path) -> Exported:
     assert program is not None
     model = program.model_proto
     about = {"cell": cell.record.id, "model": cell.title, "use": "not for clinical use", **_windows(cell)}
+    if len(cell.inputs) > 1:
+        about["inputs"] = json.dumps(cell.inputs)
     onnx.helper.set_model_props(model, {name: str(value) for name, value in about.items()})
     atomic.write_with(path, lambda temporary: onnx.save_model(model, temporary))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -80,8 +85,9 @@ def export(cell: TrainedCell, path: Path) -> Exported:
 
 
 def _windows(cell: TrainedCell) -> dict[str, str]:
-    """How to get from units to network space and back."""
+    """How to get from units to network space and back; of several channels each, as ``source T1``."""
+    sources = {f"source {each.name}" if cell.data.channels else "source": each.map for each in cell.data.sources}
     return {
         side: json.dumps({**window.to_json(), "network": [-1, 1]})
-        for side, window in (("source", cell.data.source), ("target", cell.data.target))
+        for side, window in {**sources, "target": cell.data.target}.items()
     }

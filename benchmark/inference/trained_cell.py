@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.channels import input_names
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError
@@ -25,11 +26,18 @@ class TrainedCell:
     data: DataFacts
     device: torch.device
     warnings: tuple[str, ...]
+    context: int = 0
+    """Neighbouring slices on either side that the model is shown beside each."""
 
     @property
     def title(self) -> str:
         """How people refer to it: task/name/seed."""
         return self.record.title
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What each channel of the model's input is (:func:`benchmark.contracts.channels.input_names`)."""
+        return input_names([channel.name for channel in self.data.sources], self.context)
 
 
 def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCell:
@@ -66,4 +74,4 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
         warnings += (
             f"{record.title} was scored inside the body only: what it paints around it is not known to mean anything",
         )
-    return TrainedCell(record, model, facts, chosen, warnings)
+    return TrainedCell(record, model, facts, chosen, warnings, context.recipe.context)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmark.atomic import sha256_of
 from benchmark.contracts import options, presets
 from benchmark.contracts.budget import Budget, Currency, budgets_from
+from benchmark.contracts.channels import Channel, parts
+from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.specs import ModelSpec, TaskSpec
 from benchmark.errors import UsageError, unknown_name
 from benchmark.plan.claim import (
@@ -56,6 +58,8 @@ class Asked:
     recipe: presets.Recipe
     image_size: tuple[int, int]
     preset: str
+    channels: tuple[Channel, ...]
+    """Of the source, however many."""
 
 
 Price = Callable[[Asked, Currency], float | None]
@@ -82,6 +86,8 @@ class _Data:
     """Training slices, at most: those without a region are not used."""
     image_size: tuple[int, int]
     paired: bool = True
+    channels: tuple[Channel, ...] = ()
+    """Of the source, however many."""
     build: BuildJob | None = None
 
 
@@ -183,11 +189,18 @@ def _data(registry: Registry, task: TaskSpec, choices: PlanChoices, preset: pres
     if (path := choices.data_files.get(task.name)) is not None:
         info = file_info(path, task)
         source = DataSource("file", info.content_sha256, str(path.absolute()))
-        return _Data(source, info.slice_count("train"), info.image_size, info.paired)
+        return _Data(source, info.slice_count("train"), info.image_size, info.paired, info.channels)
     values = options.resolve(task.name, task.options, choices.options.get(task.name, {}))
     build, key = _build(registry.task(task.name), preset, values, choices.data_seed, Path(choices.datasets))
     side, slices = preset.data.image_size, preset.data.train * preset.data.slices
-    return _Data(DataSource("embedded", key, build.path), slices, (side, side), build=build)
+    source = DataSource("embedded", key, build.path)
+    return _Data(source, slices, (side, side), channels=_channels_of(task), build=build)
+
+
+def _channels_of(task: TaskSpec) -> tuple[Channel, ...]:
+    """As many as embedded data will have; before they are built nobody knows their names and windows."""
+    unknown = IntensityMap(parts(task.source_unit)[0], 0.0, 1.0)
+    return tuple(Channel(str(number), task.source_modality, unknown) for number in range(task.source_channels))
 
 
 def build_job(registry: Registry, task: str, preset: str, seed: int, datasets: Path) -> BuildJob:
@@ -277,7 +290,7 @@ def _cell(
         )
     unpaid = ""
     if budget is not None:
-        asked = Asked(model, task, values, recipe, data.image_size, preset.name)
+        asked = Asked(model, task, values, recipe, data.image_size, preset.name, data.channels)
         try:
             each = price(asked, budget.currency) if price and budget.currency != "steps" else None
             recipe = recipe.changed({"steps": budget.steps(each, entry.name)})
@@ -302,8 +315,10 @@ def _cell(
     skip = unpaid
     if model.target_units and task.target_unit not in model.target_units:
         skip = f"{model.name} works on targets in {', '.join(model.target_units)}, {task.name} is in {task.target_unit}"
-    elif model.same_unit and task.source_unit != task.target_unit:
+    elif model.same_unit and task.target_unit not in parts(task.source_unit):
         skip = f"{model.name} stays within a unit, {task.name} goes from {task.source_unit} to {task.target_unit}"
+    elif model.channels == "one" and (several := _several(len(data.channels), recipe.context)):
+        skip = f"{model.name} takes one source channel, and there are {several}"
     elif not data.slices and model.kind != "fixed":
         skip = f"{model.name} learns, and {Path(data.source.path).name} is a test set without training patients"
     elif not data.paired and model.kind != "fixed" and model.pairing == "paired":
@@ -312,3 +327,11 @@ def _cell(
         )
     share = recipe.steps / max(1, preset.recipe.steps) if budget is not None else 1.0
     return PlannedCell(spec, model.cost * share, model.baseline, skip, model.kind)
+
+
+def _several(channels: int, context: int) -> str:
+    """How many channels a model would be shown, in words; empty for one."""
+    if not context:
+        return str(channels) if channels > 1 else ""
+    slices = 2 * context + 1
+    return f"{slices} (context {context})" if channels == 1 else f"{channels} of {slices} slices (context {context})"

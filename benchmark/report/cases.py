@@ -113,9 +113,12 @@ def _fill(made: Gallery, table: Table, shown: Mapping[str, CellFacts], images: I
     about, info = made.about, images.info
     rows = {row.name: row for row in table.rows}
     about["view"] = next(iter(shown.values())).view
-    for side, described, fitted in (("source", info.source, info.source_map), ("target", info.target, info.target_map)):
+    # of several channels the first is shown
+    sides = ("source", info.sources[0], info.source_maps[0]), ("target", info.target, info.target_map)
+    for side, described, fitted in sides:
+        of = f" (1 of {len(info.sources)} channels)" if side == "source" and len(info.sources) > 1 else ""
         about[side] = {
-            "modality": described.modality, "unit": described.unit, "low": fitted.low, "high": fitted.high
+            "modality": described.modality + of, "unit": described.unit, "low": fitted.low, "high": fitted.high
         }  # fmt: skip
     about["models"] = [
         {"name": name, "baseline": rows[name].baseline, "rank": rows[name].rank, "seed": cell.seed}
@@ -241,7 +244,7 @@ def _portion(
     target = Scale(about["target"]["low"], about["target"]["high"], portion.finer)
     blobs = {
         f"{place}-mask": pack_mask(case.mask[numbers]),
-        f"{place}-source": pack(source.quantise(case.source[numbers]), source),
+        f"{place}-source": pack(source.quantise(case.channels[0][numbers]), source),
         f"{place}-target": pack(target.quantise(case.target[numbers]), target),
     }
     spread = Spread(case.mask[numbers])

@@ -77,10 +77,10 @@ def case_figure(
             case = images.case(key)
             number = _number(case, look.slice)
             above, below = axes[2 * row], axes[2 * row + 1]
-            source, target = images.info.source_map, case.target[number]
+            source, target = images.info.source_maps[0], case.target[number]  # of several channels the first
             aspect = case.spacing[1] / case.spacing[2]
             own = (low, high) if source.unit == images.info.target.unit else (source.low, source.high)
-            _show(above[0], case.source[number], own, aspect, look.inset)
+            _show(above[0], case.channels[0][number], own, aspect, look.inset)
             _show(above[1], target, (low, high), aspect, look.inset)
             _bar(above[1], case, target.shape)
             above[0].set_ylabel(printable(str(key)), fontsize=SMALL, parse_math=False)
@@ -94,7 +94,7 @@ def case_figure(
                 value = scores[cell.name].get((column.name, key.patient, key.study), {}).get(number)
                 text = "" if value is None else f"{column.label} {value:.{column.digits}f} {column.unit}".rstrip()
                 below[place].set_xlabel(printable(text), fontsize=SMALL, labelpad=2, parse_math=False)
-        titles = [images.info.source.modality, images.info.target.modality, *(cell.name for cell in cells)]
+        titles = [images.info.sources[0].modality, images.info.target.modality, *(cell.name for cell in cells)]
         for axis, title in zip(axes[0], titles, strict=True):
             axis.set_title(printable(title), fontsize=SMALL + 0.5, pad=3, parse_math=False)
         _colour_bars(figure, axes, (low, high), end, images.info.target.unit)

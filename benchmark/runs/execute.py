@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import atomic, executors
+from benchmark.contracts.presets import Recipe
 from benchmark.errors import BenchmarkError, DatasetError, PluginError
 from benchmark.executors import Assignment, ChosenExecutor, Event, Executor, Surroundings
 from benchmark.plan.claim import CellSpec
@@ -163,7 +164,7 @@ def _execute(
             left.append(cell)
     finished = {cell.spec.id for cell in left if (record := folder.cell(cell.spec.id).read()) and record.done}
     training = [cell for cell in left if cell.kind != "fixed" and cell.spec.id not in finished]
-    say_what_has_no_cache({cell.spec.dataset.path for cell in training}, observer)
+    say_what_has_no_cache({(cell.spec.dataset.path, Recipe(**cell.spec.recipe).context) for cell in training}, observer)
     while left:
         ready, held = sharing.free(left)
         assigned = {
@@ -245,15 +246,18 @@ def _build_data(
     return {task: reason for task, (state, reason) in ended.items() if state != "done"}
 
 
-def say_what_has_no_cache(paths: Iterable[str], observer: Observer) -> None:
-    """One line for each data file whose slices training has to inflate and map at every use."""
+def say_what_has_no_cache(data: Iterable[tuple[str, int]], observer: Observer) -> None:
+    """One line for each data file whose slices training has to inflate and map at every use.
+
+    Given are files, each with the number of neighbouring slices that are shown on either side of a slice.
+    """
     from benchmark.data.format.reader import Dataset
     from benchmark.data.streaming.build import obstacle
     from benchmark.data.streaming.places import stay_on_disk
 
-    for path in sorted(paths):
+    for path, context in sorted(data):
         with contextlib.suppress(DatasetError), Dataset(path) as dataset:  # a damaged one its cells will name
-            reason = obstacle(dataset.info) if stay_on_disk(dataset.info) else ""
+            reason = obstacle(dataset.info, context) if stay_on_disk(dataset.info, context) else ""
             if reason:
                 observer.say(f"training reads {path} without a slice cache, which is slower: {reason}")
 

@@ -40,7 +40,8 @@ class Prediction:
     values: NDArray[np.float32]
     unit: str
     images: Sides | None = None
-    """Source, target and region ``(Z, H, W)`` of the study with its spacing, where they were asked for."""
+    """Source, target and region ``(Z, H, W)`` of the study with its spacing, where they were asked for; a source of
+    several channels is ``(C, Z, H, W)``."""
     labels: NDArray[np.uint8] | None = None
     """The label map ``(Z, H, W)`` that was predicted with it, if there is one."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark import executors
 from benchmark.contracts.budget import Currency
+from benchmark.contracts.channels import joined
 from benchmark.errors import UsageError
 from benchmark.executors import ChosenExecutor
 from benchmark.plan.claim import Start
@@ -92,7 +93,8 @@ def starting_cell(address: str) -> StartingCell:
     if record.kind != "trained" or record.dataset is None:
         raise UsageError(f"--init {address}: {record.name} is {record.kind}; start from a cell that was trained")
     start = Start(record.id, record.files["checkpoint.pt"], str(folder.path.absolute()))
-    return StartingCell(address, start, record.spec.model, (record.dataset.source.unit, record.dataset.target.unit))
+    units = joined(channel.map.unit for channel in record.dataset.sources), record.dataset.target.unit
+    return StartingCell(address, start, record.spec.model, units)
 
 
 def price(asked: Asked, currency: Currency) -> float | None:

@@ -193,7 +193,7 @@ def _scene(dataset: Dataset) -> Scene:
     named = info.provenance.get("labels", ())
     pairs = named.items() if isinstance(named, Mapping) else ((name, label) for label, name in enumerate(named))
     lesions = tuple(int(label) for name, label in pairs if any(word in str(name).lower() for word in LESIONS))
-    return Scene(info.source_map, info.target_map, total / max(count, 1), lesions)
+    return Scene(info.source_maps[0], info.target_map, total / max(count, 1), lesions)
 
 
 def _lesions(dataset: Dataset, keys: Sequence[CaseKey], scene: Scene) -> bool:

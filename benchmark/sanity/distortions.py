@@ -26,6 +26,7 @@ class Scene:
     """What distortions may know beside the study: both windows, the mean target, which labels are lesions."""
 
     source: IntensityMap
+    """Of several channels the first one's."""
     target: IntensityMap
     mean: Array
     """Mean of the training targets ``(H, W)``."""
@@ -107,8 +108,8 @@ def _fill(layer: Array, hole: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Non
 
 
 def _copy(case: Case, scene: Scene, _: float) -> Array:
-    """The source, its window brought onto the target's."""
-    return scene.target.inverse(scene.source.forward(case.source))
+    """The source, of several channels the first, its window brought onto the target's."""
+    return scene.target.inverse(scene.source.forward(case.channels[0]))
 
 
 def _mean(case: Case, scene: Scene, _: float) -> Array:

@@ -111,17 +111,17 @@ class _Split:
         self.lost = {key.patient for key in keys if str(key) in predictions.lost}
         self._keys = [key for key in keys if str(key) not in predictions.lost]
 
-    def studies(self, *, ideal: bool) -> Iterator[DownstreamStudy]:
-        """Studies with their predictions, or ``ideal``: with the target as the prediction."""
+    def studies(self, *, ideal: bool, channel: int) -> Iterator[DownstreamStudy]:
+        """Studies with their predictions, or ``ideal``: with the target as the prediction; and one source channel."""
         for key in self._keys:
-            yield self._study(key, ideal)
+            yield self._study(key, ideal, channel)
 
-    def _study(self, key: CaseKey, ideal: bool) -> DownstreamStudy:
+    def _study(self, key: CaseKey, ideal: bool, channel: int) -> DownstreamStudy:
         case = self._dataset.load(key)
         return DownstreamStudy(
             patient=key.patient,
             study=key.study,
-            source=case.source,
+            source=case.channels[channel],
             target=case.target,
             prediction=case.target if ideal else self._predictions.read(key),
             mask=case.mask,
@@ -137,23 +137,25 @@ class _Again:
 
     split: _Split
     ideal: bool
+    channel: int
 
     def __iter__(self) -> Iterator[DownstreamStudy]:
-        return self.split.studies(ideal=self.ideal)
+        return self.split.studies(ideal=self.ideal, channel=self.channel)
 
 
 def _ask(spec: DownstreamSpec, dataset: Dataset, split: _Split) -> tuple[Given, Given]:
     """Values for the predictions, and for the targets in their place."""
-    evaluator = spec.load()(options.build(spec.options, {}), _context(dataset))
+    channel = _channel(spec, dataset)
+    evaluator = spec.load()(options.build(spec.options, {}), _context(dataset, channel))
     both: list[Given] = []
     for ideal in (False, True):
         if spec.level == "split":
-            answers = evaluator.evaluate(_Again(split, ideal))
-            keys = [(study.patient, study.study) for study in split.studies(ideal=ideal)]
+            answers = evaluator.evaluate(_Again(split, ideal, channel))
+            keys = [(study.patient, study.study) for study in split.studies(ideal=ideal, channel=channel)]
             given: Given = {key: answers.get(key, "not applicable") for key in keys}
         else:
             given = {}
-            for study in split.studies(ideal=ideal):
+            for study in split.studies(ideal=ideal, channel=channel):
                 try:
                     given[study.patient, study.study] = evaluator.evaluate(study)
                 except NotApplicable as reason:
@@ -171,12 +173,18 @@ def _ask(spec: DownstreamSpec, dataset: Dataset, split: _Split) -> tuple[Given, 
     return both[0], both[1]
 
 
-def _context(dataset: Dataset) -> DownstreamContext:
+def _channel(spec: DownstreamSpec, dataset: Dataset) -> int:
+    """Which channel of the source an evaluation sees: the first in a unit that it asks for."""
+    units = [side.unit for side in dataset.info.sources]
+    return next((number for number, unit in enumerate(units) if unit in spec.source_units), 0)
+
+
+def _context(dataset: Dataset, channel: int) -> DownstreamContext:
     info = dataset.info
     named = info.provenance.get("labels", ())
     pairs = named.items() if isinstance(named, Mapping) else ((name, label) for label, name in enumerate(named))
     labels = {str(name): int(label) for name, label in pairs}
-    return DownstreamContext(info.task, info.source_map, info.target_map, info.simulated, labels)
+    return DownstreamContext(info.task, info.source_maps[channel], info.target_map, info.simulated, labels)
 
 
 def _summarise(spec: DownstreamSpec, given: Given, ideal: Given, lost: set[str]) -> DownstreamSummary:

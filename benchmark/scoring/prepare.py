@@ -33,6 +33,9 @@ def prepared(
     One preparation is in memory at a time. ``window`` is the data set's for its target, in ``unit``. Where a
     study cannot be prepared, the reason comes in place of the images.
     """
+    if profile.data_range == "source-percentiles" and len(study.case.channels) > 1:
+        yield profile.metrics, "the profile takes its range from the source, which has several channels"
+        return
     base = cropped(study) if profile.crop == "square" else study
     groups: dict[tuple[object, ...], list[MetricUse]] = {}
     for use in profile.metrics:
@@ -65,7 +68,7 @@ def cropped(study: Study) -> Study:
     start = (rows - columns) // 2
     if start <= 0:
         return study
-    part = np.s_[:, start : start + columns]
+    part = np.s_[..., start : start + columns, :]
     labels, predicted = case.labels, study.predicted_labels
     inside = replace(
         case,

@@ -104,6 +104,13 @@ class PlanChoices(Statement):
         metavar="N",
         minimum=1,
     )
+    context: int | None = choice(
+        None,
+        "Show models this many neighbouring slices on either side (2.5-D), instead of the recipe's 0.",
+        panel=TRAINING,
+        metavar="K",
+        minimum=0,
+    )
     budgets: Collection[str | float] = setting(
         (),
         "Train once, score at each of these budgets: 100,300,1000. More can follow later.",
@@ -184,16 +191,17 @@ class PlanChoices(Statement):
 
     @property
     def recipe_changes(self) -> dict[str, Any]:
-        """The fields of the preset's recipe that the user sets, ``steps`` among them, typed.
+        """The fields of the preset's recipe that the user sets, ``steps`` and ``context`` among them, typed.
 
         Raises:
-            UsageError: no such preset or field, a value that no training can use, or steps given twice.
+            UsageError: no such preset or field, a value that no training can use, or steps or context given twice.
         """
         given = dict(self.recipe or {})
-        if self.steps is not None:
-            if "steps" in given:
-                raise UsageError("recipe: steps was given before")
-            given = {"steps": self.steps, **given}
+        for name, value in (("context", self.context), ("steps", self.steps)):
+            if value is not None:
+                if name in given:
+                    raise UsageError(f"recipe: {name} was given before")
+                given = {name: value, **given}
         changed = presets.preset(self.preset).recipe.changed(given)
         return {field: getattr(changed, field) for field in (*given, *(["epochs"] if "steps" in given else []))}
 
@@ -201,7 +209,8 @@ class PlanChoices(Statement):
         """What else changes the cells, where it was said: for a folder's name, the same from a shell and a script."""
         choices = {one.name: (getattr(self, one.name), one.default) for one in settings_of(type(self)) if one.in_name}
         changed = {name: value for name, (value, default) in choices.items() if value != default}
-        changed.pop("steps", None)  # among the recipe's fields
+        for name in ("steps", "context"):  # among the recipe's fields
+            changed.pop(name, None)
         if recipe := self.recipe_changes:
             changed["recipe"] = recipe
         if data := self.data_files:

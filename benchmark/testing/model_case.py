@@ -72,8 +72,8 @@ class ModelCase(ComponentTests):
     def images(self) -> Batch:
         """The four test slices, in [-1, 1]."""
         _, _, found = self._read()
-        source, target, mask = (torch.from_numpy(a)[:, None] for a in (found.source, found.target, found.mask))
-        return Batch(source, target, mask.float())
+        target, mask = (torch.from_numpy(each)[:, None] for each in (found.target, found.mask))
+        return Batch(torch.from_numpy(found.source), target, mask.float())
 
     def translated(self, model: Any, source: Tensor) -> Tensor:
         """A translation as the harness makes it."""

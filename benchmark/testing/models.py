@@ -17,6 +17,7 @@ from benchmark.errors import UsageError
 from benchmark.testing import tiny
 from benchmark.testing.components import NOBODYS_OPTION
 from benchmark.testing.model_case import largest
+from benchmark.testing.model_channels import ChannelTests
 from benchmark.testing.model_training import TrainingTests
 from benchmark.testing.model_translating import CLOSE, TranslatingTests
 from benchmark.testing.processes import in_child
@@ -29,7 +30,7 @@ METHODS = {
 """What a model of a kind needs beside ``translate`` or ``sample``."""
 
 
-class ModelTests(TrainingTests, TranslatingTests):
+class ModelTests(TrainingTests, TranslatingTests, ChannelTests):
     """Conformance tests of one model. Subclass and set :attr:`spec`; ``Test`` must begin the subclass's name."""
 
     # -- the checks: building -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from benchmark.contracts.specs import ModelSpec, ProfileSpec, TaskSpec
 from benchmark.data.checks import file as checks
 from benchmark.data.checks.problems import Problem
 from benchmark.data.format.reader import Dataset
-from benchmark.data.format.schema import SPLITS
+from benchmark.data.format.schema import SPLITS, source_roles
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.registry.plugins import registry
 from benchmark.testing import tiny
@@ -86,9 +86,10 @@ class TaskTests(ComponentTests):
         with self.data() as dataset:
             info = dataset.info
         for what, written, declared in (
-            ("source unit", info.source.unit, self.spec.source_unit),
+            ("source unit", info.source_unit, self.spec.source_unit),
             ("target unit", info.target.unit, self.spec.target_unit),
-            ("source modality", info.source.modality, self.spec.source_modality),
+            ("source modality", info.source_modality, self.spec.source_modality),
+            ("number of source channels", len(info.sources), self.spec.source_channels),
             ("target modality", info.target.modality, self.spec.target_modality),
             ("task", info.task, self.spec.name),
             ("simulated", info.simulated, self.spec.simulated),
@@ -102,7 +103,8 @@ class TaskTests(ComponentTests):
         self._needs("test_units_and_modalities_are_as_declared")
         with self.data() as dataset:
             info = dataset.info
-        for role, window in (("source", info.source_map), ("target", info.target_map)):
+        roles = (*source_roles(info.sources), "target")
+        for role, window in zip(roles, (*info.source_maps, info.target_map), strict=True):
             found = [each for each in self._problems() if each.severity == "warning" and each.where == role]
             assert not found, self._says(*_first(found))
             assert np.isfinite([window.low, window.high]).all(), self._says(

@@ -13,8 +13,8 @@ from benchmark.data.checks.pairs import PairStatistics
 from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
 from benchmark.data.format.chunks import read_array
-from benchmark.data.format.reader import case_shape, require_pair
-from benchmark.data.format.schema import ROLES, CaseKey, array_sha256, text
+from benchmark.data.format.reader import case_shape, require_channels, require_pair
+from benchmark.data.format.schema import CaseKey, array_sha256, role_words, roles_in, text
 
 if TYPE_CHECKING:
     import h5py
@@ -27,9 +27,12 @@ class Gathered:
     """What is known once all cases have been looked at."""
 
     split_of: dict[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ("source",)
+    """The roles of the source's channels."""
     statistics: dict[str, SideStatistics] = field(default_factory=dict)
     slices: SliceIndex = field(default_factory=SliceIndex)
-    pairs: PairStatistics = field(default_factory=PairStatistics)
+    pairs: dict[str, PairStatistics] = field(default_factory=dict)
+    """By the role of the source's channel."""
 
     def paired(self, file: h5py.File, key: CaseKey) -> bool:
         """Whether both sides of a case show the same patient at the same place."""
@@ -48,17 +51,18 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
     group = file[f"cases/{key}"]
     case_shape(group, key, str(path))
     if seen.paired(file, key):
-        require_pair(group, key, str(path))
+        require_pair(group, key, str(path), seen.sources)
+    elif "source" in group:
+        require_channels(group, key, str(path), seen.sources)
     yield from _check_place(group, where)
     arrays: dict[str, NDArray[np.number]] = {}
-    for role in ROLES:
-        if role in group:
-            arrays[role] = read_array(group[role])
-            stored = group[role].attrs.get("sha256")
-            if stored is None:
-                yield Problem("error", where, f"{role} has no sha256", AGAIN)
-            elif array_sha256(arrays[role]) != text(stored):
-                yield Problem("error", where, f"{role} is not what was written: its sha256 differs", AGAIN)
+    for role in roles_in(group):
+        arrays[role] = read_array(group[role])
+        stored = group[role].attrs.get("sha256")
+        if stored is None:
+            yield Problem("error", where, f"{role_words(role)} has no sha256", AGAIN)
+        elif array_sha256(arrays[role]) != text(stored):
+            yield Problem("error", where, f"{role_words(role)} is not what was written: its sha256 differs", AGAIN)
     mask = arrays["mask"] != 0
     in_region = mask.any(axis=(1, 2))
     regions = int(np.count_nonzero(in_region))
@@ -71,13 +75,13 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
             f"the region is empty in {len(mask) - regions} of {len(mask)} slices: neither trained on nor scored",
             "look at the contact sheet: does the mask belong to this case?",
         )
-    for role in ("source", "target"):
+    for role in (*seen.sources, "target"):
         if role not in arrays:
             continue
-        array = arrays[role]
+        array, named = arrays[role], role_words(role)
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
         if bad:
-            yield Problem("error", where, f"{role} holds {bad} NaN or infinite values", "mend or leave out the case")
+            yield Problem("error", where, f"{named} holds {bad} NaN or infinite values", "mend or leave out the case")
             continue
         constant = array.min(axis=(1, 2)) == array.max(axis=(1, 2))
         empty = int(np.count_nonzero(constant & in_region))
@@ -85,19 +89,22 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
             yield Problem(
                 "error" if empty == regions else "warning",
                 where,
-                f"{role} is constant in {empty} of {regions} slices of the region",
+                f"{named} is constant in {empty} of {regions} slices of the region",
                 "leave these slices out of the mask, or mend the case",
             )
         if key.patient in seen.split_of:
-            seen.slices.add(role, key, seen.split_of[key.patient], array[~constant], np.flatnonzero(~constant))
+            seen.slices.add(named, key, seen.split_of[key.patient], array[~constant], np.flatnonzero(~constant))
         if role in seen.statistics:
             seen.statistics[role].add(key, array, mask)
-    whole = all(role in arrays and np.isfinite(arrays[role]).all() for role in ("source", "target"))
     # what is drawn in a mask need not be what stands out in a picture: they tell nothing of a shift
     masks = any(statistics.side.unit == "mask" for statistics in seen.statistics.values())
-    if whole and not masks and seen.paired(file, key):
-        z, y, x = (float(length) for length in group.attrs["spacing"])
-        seen.pairs.add(key, alignment(arrays["source"], arrays["target"], mask, (z, y, x)))
+    if masks or not seen.paired(file, key) or not np.isfinite(arrays["target"]).all():
+        return
+    z, y, x = (float(length) for length in group.attrs["spacing"])
+    for role in seen.sources:
+        if np.isfinite(arrays[role]).all():
+            statistics = seen.pairs.setdefault(role, PairStatistics(source=role_words(role)))
+            statistics.add(key, alignment(arrays[role], arrays["target"], mask, (z, y, x)))
 
 
 def _check_place(group: h5py.Group, where: str) -> Iterator[Problem]:

@@ -21,7 +21,15 @@ from benchmark.data.format import croissant
 from benchmark.data.format.facts import USUAL_PIXELS
 from benchmark.data.format.fitting import fitted_window
 from benchmark.data.format.reader import Dataset, guarded, open_file
-from benchmark.data.format.schema import SPLITS, CaseKey, side_from_json, text
+from benchmark.data.format.schema import (
+    SPLITS,
+    CaseKey,
+    role_words,
+    side_from_json,
+    source_roles,
+    sources_from_json,
+    text,
+)
 from benchmark.data.format.writer import content_sha256, iterate_cases
 from benchmark.errors import DatasetError
 
@@ -77,9 +85,10 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
     for role in ("source", "target"):
         try:
             with guarded(f"{path}: {role}"):
-                seen.statistics[role] = SideStatistics(*side_from_json(text(file.attrs[role]), f"{path}: {role}"))
+                seen.statistics |= _sides(file, role, f"{path}: {role}")
         except DatasetError as error:
             yield _fault(error, role, path)
+    seen.sources = tuple(role for role in seen.statistics if role != "target") or seen.sources
     keys: list[CaseKey] = []
     try:
         with guarded(f"{path}: cases"):
@@ -94,11 +103,12 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
     yield from _leaks(seen.slices)
     for role, side in seen.statistics.items():
         for severity, what, advice in side.findings():
-            yield Problem(severity, role, what, advice)
+            yield Problem(severity, role_words(role), what, advice)
         if sound:
-            yield from _caught(role, path, _check_window(file, role, side, keys, seen.split_of))
-    for what, advice in seen.pairs.findings():
-        yield Problem("warning", "pairs", what, advice)
+            yield from _caught(role_words(role), path, _check_window(file, role, side, keys, seen.split_of))
+    for pairs in seen.pairs.values():
+        for what, advice in pairs.findings():
+            yield Problem("warning", "pairs", what, advice)
     yield from _caught("splits", path, _check_persons(file, keys, seen.split_of))
     yield from _caught("cases", path, _check_scale(file, keys))
     yield from _caught("file", path, _check_identity(file, keys))
@@ -107,6 +117,16 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
     if stated is not None and stated != atomic.sha256_file(path):
         what = f"{croissant.beside(path).name} describes another file than this one"
         yield Problem("warning", "file", what, "write it anew with: benchmark data inspect FILE")
+
+
+def _sides(file: h5py.File, role: str, where: str) -> dict[str, SideStatistics]:
+    """What is gathered of a side, of a source of several channels by channel."""
+    written = text(file.attrs[role])
+    if role == "target":
+        return {role: SideStatistics(*side_from_json(written, where))}
+    channels = sources_from_json(written, text(file.attrs["schema"]), where)
+    roles = source_roles([side for side, _ in channels])
+    return {role: SideStatistics(*channel) for role, channel in zip(roles, channels, strict=True)}
 
 
 def _caught(where: str, path: Path, found: Iterator[Problem]) -> Iterator[Problem]:
@@ -182,7 +202,9 @@ def _check_window(
             f"the window is {side.window.low:g}..{side.window.high:g}, its rule gives {again.low:g}..{again.high:g} "
             "on the training patients"
         )
-        yield Problem("error", role, what, "fit windows on training patients only: import or build the file again")
+        yield Problem(
+            "error", role_words(role), what, "fit windows on training patients only: import or build the file again"
+        )
 
 
 def _check_identity(file: h5py.File, keys: list[CaseKey]) -> Iterator[Problem]:

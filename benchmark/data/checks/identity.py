@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.format.schema import CaseKey, text
+from benchmark.data.format.schema import CaseKey, roles_in, text
 
 if TYPE_CHECKING:
     import h5py
@@ -66,7 +66,7 @@ def marks(file: h5py.File, keys: list[CaseKey]) -> Iterator[Mark]:
                 yield Mark(where, f"the {kind}'s name holds {found}", certain=False)
         group = file[f"cases/{key}"]
         yield from _of_attributes(where, group.attrs)
-        for role in sorted(group):
+        for role in sorted({*group, *roles_in(group)}):
             yield from _of_attributes(f"{where} {role}", group[role].attrs)
 
 

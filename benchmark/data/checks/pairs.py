@@ -16,6 +16,8 @@ class PairStatistics:
     """How far source and target of each case lie apart, as far as that can be measured."""
 
     measured: dict[CaseKey, Alignment] = field(default_factory=dict)
+    source: str = "source"
+    """What the source, or a channel of it, is called."""
 
     def add(self, key: CaseKey, found: Alignment | None) -> None:
         """Take in a case; ``None`` where nothing can be said."""
@@ -27,7 +29,7 @@ class PairStatistics:
         for how in dict.fromkeys(found.flipped for found in self.measured.values() if found.flipped):
             flipped = [key for key, found in self.measured.items() if found.flipped == how]
             yield (
-                f"source fits target better {how} in {self._share(len(flipped))}: "
+                f"{self.source} fits target better {how} in {self._share(len(flipped))}: "
                 f"{', '.join(map(str, flipped[:_LISTED]))}{', ...' if len(flipped) > _LISTED else ''}",
                 "look at the contact sheet, and at the orientation in the headers of both scans",
             )
@@ -39,10 +41,10 @@ class PairStatistics:
             listed = "; ".join(f"{key} by {_described(found)}" for found, key in apart[:_LISTED])
             more = "; ..." if len(apart) > _LISTED else ""
             yield (
-                f"source lies beside target in {self._share(len(apart))}: {listed}{more}",
+                f"{self.source} lies beside target in {self._share(len(apart))}: {listed}{more}",
                 "an origin or axis went wrong where all cases are off the same way"
                 if self._alike([found for found, _ in apart])
-                else "register source to target before importing, or leave out what is far off",
+                else f"register {self.source} to target before importing, or leave out what is far off",
             )
 
     def _share(self, count: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from benchmark import atomic
 from benchmark._version import __version__
 from benchmark.data.format.reader import Dataset, DatasetInfo
-from benchmark.data.format.schema import SCHEMA, SPLITS, Side
+from benchmark.data.format.schema import SPLITS
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 SUFFIX = ".croissant.json"
@@ -101,7 +101,12 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "datePublished": today,
         "dateCreated": today,
         "version": "1.0.0",
-        "keywords": [info.task, info.source.modality, info.target.modality, "image-to-image translation", SCHEMA],
+        "keywords": [
+            info.task,
+            *(side.modality for side in (*info.sources, info.target)),
+            "image-to-image translation",
+            info.schema,
+        ],
         "isLiveDataset": False,
         **({"citeAs": stated["citation"]} if "citation" in stated else {}),
         "distribution": [
@@ -109,7 +114,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
                 "@type": "cr:FileObject",
                 "@id": file_name,
                 "name": file_name,
-                "description": f"HDF5 file, schema {SCHEMA}, written by medgan-benchmark {__version__}",
+                "description": f"HDF5 file, schema {info.schema}, written by medgan-benchmark {__version__}",
                 "contentUrl": file_name,
                 "contentSize": f"{dataset.path.stat().st_size} B",
                 "encodingFormat": "application/x-hdf5",
@@ -123,16 +128,13 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 def _description(info: DatasetInfo) -> str:
     height, width = info.image_size
     counts = ", ".join(f"{len(info.splits[split])} {split}" for split in SPLITS)
+    sides = f"{info.source_modality} in {info.source_unit} to {info.target.modality} in {info.target.unit}"
     return (
-        f"{info.nature.capitalize()} for the task {info.task}: {_side(info.source)} to "
-        f"{_side(info.target)}, {len(info.cases)} cases of {sum(map(len, info.splits.values()))} patients ({counts}), "
+        f"{info.nature.capitalize()} for the task {info.task}: {sides}, "
+        f"{len(info.cases)} cases of {sum(map(len, info.splits.values()))} patients ({counts}), "
         f"slices of {height}x{width} pixels"
         + ("." if info.paired else "; sources and targets of the training patients do not belong together.")
     )
-
-
-def _side(side: Side) -> str:
-    return f"{side.modality} in {side.unit}"
 
 
 def _licence(words: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.contracts.channels import Channel
 from benchmark.contracts.intensity import IntensityMap
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ class DataFacts:
     degraded: bool
     """Real images, of which the sources are a simulated degradation."""
     source_modality: str
+    """Of a source of several channels those of all, in one text."""
     target_modality: str
     source: IntensityMap
+    """Of a source of several channels the first one's."""
     target: IntensityMap
     image_size: tuple[int, int]
     view: str
@@ -44,6 +47,13 @@ class DataFacts:
     """How many slices with a region were trained on."""
     remarks: tuple[str, ...] = ()
     """What a reader of a table made from the data must know."""
+    channels: tuple[Channel, ...] = ()
+    """The source's channels, where it has several."""
+
+    @property
+    def sources(self) -> tuple[Channel, ...]:
+        """The source's channels, however many."""
+        return self.channels or (Channel("source", self.source_modality, self.source),)
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataFacts:
@@ -59,9 +69,9 @@ class DataFacts:
             name=info.name,
             simulated=info.simulated,
             degraded=info.degraded,
-            source_modality=info.source.modality,
+            source_modality=info.source_modality,
             target_modality=info.target.modality,
-            source=info.source_map,
+            source=info.source_maps[0],
             target=info.target_map,
             image_size=info.image_size,
             view=view_of(places[0][1]),
@@ -69,6 +79,7 @@ class DataFacts:
             content_sha256=info.content_sha256,
             remarks=info.remarks,
             pixels=(min(spacing[1] for spacing, _ in places), max(spacing[1] for spacing, _ in places)),
+            channels=info.channels if len(info.sources) > 1 else (),
         )
 
     @property
@@ -82,18 +93,15 @@ class DataFacts:
             "name": self.name,
             "simulated": self.simulated,
             **({"degraded": True} if self.degraded else {}),
-            **{
-                side: {
-                    "modality": modality,
-                    "unit": values.unit,
-                    "window": [values.low, values.high],
-                    **({} if values.curve == "linear" else {"curve": values.curve}),
-                }
-                for side, modality, values in (
-                    ("source", self.source_modality, self.source),
-                    ("target", self.target_modality, self.target),
-                )
+            "source": {
+                **_side(self.source_modality, self.source),
+                **(
+                    {"channels": [{"name": each.name, **_side(each.modality, each.map)} for each in self.channels]}
+                    if self.channels
+                    else {}
+                ),
             },
+            "target": _side(self.target_modality, self.target),
             "image_size": list(self.image_size),
             "view": self.view,
             "spacing_mm": list(self.recorded_spacing),
@@ -110,15 +118,6 @@ class DataFacts:
         Raises:
             KeyError: something is missing.
         """
-        maps = {
-            side: IntensityMap(
-                data[side]["unit"],
-                float(data[side]["window"][0]),
-                float(data[side]["window"][1]),
-                data[side].get("curve", "linear"),
-            )
-            for side in ("source", "target")
-        }
         height, width = data["image_size"]
         slice_mm, row_mm, column_mm = data["spacing_mm"]
         smallest, largest = data["pixels_mm"]
@@ -128,8 +127,8 @@ class DataFacts:
             degraded=data.get("degraded", False),
             source_modality=data["source"]["modality"],
             target_modality=data["target"]["modality"],
-            source=maps["source"],
-            target=maps["target"],
+            source=_map(data["source"]),
+            target=_map(data["target"]),
             image_size=(height, width),
             view=data["view"],
             spacing=(slice_mm, row_mm, column_mm),
@@ -137,4 +136,22 @@ class DataFacts:
             training_slices=data["training_slices"],
             remarks=tuple(data.get("remarks", ())),
             pixels=(smallest, largest),
+            channels=tuple(
+                Channel(channel["name"], channel["modality"], _map(channel))
+                for channel in data["source"].get("channels", ())
+            ),
         )
+
+
+def _side(modality: str, fitted: IntensityMap) -> dict[str, Any]:
+    return {
+        "modality": modality,
+        "unit": fitted.unit,
+        "window": [fitted.low, fitted.high],
+        **({} if fitted.curve == "linear" else {"curve": fitted.curve}),
+    }
+
+
+def _map(data: Mapping[str, Any]) -> IntensityMap:
+    low, high = data["window"]
+    return IntensityMap(data["unit"], float(low), float(high), data.get("curve", "linear"))

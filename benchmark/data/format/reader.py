@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.contracts.channels import Channel, joined
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.data.format.chunks import read_array, read_slice
 from benchmark.data.format.hdf5 import open_read
 from benchmark.data.format.schema import (
-    ROLES,
+    CHANNELS_SCHEMA,
     SCHEMA,
+    SCHEMAS,
     SPLITS,
     CaseKey,
     Origin,
@@ -24,7 +26,11 @@ from benchmark.data.format.schema import (
     identifier,
     nature,
     origins_from_json,
+    role_words,
+    roles_in,
     side_from_json,
+    source_roles,
+    sources_from_json,
     text,
 )
 from benchmark.data.format.self_contained import require_self_contained, require_stored
@@ -44,7 +50,10 @@ _NOT_THE_FILES_FAULT = (
 
 @dataclass(frozen=True)
 class Case:
-    """One study in physical units: arrays ``(Z, H, W)``; ``spacing`` (z, y, x) in mm."""
+    """One study in physical units: arrays ``(Z, H, W)``; ``spacing`` (z, y, x) in mm.
+
+    A source of several channels is ``(C, Z, H, W)``, in the order of :attr:`DatasetInfo.sources`.
+    """
 
     key: CaseKey
     source: NDArray[np.float32]
@@ -54,10 +63,18 @@ class Case:
     spacing: tuple[float, float, float]
     affine: NDArray[np.float64]
 
+    @property
+    def channels(self) -> tuple[NDArray[np.float32], ...]:
+        """The source's channels, each ``(Z, H, W)``."""
+        return channels_of(self.source)
+
 
 @dataclass(frozen=True)
 class Sides:
-    """One study of which a side may be missing: arrays ``(Z, H, W)`` in physical units, spacing (z, y, x) in mm."""
+    """One study of which a side may be missing: arrays ``(Z, H, W)`` in physical units, spacing (z, y, x) in mm.
+
+    A source of several channels is ``(C, Z, H, W)``.
+    """
 
     key: CaseKey
     source: NDArray[np.float32] | None
@@ -65,6 +82,16 @@ class Sides:
     mask: NDArray[np.bool_]
     spacing: tuple[float, float, float]
     labels: NDArray[np.uint8] | None = None
+
+    @property
+    def channels(self) -> tuple[NDArray[np.float32], ...]:
+        """The source's channels, each ``(Z, H, W)``; none where the source is missing."""
+        return () if self.source is None else channels_of(self.source)
+
+
+def channels_of(source: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """The channels of a source as a case holds it, each ``(Z, H, W)``."""
+    return (source,) if source.ndim == 3 else tuple(source)
 
 
 @dataclass(frozen=True)
@@ -75,9 +102,11 @@ class DatasetInfo:
     task: str
     name: str
     simulated: bool
-    source: Side
+    sources: tuple[Side, ...]
+    """The source's channels, one or several, in the order in which models see them."""
     target: Side
-    source_map: IntensityMap
+    source_maps: tuple[IntensityMap, ...]
+    """Of each channel."""
     target_map: IntensityMap
     image_size: tuple[int, int]
     splits: Mapping[str, tuple[str, ...]]
@@ -89,6 +118,51 @@ class DatasetInfo:
     """False: sources and targets of the training split do not belong together."""
     mirror_safe: bool = False
     """The anatomy is as likely mirrored left to right."""
+
+    @property
+    def source(self) -> Side:
+        """The source.
+
+        Raises:
+            DatasetError: it has several channels.
+        """
+        return self.sources[self._only_channel()]
+
+    @property
+    def source_map(self) -> IntensityMap:
+        """The source's map.
+
+        Raises:
+            DatasetError: it has several channels.
+        """
+        return self.source_maps[self._only_channel()]
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The source's channels as models are told of them; the only one is called ``source``."""
+        described = zip(self.sources, self.source_maps, strict=True)
+        return tuple(Channel(side.name or "source", side.modality, fitted) for side, fitted in described)
+
+    @property
+    def schema(self) -> str:
+        """The layout that the file has."""
+        return SCHEMA if len(self.sources) == 1 else CHANNELS_SCHEMA
+
+    @property
+    def source_modality(self) -> str:
+        """What the source images, all channels in one text."""
+        return joined(side.modality for side in self.sources)
+
+    @property
+    def source_unit(self) -> str:
+        """The unit of the source, of channels in different ones all in one text."""
+        return joined(side.unit for side in self.sources)
+
+    def _only_channel(self) -> int:
+        if len(self.sources) > 1:
+            names = ", ".join(side.name for side in self.sources)
+            raise DatasetError(f"{self.path}: its source has {len(self.sources)} channels ({names}), this takes one")
+        return 0
 
     @property
     def degraded(self) -> bool:
@@ -167,11 +241,11 @@ class Dataset:
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
             case_shape(group, key, str(self.path))
-            require_pair(group, key, str(self.path))
+            require_pair(group, key, str(self.path), source_roles(self.info.sources))
             spacing, affine = self.place(key)
             return Case(
                 key=key,
-                source=read_array(group["source"]).astype(np.float32, copy=False),
+                source=self._source(group),
                 target=read_array(group["target"]).astype(np.float32, copy=False),
                 mask=read_array(group["mask"]) != 0,
                 labels=_labels(group),
@@ -190,15 +264,21 @@ class Dataset:
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
             case_shape(group, key, str(self.path))
-            source, target = (
-                read_array(group[role]).astype(np.float32, copy=False) if role in group else None
-                for role in ("source", "target")
-            )
+            source = self._source(group) if "source" in group else None
+            target = read_array(group["target"]).astype(np.float32, copy=False) if "target" in group else None
             mask, labels = read_array(group["mask"]) != 0, _labels(group)
             return Sides(key, source, target, mask, self.place(key)[0], labels)
 
+    def _source(self, group: h5py.Group) -> NDArray[np.float32]:
+        import numpy as np
+
+        images = [read_array(group[role]).astype(np.float32, copy=False) for role in source_roles(self.info.sources)]
+        return images[0] if len(images) == 1 else np.stack(images)
+
     def load_slice(self, key: CaseKey, role: str, number: int) -> NDArray[np.number]:
         """Read one slice ``(H, W)`` of a case in its stored type, and nothing else of it.
+
+        Of a source of several channels ``role`` is one's (:func:`benchmark.data.format.schema.source_roles`).
 
         Raises:
             DatasetError: the file has no such slice, or is damaged there.
@@ -262,15 +342,16 @@ class Dataset:
         file = self.file
         where = str(self.path)
         schema = text(file.attrs["schema"]) if "schema" in file.attrs else None
-        if schema != SCHEMA:
-            raise DatasetError(f"{where}: schema is {schema!r}, this harness reads {SCHEMA!r}")
+        if schema not in SCHEMAS:
+            raise DatasetError(f"{where}: schema is {schema!r}, this harness reads {' and '.join(map(repr, SCHEMAS))}")
         for name in ("task", "name", "source", "target", "content_sha256"):
             if name not in file.attrs:
                 raise DatasetError(f"{where}: attribute {name!r} is missing")
         for group in ("cases", "splits"):
             if group not in file:
                 raise DatasetError(f"{where}: group {group!r} is missing")
-        source, source_map = side_from_json(text(file.attrs["source"]), f"{where}: source")
+        channels = sources_from_json(text(file.attrs["source"]), schema, f"{where}: source")
+        sources, source_maps = (side for side, _ in channels), (fitted for _, fitted in channels)
         target, target_map = side_from_json(text(file.attrs["target"]), f"{where}: target")
         slices: dict[CaseKey, int] = {}
         sizes: set[tuple[int, int]] = set()
@@ -284,20 +365,23 @@ class Dataset:
         if len(sizes) > 1:
             raise DatasetError(f"{where}: slices have different sizes {sorted(sizes)}; import with one in-plane size")
         splits = _read_splits(file, {key.patient for key in slices}, where)
-        if not splits["train"] and "percentile" in (source.window.kind, target.window.kind):
+        if not splits["train"] and "percentile" in (*(side.window.kind for side, _ in channels), target.window.kind):
             raise DatasetError(f"{where}: a window is fitted to training patients, and there are none")
         paired = bool(file.attrs.get("paired", True))
+        roles = source_roles([side for side, _ in channels])
         for key in slices:
             if paired or key.patient not in splits["train"]:
-                require_pair(file[f"cases/{key}"], key, where)
+                require_pair(file[f"cases/{key}"], key, where, roles)
+            elif "source" in file[f"cases/{key}"]:
+                require_channels(file[f"cases/{key}"], key, where, roles)
         return DatasetInfo(
             path=self.path,
             task=text(file.attrs["task"]),
             name=text(file.attrs["name"]),
             simulated=bool(file.attrs.get("simulated", False)),
-            source=source,
+            sources=tuple(sources),
             target=target,
-            source_map=source_map,
+            source_maps=tuple(source_maps),
             target_map=target_map,
             image_size=sizes.pop(),
             splits=splits,
@@ -367,7 +451,7 @@ def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, i
         raise DatasetError(f"{where}: case {key} has no mask")
     if "source" not in group and "target" not in group:
         raise DatasetError(f"{where}: case {key} has no source and no target")
-    shapes = {role: group[role].shape for role in ROLES if role in group}
+    shapes = {role: group[role].shape for role in roles_in(group)}
     for role in shapes:
         data = group[role]
         if data.dtype.kind not in "fiu":
@@ -382,8 +466,8 @@ def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, i
     return int(count), int(height), int(width)
 
 
-def require_pair(group: h5py.Group, key: CaseKey, where: str) -> None:
-    """A case must have both sides, unless it is a training case of an unpaired file.
+def require_pair(group: h5py.Group, key: CaseKey, where: str, sources: Sequence[str] = ("source",)) -> None:
+    """A case must have both sides, unless it is a training case of an unpaired file; of the source every channel.
 
     Raises:
         DatasetError: one is missing.
@@ -391,6 +475,20 @@ def require_pair(group: h5py.Group, key: CaseKey, where: str) -> None:
     for role in ("source", "target"):
         if role not in group:
             raise DatasetError(f"{where}: case {key} has no {role}")
+    require_channels(group, key, where, sources)
+
+
+def require_channels(group: h5py.Group, key: CaseKey, where: str, sources: Sequence[str]) -> None:
+    """A case's source must have the channels at ``sources`` (:func:`source_roles`), and no other.
+
+    Raises:
+        DatasetError: one is missing, or there is one more.
+    """
+    there = {role for role in roles_in(group) if role.partition("/")[0] == "source"}
+    if missing := [role for role in sources if role not in there]:
+        raise DatasetError(f"{where}: case {key} has no {role_words(missing[0])}; every case has all channels")
+    if more := sorted(there - set(sources)):
+        raise DatasetError(f"{where}: case {key} has {role_words(more[0])}, of which the file says nothing")
 
 
 def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, tuple[str, ...]]:

@@ -1,10 +1,11 @@
-"""Names and rules of the ``mi2i/1`` HDF5 layout.
+"""Names and rules of the ``mi2i/1`` HDF5 layout, and of ``mi2i/2``, which is it with a source of several channels.
 
 ::
 
     /                                attrs: schema, task, name, simulated, paired, mirror_safe, provenance (JSON),
                                             source (JSON), target (JSON), content_sha256
     /cases/<patient>/<study>/source  (Z, H, W) float32 or int16, one chunk per slice; attrs: sha256
+                            /source/<channel>  in its place in mi2i/2: a group of such arrays, all of one shape
                             /target  the same shape
                             /mask    uint8, the region in which scores are computed
                             /labels  uint8, optional tissue labels
@@ -15,8 +16,11 @@
 Strings have a fixed length and metadata carry checksums (HDF5 1.10 and newer), so that a damaged file is noticed;
 variable-length strings live in HDF5's global heap, where one wrong byte can hang the library.
 
-``source`` and ``target`` describe a side: modality, unit, the window rule, the window it gave on the
-training patients, and the curve of the map inside it (``root``; linear if absent).
+``source`` and ``target`` describe a side: modality, unit, the window rule, the window it gave on the training patients,
+and the curve of the map inside it (``root``; linear if absent). In ``mi2i/2`` ``source`` holds ``channels``, a list of
+two or more of these, each with the ``name`` of its arrays, in the order in which models see them; each channel has a
+unit and a window of its own, and every case with a source has all of them. A file whose source has one channel is
+written as ``mi2i/1``, byte for byte as before.
 
 Where ``paired`` (true if absent) is false, the sources and targets of the training patients do not belong together,
 and a case of theirs may hold only one of the two, with its mask; validation and test cases are pairs all the same.
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 SCHEMA = "mi2i/1"
+CHANNELS_SCHEMA = "mi2i/2"
+"""Of files whose sources have several channels."""
+SCHEMAS = (SCHEMA, CHANNELS_SCHEMA)
 PREDICTIONS_SCHEMA = "mi2i-predictions/1"
 LABELS = "@labels"
 """Group of a predictions file with the structures found in the predictions; no patient can be called so."""
@@ -63,6 +70,39 @@ class Side:
     modality: str
     unit: str
     window: Window
+    name: str = ""
+    """Of a source of several channels: what the channel is called."""
+
+
+def source_roles(sources: Sequence[Side]) -> tuple[str, ...]:
+    """Where the channels of a source lie within a case.
+
+    Raises:
+        DatasetError: several, of which two have one name, or one has none.
+    """
+    if len(sources) == 1:
+        return ("source",)
+    names = [identifier(side.name, "channel") for side in sources]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DatasetError(f"two channels of the source are called {twice[0]!r}; give each a name of its own")
+    return tuple(f"source/{name}" for name in names)
+
+
+def roles_in(group: h5py.Group) -> tuple[str, ...]:
+    """The arrays of a case, those of a source's channels one by one (``source/T1``), in an order that stays."""
+    import h5py
+
+    roles: list[str] = []
+    for role in ROLES:
+        if role in group:
+            within = group[role]
+            roles += [f"{role}/{name}" for name in sorted(within)] if isinstance(within, h5py.Group) else [role]
+    return tuple(roles)
+
+
+def role_words(role: str) -> str:
+    """A role in a sentence: ``source``, ``source T1``."""
+    return role.replace("/", " ")
 
 
 @dataclass(frozen=True)
@@ -128,7 +168,7 @@ def origins_from_json(written: str, where: str) -> dict[str, Origin]:
         return {
             role: Origin.of(data["shape"], data["affine"], data["dtype"])
             for role, data in json.loads(written).items()
-            if role in ROLES
+            if role.partition("/")[0] in ROLES
         }
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(f"{where}: broken description of the scans it came from: {error!r}") from None
@@ -184,17 +224,23 @@ def set_text(place: h5py.File | h5py.Group | h5py.Dataset, attribute: str, value
 
 def side_to_json(side: Side, fitted: IntensityMap) -> str:
     """The attribute that describes a side."""
-    return json.dumps(
-        {
-            "modality": side.modality,
-            "unit": side.unit,
-            "rule": {"kind": side.window.kind, "low": side.window.low, "high": side.window.high},
-            "window": [fitted.low, fitted.high],
-            **({} if fitted.curve == "linear" else {"curve": fitted.curve}),
-            "fitted_on": "train" if side.window.kind == "percentile" else "declared",
-        },
-        sort_keys=True,
-    )
+    return json.dumps(_described(side, fitted), sort_keys=True)
+
+
+def channels_to_json(sides: Sequence[tuple[Side, IntensityMap]]) -> str:
+    """The attribute that describes a source of several channels."""
+    return json.dumps({"channels": [{"name": side.name, **_described(side, fitted)} for side, fitted in sides]})
+
+
+def _described(side: Side, fitted: IntensityMap) -> dict[str, Any]:
+    return {
+        "modality": side.modality,
+        "unit": side.unit,
+        "rule": {"kind": side.window.kind, "low": side.window.low, "high": side.window.high},
+        "window": [fitted.low, fitted.high],
+        **({} if fitted.curve == "linear" else {"curve": fitted.curve}),
+        "fitted_on": "train" if side.window.kind == "percentile" else "declared",
+    }
 
 
 def side_from_json(text: str, where: str) -> tuple[Side, IntensityMap]:
@@ -204,17 +250,44 @@ def side_from_json(text: str, where: str) -> tuple[Side, IntensityMap]:
         DatasetError: something is missing or of the wrong kind.
     """
     try:
-        data: dict[str, Any] = json.loads(text)
-        rule = data["rule"]
-        curve = data.get("curve", "linear")
-        side = Side(
-            modality=str(data["modality"]),
-            unit=str(data["unit"]),
-            window=Window(float(rule["low"]), float(rule["high"]), rule["kind"], curve),
-        )
-        low, high = data["window"]
-        if not all(math.isfinite(value) for value in (low, high, side.window.low, side.window.high)):
-            raise ValueError("a window must be finite")
-        return side, IntensityMap(side.unit, float(low), float(high), curve)
+        return _side(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{where}: broken description of a side: {error!r}") from None
+
+
+def sources_from_json(text: str, schema: str, where: str) -> tuple[tuple[Side, IntensityMap], ...]:
+    """The channels of a source, one in ``mi2i/1``, from the attribute that describes it.
+
+    Raises:
+        DatasetError: something is missing or of the wrong kind, or the channels cannot be told apart.
+    """
+    if schema == SCHEMA:
+        return (side_from_json(text, where),)
+    try:
+        channels = tuple(_side(data, str(data["name"])) for data in json.loads(text)["channels"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{where}: broken description of its channels: {error!r}") from None
+    if len(channels) < 2:
+        raise DatasetError(f"{where}: {schema} is for sources of several channels, and this has {len(channels)}")
+    source_roles([side for side, _ in channels])
+    return channels
+
+
+def _side(data: Mapping[str, Any], name: str = "") -> tuple[Side, IntensityMap]:
+    """A side and its map from what a file says.
+
+    Raises:
+        ValueError, KeyError, TypeError: something is missing or of the wrong kind.
+    """
+    rule = data["rule"]
+    curve = data.get("curve", "linear")
+    side = Side(
+        modality=str(data["modality"]),
+        unit=str(data["unit"]),
+        window=Window(float(rule["low"]), float(rule["high"]), rule["kind"], curve),
+        name=name,
+    )
+    low, high = data["window"]
+    if not all(math.isfinite(value) for value in (low, high, side.window.low, side.window.high)):
+        raise ValueError("a window must be finite")
+    return side, IntensityMap(side.unit, float(low), float(high), curve)

@@ -18,6 +18,7 @@ from benchmark.data.format.fitting import fitted_window
 from benchmark.data.format.hdf5 import HDF5Writer
 from benchmark.data.format.reader import require_pair
 from benchmark.data.format.schema import (
+    CHANNELS_SCHEMA,
     SCHEMA,
     SPLITS,
     STORED,
@@ -25,10 +26,14 @@ from benchmark.data.format.schema import (
     Origin,
     Side,
     array_sha256,
+    channels_to_json,
     identifier,
     origins_to_json,
+    role_words,
+    roles_in,
     set_text,
     side_to_json,
+    source_roles,
     text,
 )
 from benchmark.errors import DatasetError
@@ -54,8 +59,9 @@ class DatasetWriter:
 
     ``paired=False``: sources and targets of the training patients do not belong together; only models that train
     unpaired will be trained on the file. ``mirror_safe``: the anatomy is as likely the other way round, so training
-    images may be mirrored left to right. Without training patients the file is a test set: it can be evaluated on, and
-    models that learn nothing run on it.
+    images may be mirrored left to right. A source of several channels, such as T1 and T2 of a head, is a list of sides
+    that each have a ``name``, and a mapping of arrays by name in every case; such a file is ``mi2i/2``. Without
+    training patients the file is a test set: it can be evaluated on, and models that learn nothing run on it.
 
     Raises:
         DatasetError: shapes differ, values are NaN or infinite, a mask is empty, a case comes twice, a spacing or
@@ -69,7 +75,7 @@ class DatasetWriter:
         *,
         task: str,
         name: str,
-        source: Side,
+        source: Side | Sequence[Side],
         target: Side,
         simulated: bool,
         paired: bool = True,
@@ -77,7 +83,9 @@ class DatasetWriter:
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
-        self.sides = {"source": source, "target": target}
+        sources = (source,) if isinstance(source, Side) else tuple(source)
+        self.sources = dict(zip(source_roles(sources), sources, strict=True))
+        self.sides = {**self.sources, "target": target}
         self.paired = paired
         self.splits: dict[str, list[str]] | None = None
         self._cases: list[CaseKey] = []
@@ -89,7 +97,8 @@ class DatasetWriter:
         self._file: h5py.File = self._writer.file
         try:
             self._file.attrs.update(simulated=bool(simulated), paired=bool(paired), mirror_safe=bool(mirror_safe))
-            for attribute, value in {"schema": SCHEMA, "task": task, "name": name, "provenance": described}.items():
+            schema = SCHEMA if len(sources) == 1 else CHANNELS_SCHEMA
+            for attribute, value in {"schema": schema, "task": task, "name": name, "provenance": described}.items():
                 set_text(self._file, attribute, value)
         except BaseException:
             self._discard()
@@ -112,7 +121,7 @@ class DatasetWriter:
         patient: str,
         study: str,
         *,
-        source: ArrayLike | None = None,
+        source: ArrayLike | Mapping[str, ArrayLike] | None = None,
         target: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         labels: ArrayLike | None = None,
@@ -123,9 +132,10 @@ class DatasetWriter:
     ) -> None:
         """Add one study: arrays ``(Z, H, W)`` in physical units; ``spacing`` (z, y, x) in mm.
 
-        Whole numbers that fit (HU, scanner counts) are stored as int16, everything else as float32. Without a mask
-        the whole image is the region. Only a training case of an unpaired file may come without a side. ``origins``
-        says on which grid the scan of a role lay, so that ``benchmark data export`` can lay it back there.
+        Whole numbers that fit (HU, scanner counts) are stored as int16, everything else as float32. Without a mask the
+        whole image is the region. Only a training case of an unpaired file may come without a side. ``origins`` says on
+        which grid the scan of a role (``source``, or ``source/T1`` of a channel) lay, so that ``benchmark data export``
+        can lay it back there.
         """
         import numpy as np
 
@@ -139,10 +149,10 @@ class DatasetWriter:
         if to_world.shape != (4, 4) or not np.isfinite(to_world).all():
             raise DatasetError(f"case {key}: the affine must be a finite 4x4 matrix")
         arrays: dict[str, NDArray[np.generic]] = {}
-        for role, values in (("source", source), ("target", target)):
+        for role, values in {**self._channels(key, source), "target": target}.items():
             if values is not None:
                 arrays[role] = _compact(np.asarray(values))
-        if len(arrays) < (2 if self.paired else 1):
+        if (source is None) + (target is None) > (0 if self.paired else 1):
             lacks = "source" if source is None else "target"
             raise DatasetError(
                 f"case {key} has no {lacks}; only training cases of a file with paired=False may lack it"
@@ -152,12 +162,16 @@ class DatasetWriter:
         if labels is not None:
             arrays["labels"] = np.asarray(labels).astype(np.uint8)
         if len(shape) != 3 or 0 in shape:
-            raise DatasetError(f"case {key}: {first} has shape {shape}; expected (slices, rows, columns)")
+            raise DatasetError(f"case {key}: {role_words(first)} has shape {shape}; expected (slices, rows, columns)")
         for role, array in arrays.items():
             if array.shape != shape:
-                raise DatasetError(f"case {key}: {role} has shape {array.shape}, {first} has {shape}")
+                raise DatasetError(
+                    f"case {key}: {role_words(role)} has shape {array.shape}, {role_words(first)} has {shape}"
+                )
             if not np.isfinite(array).all():
-                raise DatasetError(f"case {key}: {role} holds NaN or infinite values; mend or leave out the case")
+                raise DatasetError(
+                    f"case {key}: {role_words(role)} holds NaN or infinite values; mend or leave out the case"
+                )
         if not arrays["mask"].any():
             raise DatasetError(f"case {key}: the mask is empty, there is nothing to score")
         if self._size not in (None, shape[1:]):
@@ -180,6 +194,29 @@ class DatasetWriter:
         """Say which patients train, validate and test; every patient of the file in exactly one of them."""
         self.splits = {split: sorted(splits.get(split, ())) for split in SPLITS}
 
+    def _channels(
+        self, key: CaseKey, source: ArrayLike | Mapping[str, ArrayLike] | None
+    ) -> dict[str, ArrayLike | None]:
+        """The arrays of a case's source by role.
+
+        Raises:
+            DatasetError: a channel is missing, or there is one that the file does not have.
+        """
+        if source is None:
+            return {}
+        names = [side.name for side in self.sources.values()]
+        if not isinstance(source, Mapping):
+            if len(self.sources) > 1:
+                raise DatasetError(f"case {key}: give the source's channels by name: {', '.join(names)}")
+            return dict.fromkeys(self.sources, source)
+        if missing := [name for name in names if source.get(name) is None]:
+            raise DatasetError(
+                f"case {key} has no source {missing[0]}; every case has all channels: {', '.join(names)}"
+            )
+        if more := sorted(set(source) - set(names)):
+            raise DatasetError(f"case {key}: source {more[0]!r} is none of the channels {', '.join(names)}")
+        return {role: source[side.name] for role, side in self.sources.items()}
+
     def _discard(self) -> None:
         """Close and remove the temporary file, which is gone already when all went well."""
         self._writer.close()
@@ -200,10 +237,15 @@ class DatasetWriter:
         if not training and (fitted := [role for role, side in self.sides.items() if side.window.kind == "percentile"]):
             raise DatasetError(
                 f"{self.path.name}: percentile windows are fitted to training patients, and there are none; "
-                f"declare the window of the {fitted[0]} in its unit"
+                f"declare the window of the {role_words(fitted[0])} in its unit"
             )
-        for role, side in self.sides.items():
-            set_text(self._file, role, side_to_json(side, fitted_window(self._file, role, side, training)))
+        fits = {role: fitted_window(self._file, role, side, training) for role, side in self.sides.items()}
+        if len(self.sources) == 1:
+            set_text(self._file, "source", side_to_json(self.sides["source"], fits["source"]))
+        else:
+            described = [(side, fits[role]) for role, side in self.sources.items()]
+            set_text(self._file, "source", channels_to_json(described))
+        set_text(self._file, "target", side_to_json(self.sides["target"], fits["target"]))
         set_text(self._file, "content_sha256", content_sha256(self._file))
         self._writer.close()
         self._writer.require()
@@ -217,12 +259,12 @@ class DatasetWriter:
         for key in self._cases:
             group = self._file[f"cases/{key}"]
             if key.patient in training:
-                trained_on.update(group)
+                trained_on.update(roles_in(group))
             else:
-                require_pair(group, key, self.path.name)
+                require_pair(group, key, self.path.name, tuple(self.sources))
         for role in self.sides if training else ():
             if role not in trained_on:
-                raise DatasetError(f"{self.path.name}: no training case has a {role}")
+                raise DatasetError(f"{self.path.name}: no training case has a {role_words(role)}")
 
 
 def _compact(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -274,13 +316,13 @@ def content_sha256(file: h5py.File, *, from_pixels: bool = False) -> str:
 
     ``from_pixels``: hash every array again instead of believing what is written beside it.
     """
-    digest = hashlib.sha256(SCHEMA.encode())
+    digest = hashlib.sha256(text(file.attrs["schema"]).encode())
     for role in ("source", "target"):
         digest.update(text(file.attrs[role]).encode())
     for key in iterate_cases(file):
         group = file[f"cases/{key}"]
         digest.update(f"{key}{[float(v) for v in group.attrs['spacing']]}".encode())
-        for role in sorted(group):
+        for role in sorted(roles_in(group)):
             stated = array_sha256(read_array(group[role])) if from_pixels else text(group[role].attrs["sha256"])
             digest.update(f"{role}{stated}".encode())
     for split in SPLITS:

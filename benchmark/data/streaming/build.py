@@ -37,7 +37,7 @@ def cache_key(info: DatasetInfo) -> str:
             "schema": SCHEMA,
             "content": info.content_sha256,
             "split": SPLIT,
-            "maps": [info.source_map.to_json(), info.target_map.to_json()],
+            "maps": [fitted.to_json() for fitted in (*info.source_maps, info.target_map)],
             "code": _code(),
         }
     )
@@ -46,13 +46,23 @@ def cache_key(info: DatasetInfo) -> str:
 @cache
 def _code() -> str:
     harness = Path(__file__).parents[2]
-    rooms = (harness / "contracts" / "intensity.py", harness / "data" / "format", harness / "data" / "streaming")
-    files = [file for room in rooms for file in (files_below(room) if room.is_dir() else [room])]
+    maps = [harness / "contracts" / name for name in ("channels.py", "intensity.py")]
+    rooms = [harness / "data" / name for name in ("format", "streaming")]
+    files = [*maps, *(file for room in rooms for file in files_below(room))]
     return code_sha256(harness, files)
 
 
-def obstacle(info: DatasetInfo) -> str:
-    """Why no cache can be kept beside a data file, as far as can be told before trying; empty if one can, or is."""
+NO_NEIGHBOURS = "it would hold no slice without a region, and neighbouring slices are asked for"
+"""Why a training with context does without a cache."""
+
+
+def obstacle(info: DatasetInfo, context: int = 0) -> str:
+    """Why training does without a cache beside a data file, as far as can be told before trying; empty if it does not.
+
+    ``context``: neighbouring slices that are shown on either side of each.
+    """
+    if context:
+        return NO_NEIGHBOURS
     path = beside(info.path)
     if (there := open_cache(path, cache_key(info))) is not None:
         there.close()
@@ -150,7 +160,8 @@ def _write(temporary: Path, path: Path, dataset: Dataset, key: str, should_stop:
 
 def _shapes(info: DatasetInfo, found: Places) -> dict[str, tuple[int, ...]]:
     counts = {role: len(rows) for role, rows in found.sides.items()}
-    return {role: (counts[SIDE_OF[role]], 1, *info.image_size) for role in SIDE_OF}
+    channels = {"source": len(info.sources)}
+    return {role: (counts[SIDE_OF[role]], channels.get(role, 1), *info.image_size) for role in SIDE_OF}
 
 
 def _add_study(filled: CacheWriter, dataset: Dataset, found: Places, case: int) -> None:
@@ -161,7 +172,7 @@ def _add_study(filled: CacheWriter, dataset: Dataset, found: Places, case: int) 
         numbers = rows[rows[:, 0] == case, 1]
         for first in range(0, len(numbers), BLOCK):
             assert images is not None  # there is no place in a side that a case does not have
-            filled.add(role, in_network_space(dataset.info, role, images[numbers[first : first + BLOCK]]))
+            filled.add(role, in_network_space(dataset.info, role, images[..., numbers[first : first + BLOCK], :, :]))
 
 
 def _no_space(info: DatasetInfo, path: Path) -> str:

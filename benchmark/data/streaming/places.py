@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.contracts.channels import SourceStack
 from benchmark.data.format.reader import Dataset, DatasetInfo
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import DatasetError
@@ -21,8 +22,6 @@ SIDE_OF = {"source": "source", "target": "target", "mask": "target"}
 MOST_IN_MEMORY = 256 << 20
 """Bytes of training slices up to which a cell holds them: torch itself takes up more, and a file beside the data would
 only be in the way. The embedded data of presets smoke and small are far below."""
-_BYTES_A_PIXEL = 4 + 4 + 1
-"""What a slice takes in network space: two float32 images, and a mask of one byte."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,16 @@ def places(dataset: Dataset) -> Places:
 
 
 def in_network_space(info: DatasetInfo, role: str, images: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Slices ``(n, H, W)`` of a role as they are trained on: ``(n, C, H, W)``, float32 in [-1, 1], masks bool."""
+    """Slices ``(n, H, W)`` of a role as they are trained on: ``(n, C, H, W)``, float32 in [-1, 1], masks bool.
+
+    Of a source of several channels they are given as ``(C, n, H, W)``.
+    """
     import numpy as np
 
     if role == "mask":
         return np.asarray(images != 0)[:, None]
-    side = info.source_map if role == "source" else info.target_map
-    return side.forward(images.astype(np.float32, copy=False))[:, None]
+    maps = info.source_maps if role == "source" else (info.target_map,)
+    return SourceStack(images.astype(np.float32, copy=False), maps)[:]
 
 
 def no_slice(info: DatasetInfo, split: str, role: str) -> DatasetError:
@@ -70,12 +72,17 @@ def no_slice(info: DatasetInfo, split: str, role: str) -> DatasetError:
     return DatasetError(f"{info.path}: the {split} split has no {role} slice with a region")
 
 
-def bytes_in_memory(info: DatasetInfo) -> int:
-    """What the training slices take in network space, those without a region counted too."""
+def bytes_in_memory(info: DatasetInfo, context: int = 0) -> int:
+    """What the training slices take in network space, those without a region counted too.
+
+    That is a float32 image for the target and for each channel, with ``context`` as many more on either side of it,
+    and a mask of one byte a pixel.
+    """
     height, width = info.image_size
-    return info.slice_count(SPLIT) * height * width * _BYTES_A_PIXEL
+    images = len(info.sources) * (2 * context + 1) + 1
+    return info.slice_count(SPLIT) * height * width * (4 * images + 1)
 
 
-def stay_on_disk(info: DatasetInfo) -> bool:
-    """Whether the training slices are too many to be held in memory by every cell."""
-    return bytes_in_memory(info) > MOST_IN_MEMORY
+def stay_on_disk(info: DatasetInfo, context: int = 0) -> bool:
+    """Whether the training slices, with ``context`` neighbours each, are too many for every cell to hold in memory."""
+    return bytes_in_memory(info, context) > MOST_IN_MEMORY

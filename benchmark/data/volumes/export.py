@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmark import atomic
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.reader import Dataset, guarded
-from benchmark.data.format.schema import ROLES, CaseKey, Origin
+from benchmark.data.format.schema import ROLES, CaseKey, Origin, role_words, source_roles
 from benchmark.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def export(
 ) -> list[Exported]:
     """Write ``folder/<patient>/<study>/<role>.nii.gz`` and a manifest that ``data import nifti-pairs`` reads.
 
+    The channels of a source are ``source-<name>.nii.gz`` each, and columns ``source/<name>`` of the manifest.
+
     With ``grid="original"`` a side goes back to the voxels, orientation and number type of its scan, where the
     importer noted them; the mask and labels to those of the target. Else, and with ``grid="stored"``, slices are
     written as they are stored. One case is in memory at a time.
@@ -59,9 +61,11 @@ def export(
     written: list[Exported] = []
     rows: list[dict[str, str]] = []
     with Dataset(path) as dataset:
+        sources = source_roles(dataset.info.sources)
+        columns = [role for role in (*sources, *ROLES[1:]) if role.partition("/")[0] in roles]
         for split in splits:
             for key in dataset.info.in_split(split):
-                found = _export_case(dataset, key, folder, roles, grid)
+                found = _export_case(dataset, key, folder, columns, grid)
                 written += found.values()
                 files = {role: one.path.relative_to(folder).as_posix() for role, one in found.items()}
                 rows.append({"patient": key.patient, "study": key.study, "split": split, **files})
@@ -69,9 +73,7 @@ def export(
     if not written:
         raise DatasetError(f"{path}: no case of {', '.join(splits)} holds {' or '.join(roles)}")
     table = io.StringIO()
-    writer = csv.DictWriter(
-        table, ["patient", "study", "split", *(role for role in ROLES if role in roles)], restval=""
-    )
+    writer = csv.DictWriter(table, ["patient", "study", "split", *columns], restval="")
     writer.writeheader()
     writer.writerows(rows)
     atomic.write_text(folder / MANIFEST, table.getvalue())
@@ -86,18 +88,18 @@ def _export_case(
     origins = dataset.origins(key) if grid == "original" else {}
     _, affine = dataset.place(key)
     found: dict[str, Exported] = {}
-    for role in ROLES:
+    units = dict(zip(source_roles(dataset.info.sources), (side.unit for side in dataset.info.sources), strict=True))
+    units["target"] = dataset.info.target.unit
+    for role in roles:
         with guarded(f"{dataset.path}: case {key}"):
             group = dataset.file[f"cases/{key}"]
-            stored = read_array(group[role]) if role in roles and role in group else None
+            stored = read_array(group[role]) if role in group else None
         if stored is None:
             continue
         origin = origins.get(role) or (origins.get("target") if role in ("mask", "labels") else None)
         image, exact, filled = _laid_out(stored, affine, origin, role)
-        place = folder / key.patient / key.study / f"{role}.nii.gz"
-        words = f"{dataset.info.name} {role}"
-        if role in ("source", "target"):
-            words += f" {getattr(dataset.info, role).unit}"
+        place = folder / key.patient / key.study / f"{role.replace('/', '-')}.nii.gz"
+        words = f"{dataset.info.name} {role_words(role)} {units.get(role, '')}".rstrip()
         image.header["descrip"] = words.encode("ascii", "replace")[:79]
         write(place, image)
         found[role] = Exported(place, exact, filled)

@@ -45,10 +45,16 @@ def parsed(*arguments: str) -> Any:
     return dataclass_arguments.parse("benchmark", SPECS["nifti-pairs"], [*needed, *arguments])[0]
 
 
-@pytest.mark.parametrize("twice", ["--source a --source b", "--size 64 --size 128", "--target c"])
+@pytest.mark.parametrize("twice", ["--task a --task b", "--size 64 --size 128", "--target c"])
 def test_an_option_of_one_value_that_is_given_twice_is_a_mistake(twice):
     with pytest.raises(UsageError, match="given twice"):
         parsed(*twice.split())
+
+
+def test_a_source_that_is_given_again_is_a_further_channel():
+    assert parsed("--source", "a").source == "a"
+    assert parsed("--source", "T1=a,b", "--source", "T2=c").source == ("T1=a,b", "T2=c")
+    assert parsed("--source-window=0:1", "--source-window=auto").source_window == ("0:1", "auto")
 
 
 def test_an_option_of_several_values_takes_them_either_way():

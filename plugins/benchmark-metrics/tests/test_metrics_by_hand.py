@@ -35,7 +35,7 @@ IMAGE_METRICS = [
 ]
 READS_INSIDE_ONLY = [
     "mae", "mse", "rmse", "bias", "nmse", "nrmse", "psnr", "psnr-pooled", "pcc", "nmi",
-    "edge-sharpness", "edge-ratio", "tissue-dice", "tissue-hd95", "msle", "psnr-target-range",
+    "edge-sharpness", "edge-ratio", "through-plane", "tissue-dice", "tissue-hd95", "msle", "psnr-target-range",
 ]  # fmt: skip
 
 

@@ -247,6 +247,13 @@ class TestEdgeRatio(MetricTests):
     degenerate = {"both the same constant": 1.0, "prediction constant": 0.0, "target constant": math.nan}
 
 
+class TestThroughPlane(MetricTests):
+    spec = SPECS["through-plane"]
+    best = 0.0
+    worse_with = ("noise",)
+    degenerate = {"both the same constant": 0.0, "prediction constant": 0.0, "target constant": math.nan}
+
+
 class TestDice(MetricTests):
     spec = SPECS["dice"]
     best = 1.0

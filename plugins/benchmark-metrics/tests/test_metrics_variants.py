@@ -9,8 +9,10 @@ from typing import Any
 import benchmark_metrics
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from oracles import oracle_package
 
+from benchmark.contracts.protocols import Images
 from benchmark.testing import MetricTests
 
 SPECS = {spec.name: spec for spec in benchmark_metrics.benchmark_metrics()}
@@ -209,3 +211,38 @@ def test_defaults_of_records_are_those_of_implementations(spec: Any) -> None:
             assert parameters[field.name].default == field.default, field.name
         else:
             assert passes_on, f"{spec.name} does not take the option {field.name}"
+
+
+class TestThroughPlane:
+    """Change between slices beyond the target's own."""
+
+    @staticmethod
+    def score(prediction: NDArray[np.float64], target: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:
+        return float(SPECS["through-plane"].load()().score(Images(prediction, target, mask, (0.0, 1.0))))
+
+    def test_by_the_direct_formula(self) -> None:
+        rng = np.random.default_rng(4)
+        prediction, target = rng.normal(size=(2, 5, 6, 7))
+        mask = rng.random((5, 6, 7)) < 0.6
+        both = mask[1:] & mask[:-1]
+        excess = np.maximum(np.abs(np.diff(prediction, axis=0)) - np.abs(np.diff(target, axis=0)), 0)
+        assert self.score(prediction, target, mask) == pytest.approx(float(excess[both].mean()), rel=1e-12)
+
+    @pytest.mark.parametrize("strength", [0.0, 1.0, 3.0])
+    def test_levels_that_differ_from_slice_to_slice_count_and_anatomy_does_not(self, strength: float) -> None:
+        target = np.repeat([0.0, 5.0, 5.0, 9.0], 16).reshape(4, 4, 4)
+        levels = strength * np.array([0.0, 0.0, 1.0, 1.0])[:, None, None]
+        # of three steps of the target (5, 0, 4) the level adds one where the target has none
+        assert self.score(target + levels, target, np.ones(target.shape, bool)) == pytest.approx(strength / 3)
+
+    def test_smoother_than_the_target_costs_nothing(self) -> None:
+        target = np.random.default_rng(1).normal(size=(4, 5, 5))
+        assert self.score(np.zeros_like(target), target, np.ones(target.shape, bool)) == 0.0
+
+    @pytest.mark.parametrize("filled", [(0,), (0, 2), ()])
+    def test_without_neighbouring_slices_it_is_undefined(self, filled: tuple[int, ...]) -> None:
+        target = np.random.default_rng(1).normal(size=(3, 4, 4))
+        mask = np.zeros(target.shape, bool)
+        mask[list(filled)] = True
+        assert math.isnan(self.score(target + 1, target, mask))
+        assert math.isnan(self.score(target[:1], target[:1], np.ones((1, 4, 4), bool)))

@@ -39,6 +39,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "example",
         "benchmark_example.model:ResidualNet",
         summary="A residual network trained with L1.",
+        channels="several",
         options=ModelOptions,
     )
 

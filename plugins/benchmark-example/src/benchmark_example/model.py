@@ -50,11 +50,11 @@ class ResidualNet:
         """The networks alone, for ``benchmark show model example``."""
         width = context.recipe.filters
         blocks = [Block(width) for _ in range(options.blocks)]
-        first, last = nn.Conv2d(1, width, 7, padding=3), nn.Conv2d(width, 1, 7, padding=3)
+        first, last = nn.Conv2d(context.inputs, width, 7, padding=3), nn.Conv2d(width, 1, 7, padding=3)
         return {"generator": nn.Sequential(first, nn.ReLU(), *blocks, nn.ReLU(), last, nn.Tanh())}
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One update of all networks; images are ``(N, 1, H, W)`` in [-1, 1]."""
+        """One update of all networks; sources are ``(N, C, H, W)`` in [-1, 1], targets ``(N, 1, H, W)``."""
         self._set_learning_rate()
         loss = self.options.pixel_weight * (self.generator(batch.source) - batch.target).abs().mean()
         self.optimiser.zero_grad()
@@ -64,7 +64,7 @@ class ResidualNet:
         return {"pixel": loss.detach()}
 
     def translate(self, source: Tensor) -> Tensor:
-        """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""
+        """Source ``(N, C, H, W)`` to target ``(N, 1, H, W)`` in [-1, 1]."""
         output: Tensor = self.generator(source)
         return output
 

@@ -24,12 +24,14 @@ PROTOCOL_OPTIONS = ("blocks", "dropout", "patch", "discriminator_norm", "discrim
 
 
 def protocol_networks(
-    options: PairedGanOptions, context: ModelContext, *, inputs: int = 1, judged: int | None = None
+    options: PairedGanOptions, context: ModelContext, *, inputs: int | None = None, judged: int | None = None
 ) -> dict[str, nn.Module]:
     """The generator and discriminator that MedGAN's comparison shares (section 3.2.2), with initial weights.
 
-    The generator sees ``inputs`` channels, the discriminator ``judged``, by default one more.
+    The generator sees ``inputs`` channels, by default those of the source; the discriminator ``judged``, by default
+    one more.
     """
+    inputs = inputs or context.inputs
     generator = CasNet(
         inputs=inputs,
         blocks=options.blocks,
@@ -138,5 +140,5 @@ class ConditionalGan(Trainable):
         return {"adversarial": self.options.adversarial_weight * self.adversary.real(self.judge(source, made).logits)}
 
     def translate(self, source: Tensor) -> Tensor:
-        """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""
+        """Source ``(N, C, H, W)`` to target ``(N, 1, H, W)`` in [-1, 1]."""
         return apply(self.generator, source)

@@ -9,10 +9,25 @@ from benchmark_gans.options import option
 
 
 @dataclass(frozen=True)
+class CopyOptions:
+    """The copied source."""
+
+    channel: str = option(
+        "", "of a source of several channels the one copied; default: the first in the target's unit", "this project"
+    )
+
+
+@dataclass(frozen=True)
 class HistogramOptions:
     """The tone curve."""
 
     bins: int = option(128, "bins of the source intensity over [-1, 1]", "this project")
+    channel: str = option(
+        "",
+        "of a source of several channels the one mapped; default: the one with the least squared error on training "
+        "slices",
+        "this project",
+    )
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,9 @@ class DenoiserOptions:
         "denoise the square root of the intensity above the window's lower end, where noise of counts is the same "
         "everywhere; fitted: if it has the smaller error",
         "Anscombe 1948, without his offset of 3/8",
+    )
+    channel: str = option(
+        "", "of a source of several channels the one denoised; default: the first in the target's unit", "this project"
     )
     slices: int = option(24, "training slices, evenly spaced, on which all that is chosen", "this project")
 

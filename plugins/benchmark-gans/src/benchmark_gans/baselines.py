@@ -14,20 +14,21 @@ from torch import Tensor
 
 from benchmark import UsageError
 from benchmark.contracts.protocols import ModelContext, TrainingSlices
-from benchmark_gans.baseline_options import HistogramOptions
+from benchmark_gans.baseline_options import CopyOptions, HistogramOptions
+from benchmark_gans.source_channel import input_of, source_channel
 
 
 class CopyInput:
-    """The source image, taken for the target in normalised intensity."""
+    """The source image, of several channels one, taken for the target in normalised intensity."""
 
     pointwise = True
 
-    def __init__(self, _options: None, _context: ModelContext) -> None:
-        pass
+    def __init__(self, options: CopyOptions, context: ModelContext) -> None:
+        self.channel = input_of(source_channel("copy-input", options.channel, context), context)
 
     def translate(self, source: Tensor) -> Tensor:
         """The source."""
-        return source.clone()
+        return source[:, self.channel : self.channel + 1].clone()
 
 
 class MeanImage:
@@ -46,7 +47,7 @@ class MeanImage:
 
     def translate(self, source: Tensor) -> Tensor:
         """The mean image, once for each source."""
-        return self.mean.to(source.device).expand_as(source).clone()
+        return self.mean.to(source.device).expand(len(source), 1, -1, -1).clone()
 
     def state_dict(self) -> dict[str, Any]:
         """The mean image."""
@@ -62,7 +63,8 @@ class Histogram:
 
     For each bin of source intensity it is the mean target of the training pixels in that bin: those inside
     the masks, or, where no masked pixel falls into the bin, those outside. Empty bins are interpolated.
-    Nothing makes the curve monotone. Between bin centres it is linear.
+    Nothing makes the curve monotone. Between bin centres it is linear. Of several channels it is of the one whose curve
+    has the smallest error.
     """
 
     pointwise = True
@@ -73,32 +75,44 @@ class Histogram:
         self.window = context.task.target
         self.bins = options.bins
         self.curve = torch.zeros(options.bins)
+        choices = range(len(context.task.sources))
+        if options.channel:
+            choices = range(first := source_channel("histogram", options.channel, context), first + 1)
+        self.choices = [input_of(number, context) for number in choices]
+        self.channel = self.choices[0]
 
     def fit(self, slices: TrainingSlices) -> None:
         """Learn the curve."""
-        counts, sums = np.zeros((2, self.bins)), np.zeros((2, self.bins))
+        counts, sums = np.zeros((2, len(self.choices), 2, self.bins))
         for source, target, mask in slices:
+            images = source[None] if source.ndim == 2 else source
             target = self.window.straighten(target)
-            places = np.clip(((source + 1) / 2 * self.bins).astype(np.int64), 0, self.bins - 1)
-            for row, region in enumerate((mask, ~mask)):
-                counts[row] += np.bincount(places[region], minlength=self.bins)
-                sums[row] += np.bincount(places[region], weights=target[region], minlength=self.bins)
-        self.curve = torch.from_numpy(self.window.bend(_means(counts, sums).astype(np.float32)))
+            for count, total, choice in zip(counts, sums, self.choices, strict=True):
+                places = np.clip(((images[choice] + 1) / 2 * self.bins).astype(np.int64), 0, self.bins - 1)
+                for row, region in enumerate((mask, ~mask)):
+                    count[row] += np.bincount(places[region], minlength=self.bins)
+                    total[row] += np.bincount(places[region], weights=target[region], minlength=self.bins)
+        # the squared error inside the region is the same sum of squares less this, whatever the channel
+        explained = (sums[:, 0] ** 2 / np.maximum(counts[:, 0], 1)).sum(1)
+        best = int(explained.argmax())
+        self.channel = self.choices[best]
+        self.curve = torch.from_numpy(self.window.bend(_means(counts[best], sums[best]).astype(np.float32)))
 
     def translate(self, source: Tensor) -> Tensor:
         """Map every pixel through the curve."""
-        curve = self.curve.to(source.device)
-        place = ((source.clamp(-1, 1) + 1) / 2 * self.bins - 0.5).clamp(0, self.bins - 1)
+        curve, image = self.curve.to(source.device), source[:, self.channel : self.channel + 1]
+        place = ((image.clamp(-1, 1) + 1) / 2 * self.bins - 0.5).clamp(0, self.bins - 1)
         lower = place.floor().long().clamp(max=self.bins - 2)
         return torch.lerp(curve[lower], curve[lower + 1], (place - lower).to(curve.dtype))
 
     def state_dict(self) -> dict[str, Any]:
-        """The curve."""
-        return {"curve": self.curve}
+        """The curve, and the channel that it is of."""
+        return {"curve": self.curve, "channel": self.channel}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state_dict` gave."""
         self.curve = state["curve"]
+        self.channel = int(state.get("channel", self.channel))
 
 
 def _means(counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,23 +25,34 @@ from benchmark_gans.training import Trainable, apply, frozen, logged, total
 SIDES = ("target", "source")
 
 
-def _ublocks(options: CycleganOptions, recipe: Recipe, size: tuple[int, int]) -> nn.Module:
+Way = tuple[int, int]
+"""Channels that a generator sees and gives."""
+
+
+def _ublocks(options: CycleganOptions, recipe: Recipe, size: tuple[int, int], way: Way) -> nn.Module:
     """The protocol's generator."""
-    return CasNet(blocks=options.blocks, filters=recipe.filters, depth=depth_for(size))
+    return CasNet(inputs=way[0], outputs=way[1], blocks=options.blocks, filters=recipe.filters, depth=depth_for(size))
 
 
-def _residual(options: CycleganOptions, recipe: Recipe, size: tuple[int, int]) -> nn.Module:
+def _residual(options: CycleganOptions, recipe: Recipe, size: tuple[int, int], way: Way) -> nn.Module:
     """CycleGAN's own generator (section 7.2)."""
     height, width = size
     if height % 4 or width % 4:
         raise UsageError(f"image size {height}x{width}: cyclegan needs sides that are multiples of 4")
-    return ResNetGenerator(filters=recipe.filters, blocks=options.residual_blocks or (6 if max(size) <= 128 else 9))
+    blocks = options.residual_blocks or (6 if max(size) <= 128 else 9)
+    return ResNetGenerator(*way, filters=recipe.filters, blocks=blocks)
 
 
 class CycleGan(Trainable):
     """``generator`` makes targets, ``reverse`` makes sources; both are updated jointly, then both judges.
 
-    With ``adversarial_weight`` 0 there are no judges; cycle and identity losses alone never see what a target is.
+    With ``adversarial_weight`` 0 there are no judges; cycle and identity losses alone never see what a target is. Of a
+    source of several channels, neighbouring slices among them, ``reverse`` makes all from the target, and they are
+    judged together, as the authors' code does where inputs and outputs differ in number; there is no identity loss
+    then.
+
+    Raises:
+        UsageError: options that cannot work, or an identity loss between sides of different numbers of channels.
     """
 
     def __init__(self, options: CycleganOptions, context: ModelContext) -> None:
@@ -49,6 +60,11 @@ class CycleGan(Trainable):
         check_numbers("cyclegan", options)
         check_something_left("cyclegan", options, ("adversarial_weight", "cycle_weight"))
         check_unused("cyclegan", options, ("blocks",) if options.architecture == "authors" else ())
+        if options.identity and options.cycle_weight and context.inputs > 1:
+            raise UsageError(
+                f"cyclegan.identity: {options.identity:g} sends images through their own generator, and the "
+                f"source has {context.inputs} channels, the target one: give cyclegan.identity=0"
+            )
         rehearse("cyclegan", self.build_networks, options, context, self.pass_once)
         self.options = options
         networks = self.build_networks(options, context)
@@ -67,18 +83,19 @@ class CycleGan(Trainable):
         """Two generators and, with an adversary, a judge of targets and one of sources, with initial weights."""
         recipe, size = context.recipe, context.task.image_size
         build = _ublocks if options.architecture == "protocol" else _residual
-        networks = {name: build(options, recipe, size) for name in ("generator", "reverse")}
+        ways = {"generator": (context.inputs, 1), "reverse": (1, context.inputs)}
+        networks = {name: build(options, recipe, size, way) for name, way in ways.items()}
         if options.adversarial_weight:
-            for name in ("discriminator_target", "discriminator_source"):
-                networks[name] = PatchDiscriminator(1, filters=recipe.discriminator_filters, patch=options.patch)
+            for name, judged in (("discriminator_target", 1), ("discriminator_source", context.inputs)):
+                networks[name] = PatchDiscriminator(judged, filters=recipe.discriminator_filters, patch=options.patch)
         for network in networks.values():
             initialise(network)
         return networks
 
     def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
         """A batch through all networks once."""
-        for network in networks.values():
-            network(source)
+        for name, network in networks.items():
+            network(source if name in ("generator", "discriminator_source") else source[:, :1])
 
     def update(self, batch: Batch) -> Mapping[str, Tensor]:
         source, target, options = batch.source, batch.target, self.options
@@ -120,7 +137,7 @@ class CycleGan(Trainable):
         return translated, kept
 
     def translate(self, source: Tensor) -> Tensor:
-        """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""
+        """Source ``(N, C, H, W)`` to target ``(N, 1, H, W)`` in [-1, 1]."""
         return apply(self.generator, source)
 
     def state_dict(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from benchmark import UsageError
 from benchmark.contracts.protocols import ModelContext, TrainingSlices
 from benchmark_gans.baseline_options import DenoiserOptions, NlMeansOptions, WaveletOptions
+from benchmark_gans.source_channel import input_of, source_channel
 
 Image = NDArray[np.float32]
 
@@ -38,7 +39,9 @@ class Denoiser:
         if not options.strengths or not all(0 < each < np.inf for each in options.strengths) or options.slices < 1:
             raise UsageError(f"strengths {options.strengths} must be above 0, slices ({options.slices}) at least 1")
         self.options = options
-        self.source, self.target = context.task.source, context.task.target
+        channel = source_channel("denoiser", options.channel, context)
+        self.channel = input_of(channel, context)
+        self.source, self.target = context.task.sources[channel].map, context.task.target
         self.strength = 0.0
         self.root = False
 
@@ -50,7 +53,7 @@ class Denoiser:
         """Choose the strength, and whether to take the root."""
         places = set(np.linspace(0, len(slices) - 1, min(len(slices), self.options.slices)).astype(int))
         chosen = [
-            (self.source.straighten(source), self.target.straighten(target), mask)
+            (self.source.straighten(self._image(source)), self.target.straighten(target), mask)
             for place, (source, target, mask) in enumerate(slices)
             if place in places
         ]
@@ -65,10 +68,14 @@ class Denoiser:
         self.strength, self.root = choices[int(np.argmin(errors))]
 
     def translate(self, source: Tensor) -> Tensor:
-        """Every slice denoised, ``(N, 1, H, W)`` in [-1, 1]."""
-        straight = self.source.straighten(source[:, 0].cpu().numpy())
+        """Every slice of the denoised channel, ``(N, 1, H, W)`` in [-1, 1]."""
+        straight = self.source.straighten(source[:, self.channel].cpu().numpy())
         made = self.target.bend(np.stack([self._slice(image) for image in straight]))
         return torch.from_numpy(made)[:, None].to(source)
+
+    def _image(self, source: Image) -> Image:
+        """The channel that is denoised, of a training slice."""
+        return source if source.ndim == 2 else source[self.channel]
 
     def _slice(self, image: Image) -> Image:
         if not self.strength:

@@ -21,6 +21,7 @@ from benchmark_gans.losses import content_absolute, style_absolute, total_variat
 from benchmark_gans.networks.fila_sgan import NOISE, FilaDiscriminator, FilaGenerator
 from benchmark_gans.options import FilaSganOptions
 from benchmark_gans.refusals import check_layers, check_something_left
+from benchmark_gans.source_channel import input_of, source_channel
 from benchmark_gans.training import logged, total
 
 
@@ -43,6 +44,7 @@ class FilaSgan(ConditionalGan):
         super().__init__(options, context)
         self.extractor = None
         self.style_image: Tensor | None = None
+        self.styled = input_of(source_channel(self.owner, options.style_channel, context), context)
         if options.style_weight or options.content_weight:
             self.extractor = build_extractor(options, options.feature_range).to(context.device)
             check_layers(self.owner, "style_layers", options.style_layers, self.extractor, context.device)
@@ -56,8 +58,10 @@ class FilaSgan(ConditionalGan):
         recipe, size = context.recipe, context.task.image_size
         return opponents(
             options,
-            FilaGenerator(image_size=size, filters=recipe.filters, reading=options.reading),
-            FilaDiscriminator(2, image_size=size, filters=recipe.discriminator_filters, reading=options.reading),
+            FilaGenerator(context.inputs, image_size=size, filters=recipe.filters, reading=options.reading),
+            FilaDiscriminator(
+                context.inputs + 1, image_size=size, filters=recipe.discriminator_filters, reading=options.reading
+            ),
         )
 
     def optimise_discriminator(self, discriminator: nn.Module) -> None:
@@ -107,7 +111,8 @@ class FilaSgan(ConditionalGan):
                 self.style_image = target[:1].clone()
             styled = self.style_image.expand_as(target)
         else:
-            styled = target if self.options.style_image == "target" else self.seen(batch.source, batch.mask)
+            source = batch.source[:, self.styled : self.styled + 1]
+            styled = target if self.options.style_image == "target" else self.seen(source, batch.mask)
         styles: list[Tensor] = self.extractor(styled, self.options.style_layers)
         return [*styles, *self.extractor(target, self.options.content_layers)]
 
@@ -126,7 +131,7 @@ class FilaSgan(ConditionalGan):
 
     @torch.no_grad()
     def translate(self, source: Tensor) -> Tensor:
-        """Source to target, both ``(N, 1, H, W)`` in [-1, 1].
+        """Source ``(N, C, H, W)`` to target ``(N, 1, H, W)`` in [-1, 1].
 
         The authors' norm always uses the batch's statistics and they train with batches of one, so that each slice
         is translated alone; the noise is left out, which makes the translation repeatable.

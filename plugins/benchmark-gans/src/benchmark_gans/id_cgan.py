@@ -54,18 +54,18 @@ class IdCgan(ConditionalGan):
         """The protocol's networks, or one of ID-CGAN's own pairs; its discriminators are 3/4 as wide as the others'."""
         if options.architecture == "protocol":
             return protocol_networks(options, context)
-        recipe, size = context.recipe, context.task.image_size
+        recipe, size, judged = context.recipe, context.task.image_size, context.inputs + 1
         judge_filters = max(1, recipe.discriminator_filters * 3 // 4)
         if options.architecture == "authors":
             return opponents(
                 options,
-                FullResolutionGenerator(filters=recipe.filters, activated_skip=options.activated_skip),
-                PatchDiscriminator(2, filters=judge_filters, patch=options.patch, norm="batch", biased=True),
+                FullResolutionGenerator(context.inputs, filters=recipe.filters, activated_skip=options.activated_skip),
+                PatchDiscriminator(judged, filters=judge_filters, patch=options.patch, norm="batch", biased=True),
             )
         return opponents(
             options,
-            DenseGenerator(image_size=size, filters=recipe.filters),
-            PyramidDiscriminator(2, image_size=size, filters=judge_filters),
+            DenseGenerator(context.inputs, image_size=size, filters=recipe.filters),
+            PyramidDiscriminator(judged, image_size=size, filters=judge_filters),
         )
 
     def update(self, batch: Batch) -> Mapping[str, Tensor]:

@@ -57,7 +57,7 @@ class MaskToImage(Trainable):
 
     def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
         """A batch through stage II's networks once."""
-        mask = source.expand(-1, self.classes.count, -1, -1)
+        mask = source[:, :1].expand(-1, self.classes.count, -1, -1)
         made = networks["generator_image"](mask)
         if "discriminator_image" in networks:
             networks["discriminator_image"](torch.cat([mask, made], 1))

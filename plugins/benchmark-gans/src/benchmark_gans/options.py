@@ -320,6 +320,11 @@ class FilaSganOptions(PairedGanOptions, FeatureOptions):
         "MedGAN section 3.2.2: the source-domain image",
         authors=("first", "Fila-GAN author code: one style image, not the slice's own target"),
     )
+    style_channel: str = option(
+        "",
+        "of a source of several channels the one whose style is asked for; default: the first in the target's unit",
+        "this project",
+    )
     style_layers: tuple[str, ...] = option(
         ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"), "layers of the style loss", "Fila-GAN author code"
     )

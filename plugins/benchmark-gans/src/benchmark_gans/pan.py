@@ -46,13 +46,13 @@ class Pan(ConditionalGan):
     @staticmethod
     def build_networks(options: PanOptions, context: ModelContext) -> dict[str, nn.Module]:
         """The protocol's networks, or PAN's own."""
-        judged = 2 if options.conditional else 1
+        judged = context.inputs + 1 if options.conditional else 1
         if options.architecture == "protocol":
             return protocol_networks(options, context, judged=judged)
         recipe, size = context.recipe, context.task.image_size
         return opponents(
             options,
-            PanGenerator(image_size=size, filters=recipe.filters),
+            PanGenerator(context.inputs, image_size=size, filters=recipe.filters),
             PanDiscriminator(judged, image_size=size, filters=recipe.discriminator_filters),
         )
 

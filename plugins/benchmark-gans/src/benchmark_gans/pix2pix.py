@@ -34,11 +34,11 @@ class Pix2pix(ConditionalGan):
         """The protocol's networks, or pix2pix's U-Net and PatchGAN, both with batch norm (section 6.1)."""
         if options.architecture == "protocol":
             return protocol_networks(options, context)
-        recipe, depth = context.recipe, depth_for(context.task.image_size)
+        recipe, depth, inputs = context.recipe, depth_for(context.task.image_size), context.inputs
         return opponents(
             options,
-            UBlock(filters=recipe.filters, depth=depth, dropout=options.dropout, norm="batch"),
-            PatchDiscriminator(2, filters=recipe.discriminator_filters, patch=options.patch, norm="batch"),
+            UBlock(inputs, filters=recipe.filters, depth=depth, dropout=options.dropout, norm="batch"),
+            PatchDiscriminator(inputs + 1, filters=recipe.discriminator_filters, patch=options.patch, norm="batch"),
         )
 
     def update(self, batch: Batch) -> Mapping[str, Tensor]:
@@ -52,5 +52,5 @@ class Pix2pix(ConditionalGan):
         return logged(**terms, **judged)
 
     def translate(self, source: Tensor) -> Tensor:
-        """Source to target, both ``(N, 1, H, W)`` in [-1, 1]; as ``translate_as`` says."""
+        """Source ``(N, C, H, W)`` to target ``(N, 1, H, W)`` in [-1, 1]; as ``translate_as`` says."""
         return (apply_as_trained if self.options.translate_as == "training" else apply)(self.generator, source)

@@ -24,19 +24,19 @@ OWNER = "pix2pix-gdl"
 
 
 class GradientDifferenceGan(ConditionalGan):
-    """Conditional GAN with a pixel loss and the gradient difference loss; the source may have several channels."""
+    """Conditional GAN with a pixel loss and the gradient difference loss; beside the source it may see estimates."""
 
     owner = OWNER
     options: Pix2pixGdlOptions
-    channels = 1
+    estimates = 0
 
     @classmethod
     def build_networks(cls, options: Any, context: ModelContext) -> dict[str, nn.Module]:
-        """The networks of MedGAN's comparison for a source of so many channels."""
-        return protocol_networks(options, context, inputs=cls.channels)
+        """The networks of MedGAN's comparison for the source and so many estimates of the target."""
+        return protocol_networks(options, context, inputs=context.inputs + cls.estimates)
 
     def pass_once(self, networks: Mapping[str, nn.Module], source: Tensor) -> None:
-        super().pass_once(networks, source.repeat(1, self.channels, 1, 1))
+        super().pass_once(networks, torch.cat([source, *[source[:, :1]] * self.estimates], 1))
 
     def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
         self.begin_step()
@@ -63,7 +63,7 @@ class GradientDifferenceGan(ConditionalGan):
 class LaterGan(GradientDifferenceGan):
     """Sees the source and the estimate of the GAN before it."""
 
-    channels = 2
+    estimates = 1
 
 
 class Pix2pixGdl:

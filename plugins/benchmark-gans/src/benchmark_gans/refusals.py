@@ -108,7 +108,7 @@ def rehearse(
             for module in network.modules():
                 module.register_forward_hook(_refuse_nothing)
         try:
-            run(networks, torch.empty(number, 1, height, width, device="meta"))
+            run(networks, torch.empty(number, context.inputs, height, width, device="meta"))
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UsageError(

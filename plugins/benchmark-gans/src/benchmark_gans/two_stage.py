@@ -43,10 +43,10 @@ class TwoStage(MaskToImage):
         classes = len(options.thresholds_hu) + 1
         size, filters = context.task.image_size, context.recipe.filters
         networks: dict[str, nn.Module] = {
-            "generator_mask": SourceToMask(1, classes, image_size=size, filters=filters)
+            "generator_mask": SourceToMask(context.inputs, classes, image_size=size, filters=filters)
             if options.architecture == "authors"
-            else UBlock(1, classes, filters=filters, depth=depth_for(size), tanh=False),
-            "discriminator_mask": mask_judge(options, context, 1 + classes),
+            else UBlock(context.inputs, classes, filters=filters, depth=depth_for(size), tanh=False),
+            "discriminator_mask": mask_judge(options, context, context.inputs + classes),
             **second_stage(options, context, classes),
         }
         wanted = {
@@ -86,7 +86,7 @@ class TwoStage(MaskToImage):
         return logged(**terms, **judged)
 
     def translate(self, source: Tensor) -> Tensor:
-        """Source to the likeliest mask to target, both ends ``(N, 1, H, W)`` in [-1, 1]."""
+        """Source ``(N, C, H, W)`` to the likeliest mask to target ``(N, 1, H, W)``, both ends in [-1, 1]."""
         return apply(self.image_generator, self._mask(source))
 
     def _mask(self, source: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class UnetL1(Trainable):
     def build_networks(options: UnetOptions, context: ModelContext) -> dict[str, nn.Module]:
         """The generator of MedGAN's comparison, with initial weights."""
         generator = CasNet(
+            inputs=context.inputs,
             blocks=options.blocks,
             filters=context.recipe.filters,
             depth=depth_for(context.task.image_size),
@@ -44,7 +45,7 @@ class UnetL1(Trainable):
         return logged(pixel=pixel)
 
     def translate(self, source: Tensor) -> Tensor:
-        """Source to target, both ``(N, 1, H, W)`` in [-1, 1]."""
+        """Source ``(N, C, H, W)`` to target ``(N, 1, H, W)`` in [-1, 1]."""
         return apply(self.generator, source)
 
 

@@ -16,6 +16,7 @@ def image_metrics() -> Iterator[MetricSpec]:
     yield from _similarities()
     yield from _dependences()
     yield from _edges()
+    yield from _between_slices()
     yield from _structures()
     yield from _inpainting()
     yield from _low_dose()
@@ -198,6 +199,19 @@ def _edges() -> Iterator[MetricSpec]:
         label="edge ratio",
         summary="Gradient magnitude at the target's edges over the target's own; 1 is best, below is blurred.",
         higher_is_better=None,
+        bounds=(0.0, INFINITY),
+    )
+
+
+def _between_slices() -> Iterator[MetricSpec]:
+    yield MetricSpec(
+        "through-plane",
+        "benchmark_metrics.through_plane:ThroughPlane",
+        label="flicker",
+        summary="Change from slice to slice beyond the target's own: what slice-wise methods do, and no slice shows.",
+        higher_is_better=False,
+        level="volume",
+        unit="target",
         bounds=(0.0, INFINITY),
     )
 

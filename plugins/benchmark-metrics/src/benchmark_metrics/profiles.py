@@ -24,7 +24,7 @@ def own() -> list[ProfileSpec]:
                 *(MetricUse(name, clip=False) for name in ("mae", "bias", "rmse", "mse", "nmse")),
                 MetricUse("psnr"),
                 *(MetricUse(name, outside="low") for name in ("ssim", "uqi", "vif-p")),
-                *(MetricUse(name, clip=False) for name in ("pcc", "nmi", "edge-sharpness")),
+                *(MetricUse(name, clip=False) for name in ("pcc", "nmi", "edge-sharpness", "through-plane")),
                 MetricUse("embedded-distance", outside="low"),
                 MetricUse("lpips", outside="low"),
             ),

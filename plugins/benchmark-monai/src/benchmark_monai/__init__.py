@@ -17,6 +17,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "resenc-unet",
         "benchmark_monai.regression:ResidualEncoderRegression",
         summary="Residual-encoder U-Net planned from size, spacing and slices; masked L1.",
+        channels="several",
         options=options.ResidualEncoderOptions,
         # nnU-Net's width
         recipes={"paper": {"filters": 32}},
@@ -27,6 +28,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "monai-unet",
         "benchmark_monai.regression:UnetRegression",
         summary="MONAI's residual U-Net; masked L1.",
+        channels="several",
         options=options.UnetOptions,
         cost=1.9,
         source="Kerfoot et al., Left-ventricle quantification using residual U-Net, STACOM 2018; MONAI",
@@ -35,6 +37,7 @@ def benchmark_models() -> Iterable[ModelSpec]:
         "swin-unetr",
         "benchmark_monai.regression:SwinRegression",
         summary="MONAI's SwinUNETR: a windowed transformer encodes, convolutions decode; masked L1.",
+        channels="several",
         options=options.SwinOptions,
         cost=7.0,
         source="Hatamizadeh et al., Swin UNETR, BrainLes 2021, arXiv 2201.01266; MONAI",

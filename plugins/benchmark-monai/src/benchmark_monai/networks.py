@@ -18,7 +18,7 @@ SLOPE = 0.01
 
 class Padded(nn.Module):
     """A network that needs rows and columns in multiples of ``divisors``, made fit for any: the edge is repeated around
-    ``(N, 1, H, W)`` images, and cut off what comes out."""
+    ``(N, C, H, W)`` images, and cut off what comes out."""
 
     def __init__(self, network: nn.Module, divisors: Pair) -> None:
         super().__init__()
@@ -68,10 +68,10 @@ class ResidualEncoder(nn.Module):
     nnU-Net Revisited, MICCAI 2024 (arXiv 2404.09556).
     """
 
-    def __init__(self, topology: Topology, blocks: Sequence[int]) -> None:
+    def __init__(self, topology: Topology, blocks: Sequence[int], inputs: int = 1) -> None:
         super().__init__()
         widths, kernels, strides = topology.widths, topology.kernels, topology.strides
-        self.stem = _convolution(1, widths[0], kernels[0])
+        self.stem = _convolution(inputs, widths[0], kernels[0])
         self.encoder = nn.ModuleList(
             nn.Sequential(
                 ResidualBlock(widths[max(stage - 1, 0)], width, kernels[stage], strides[stage]),
@@ -101,7 +101,7 @@ class ResidualEncoder(nn.Module):
         self.apply(_initialise)
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, 1, H, W)`` to the same, H and W multiples of the topology's divisors."""
+        """``(N, inputs, H, W)`` to ``(N, 1, H, W)``, H and W multiples of the topology's divisors."""
         features = self.stem(image)
         skips = []
         for stage in self.encoder:

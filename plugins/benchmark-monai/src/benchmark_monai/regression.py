@@ -26,7 +26,7 @@ SWIN_DIVISOR = 32
 
 
 class Regression:
-    """One generator under AdamW; subclasses say which. Images are ``(N, 1, H, W)`` in [-1, 1]."""
+    """One generator under AdamW; subclasses say which. ``(N, C, H, W)`` to ``(N, 1, H, W)`` in [-1, 1]."""
 
     name: str
     extendable: ClassVar[bool] = True
@@ -122,7 +122,7 @@ class ResidualEncoderRegression(Regression):
         if len(topology.strides) == 1:
             raise _too_small(owner, task.image_size, f"nothing is left to halve; use {2 * LEAST} pixels or more a side")
         blocks = blocks_of(len(topology.strides), options.blocks, task.training_slices)
-        return {"generator": Padded(ResidualEncoder(topology, blocks), topology.divisors)}
+        return {"generator": Padded(ResidualEncoder(topology, blocks, context.inputs), topology.divisors)}
 
 
 class UnetRegression(Regression):
@@ -140,7 +140,7 @@ class UnetRegression(Regression):
             raise _too_small(owner, size, f"nothing is left to halve; use {2 * LEAST} pixels or more a side")
         network = UNet(
             spatial_dims=2,
-            in_channels=1,
+            in_channels=context.inputs,
             out_channels=1,
             channels=[min(context.recipe.filters * 2**level, WIDEST) for level in range(levels + 1)],
             strides=[2] * levels,
@@ -169,7 +169,7 @@ class SwinRegression(Regression):
         ambient = torch.get_default_device()
         with torch.device("cpu"):
             network = SwinUNETR(
-                in_channels=1,
+                in_channels=context.inputs,
                 out_channels=1,
                 spatial_dims=2,
                 depths=options.depths,

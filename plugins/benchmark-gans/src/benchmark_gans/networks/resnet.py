@@ -30,12 +30,20 @@ class ResidualBlock(nn.Module):
 
 
 class ResNetGenerator(nn.Module):
-    """``(N, channels, H, W)`` to the same shape in [-1, 1]; sides must be multiples of 4.
+    """``(N, channels, H, W)`` to ``(N, outputs, H, W)`` in [-1, 1], by default as many; sides must be multiples of 4.
 
     11,365,633 parameters for one channel, 64 filters and nine blocks, 7,825,153 for six.
     """
 
-    def __init__(self, channels: int = 1, *, filters: int = 64, blocks: int = 9, norm: Norm = "instance") -> None:
+    def __init__(
+        self,
+        channels: int = 1,
+        outputs: int | None = None,
+        *,
+        filters: int = 64,
+        blocks: int = 9,
+        norm: Norm = "instance",
+    ) -> None:
         super().__init__()
         bias = needs_bias(norm)
         wide = filters * 4
@@ -58,7 +66,7 @@ class ResNetGenerator(nn.Module):
             norm_layer(norm, filters),
             nn.ReLU(inplace=True),
             nn.ReflectionPad2d(3),
-            nn.Conv2d(filters, channels, 7),
+            nn.Conv2d(filters, outputs or channels, 7),
             nn.Tanh(),
         )
         self.receptive_field = receptive_field(self.modules())

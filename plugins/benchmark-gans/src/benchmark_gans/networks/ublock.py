@@ -111,18 +111,32 @@ class UBlock(nn.Module):
 class CasNet(nn.Module):
     """``blocks`` U-blocks in a row, each translating the image of the one before; weights are not shared.
 
-    Joints are one-channel images in [-1, 1] (read from MedGAN's Fig. 2; the text does not say).
-    326,420,742 parameters for six blocks at 64 filters and depth 8.
+    The first sees ``inputs`` channels, the last gives ``outputs``. Joints are one-channel images in [-1, 1] (read from
+    MedGAN's Fig. 2; the text does not say). 326,420,742 parameters for six blocks at 64 filters and depth 8.
     """
 
     receptive_field: int | None = None
 
     def __init__(
-        self, *, inputs: int = 1, blocks: int = 6, filters: int = 64, depth: int = 8, dropout: float = 0.0
+        self,
+        *,
+        inputs: int = 1,
+        outputs: int = 1,
+        blocks: int = 6,
+        filters: int = 64,
+        depth: int = 8,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            UBlock(1 if number else inputs, filters=filters, depth=depth, dropout=dropout) for number in range(blocks)
+            UBlock(
+                1 if number else inputs,
+                outputs if number == blocks - 1 else 1,
+                filters=filters,
+                depth=depth,
+                dropout=dropout,
+            )
+            for number in range(blocks)
         )
 
     def forward(self, image: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ the task, or a unit that a modality cannot have, is refused before anything is r
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from benchmark.contracts.specs import TaskSpec
 from benchmark.errors import UsageError
 from benchmark.registry import plugins
 from benchmark_medical.importing.options import ScanOptions
+from benchmark_medical.importing.sources import spread
 
 Scans = TypeVar("Scans", bound=ScanOptions)
 
@@ -38,8 +40,8 @@ def family(modality: str) -> str:
     return ""
 
 
-def filled_in(options: Scans) -> Scans:
-    """Options in which both sides have a modality and a unit.
+def filled_in(options: Scans, channels: Sequence[str] = ()) -> Scans:
+    """Options in which both sides have a modality and a unit, a source of several ``channels`` for each of them.
 
     Raises:
         UsageError: a modality is given in a unit that it is not measured in, or is not what the task translates.
@@ -49,16 +51,37 @@ def filled_in(options: Scans) -> Scans:
     values: dict[str, Any] = {}
     for side in ("source", "target"):
         modality, unit = getattr(options, f"{side}_modality"), getattr(options, f"{side}_unit")
-        expected = _expected(task, side)
-        if expected is not None and (not modality or family(modality) == family(expected[0])):
-            unit = unit or expected[1]
-        unit = unit or UNITS.get(family(modality), "a.u.")
-        modality = modality or (expected[0] if expected else UNKNOWN[side])
-        _require_unit(side, modality, unit)
-        if expected:
-            _require_expected(options.task, side, (modality, unit), expected)
+        if side == "source" and channels:
+            given = zip(
+                channels,
+                spread("source-modality", modality, channels),
+                spread("source-unit", unit, channels),
+                strict=True,
+            )
+            # a task's own modality names none of several channels
+            each = [_filled(options.task, task, side, (kind or name, measured)) for name, kind, measured in given]
+            modality, unit = (tuple(parts) for parts in zip(*each, strict=True))
+        else:
+            modality, unit = (
+                spread(f"{side}-{what}", value, [side])[0] for what, value in (("modality", modality), ("unit", unit))
+            )
+            modality, unit = _filled(options.task, task, side, (modality, unit))
         values |= {f"{side}_modality": modality, f"{side}_unit": unit}
     return replace(options, **values)
+
+
+def _filled(name: str, task: TaskSpec | None, side: str, given: tuple[str, str]) -> tuple[str, str]:
+    """Modality and unit of a side, or of a channel of it."""
+    modality, unit = given
+    expected = _expected(task, side)
+    if expected is not None and (not modality or family(modality) == family(expected[0])):
+        unit = unit or expected[1]
+    unit = unit or UNITS.get(family(modality), "a.u.")
+    modality = modality or (expected[0] if expected else UNKNOWN[side])
+    _require_unit(side, modality, unit)
+    if expected:
+        _require_expected(name, side, (modality, unit), expected)
+    return modality, unit
 
 
 def _expected(task: TaskSpec | None, side: str) -> tuple[str, str] | None:

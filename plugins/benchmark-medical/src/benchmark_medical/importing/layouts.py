@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -18,6 +18,7 @@ from benchmark.errors import UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing import pairing
 from benchmark_medical.importing.formats import SUFFIXES, stem
+from benchmark_medical.importing.sources import Several, distinct
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -28,21 +29,28 @@ def nifti_pairs(options: chosen.NiftiPairsOptions, output: Path, report: Report)
     """Import pairs in a folder per patient, a flat folder or a manifest."""
     if options.clean:
         options = as_both_sides(options)
-    import_studies(lambda: pairing.find(options), options, output, report, "nifti-pairs")
+    channels = pairing.channels(options) if options.folder is None or options.manifest is None else ()
+    import_studies(lambda: pairing.find(options), options, output, report, "nifti-pairs", channels=channels)
 
 
 def synthrad2023(options: chosen.SynthRad2023Options, output: Path, report: Report) -> None:
     """Import SynthRAD2023."""
-    names = {"source": f"{options.source}.nii.gz", "target": "ct.nii.gz", "mask": "mask.nii.gz"}
+    names = {**_sources(options.source, ".nii.gz"), "target": "ct.nii.gz", "mask": "mask.nii.gz"}
     regions = {"brain": "B", "pelvis": "P"}
     _synthrad(options, names, regions, options.region, output, report, "synthrad2023")
 
 
 def synthrad2025(options: chosen.SynthRad2025Options, output: Path, report: Report) -> None:
     """Import SynthRAD2025."""
-    names = {"source": f"{options.source}.mha", "target": f"{options.target}.mha", "mask": "mask.mha"}
+    names = {**_sources(options.source, ".mha"), "target": f"{options.target}.mha", "mask": "mask.mha"}
     regions = {"HN": "HN", "AB": "AB", "TH": "TH"}
     _synthrad(options, names, regions, options.region, output, report, "synthrad2025")
+
+
+def _sources(source: Several, ending: str) -> dict[str, str]:
+    """File names of the source's channels by name; of a single one under the empty name."""
+    names = distinct(source)
+    return {name if len(names) > 1 else "": f"{name}{ending}" for name in names}
 
 
 def _synthrad(
@@ -67,20 +75,23 @@ def _synthrad(
         for place in (entry for entry in tree.folders if patient.match(entry.name)):
             files = {role: place / name for role, name in names.items()}
             if absent := [path.name for path in files.values() if path not in tree.files]:
-                skipped.append(Skipped(tree.name(place), f"no {' and no '.join(absent)}"))
+                there = [role for role in channels if files[role] in tree.files]
+                lacking = place.name if 0 < len(there) < len(channels) else ""
+                skipped.append(Skipped(tree.name(place), f"no {' and no '.join(absent)}", lacking=lacking))
                 continue
             images = {role: Image.of(path) for role, path in files.items()}
-            studies.append(
-                Study(place.name, "s1", images["source"], images["target"], mask=images["mask"], aligned=True)
-            )
+            source = by_channel({name: images[name] for name in channels})
+            studies.append(Study(place.name, "s1", source, images["target"], mask=images["mask"], aligned=True))
         return Found(studies, skipped, tree)
 
+    contrasts = distinct(options.source)
+    channels = [name for name in names if name not in ("target", "mask")]
     options = replace(
         options,
-        task="cbct-ct" if (options.source, options.task) == ("cbct", "mr-ct") else options.task,
-        source_modality=options.source_modality or options.source.upper(),
+        task="cbct-ct" if (contrasts, options.task) == (("cbct",), "mr-ct") else options.task,
+        source_modality=options.source_modality or called([name.upper() for name in contrasts]),
     )
-    import_studies(find, options, output, report, layout)
+    import_studies(find, options, output, report, layout, channels=contrasts)
 
 
 def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> None:
@@ -114,9 +125,10 @@ def autopet(options: chosen.AutoPetOptions, output: Path, report: Report) -> Non
 
 
 def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
-    """Import two of the four contrasts of BraTS; time points of a patient stay together."""
+    """Import contrasts of BraTS, one or several of them as the source; time points of a patient stay together."""
     folder_of(options)
-    names = {"source": options.source, "target": options.target, "labels": "seg"}
+    contrasts = distinct(options.source)
+    _require_other(options.target, contrasts)
     case = re.compile(r"(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<study>\d{3})\Z|(?P<old>BraTS\d*_?[A-Za-z0-9_]*\d+)\Z")
 
     def find() -> Found:
@@ -129,19 +141,21 @@ def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
             if match is None:
                 continue
             join = "_" if match["old"] else "-"
-            wanted = {role: place / f"{place.name}{join}{name}" for role, name in names.items()}
-            files = {role: there[path] for role, path in wanted.items() if path in there}
-            if absent := [path.name for role, path in wanted.items() if role != "labels" and role not in files]:
-                skipped.append(Skipped(tree.name(place), f"no {' and no '.join(absent)}.nii.gz"))
+            wanted = {name: place / f"{place.name}{join}{name}" for name in (*contrasts, options.target, "seg")}
+            files = {name: there[path] for name, path in wanted.items() if path in there}
+            if absent := [path.name for name, path in wanted.items() if name != "seg" and name not in files]:
+                why = f"no {' and no '.join(absent)}.nii.gz"
+                lacking = (match["old"] or match["patient"]) if some_lack(contrasts, files) else ""
+                skipped.append(Skipped(tree.name(place), why, lacking=lacking))
                 continue
-            tumour = options.tumour and "labels" in files
+            tumour = options.tumour and "seg" in files
             studies.append(
                 Study(
                     match["old"] or match["patient"],
                     match["study"] or "s1",
-                    Image.of(files["source"]),
-                    Image.of(files["target"]),
-                    labels=Image.of(files["labels"]) if tumour else None,
+                    by_channel({name: Image.of(files[name]) for name in contrasts}),
+                    Image.of(files[options.target]),
+                    labels=Image.of(files["seg"]) if tumour else None,
                     aligned=True,
                     stripped=True,
                 )
@@ -150,15 +164,17 @@ def brats(options: chosen.BratsOptions, output: Path, report: Report) -> None:
 
     named = replace(
         options,
-        source_modality=options.source_modality or f"MR {options.source}",
+        source_modality=options.source_modality or called([f"MR {name}" for name in contrasts]),
         target_modality=options.target_modality or f"MR {options.target}",
     )
-    import_studies(find, named, output, report, "brats")
+    import_studies(find, named, output, report, "brats", channels=contrasts)
 
 
 def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
-    """Import two contrasts of IXI, brought onto one grid by the scanner's coordinates."""
+    """Import contrasts of IXI, one or several as the source, brought onto one grid by the scanner's coordinates."""
     folder_of(options)
+    contrasts = distinct(options.source)
+    _require_other(options.target, contrasts)
     report("IXI's contrasts are not registered: only the scanner's coordinates align them; look at the contact sheet")
 
     def contrast(tree: Tree, name: str) -> dict[str, Path]:
@@ -169,31 +185,37 @@ def ixi(options: chosen.IxiOptions, output: Path, report: Report) -> None:
 
     def find() -> Found:
         tree = tree_of(options)
-        sources, targets = contrast(tree, options.source), contrast(tree, options.target)
-        studies = [
-            Study(name.split("-")[0], "s1", Image.of(sources[name]), Image.of(targets[name]))
-            for name in sorted(sources.keys() & targets.keys())
-        ]
-        skipped = [
-            Skipped(name, f"no {options.target if name in sources else options.source}")
-            for name in sorted(sources.keys() ^ targets.keys())
-        ]
+        scans = {kind: contrast(tree, kind) for kind in (*contrasts, options.target)}
+        studies, skipped = [], []
+        for name in sorted({name for found in scans.values() for name in found}):
+            patient = name.split("-")[0]
+            if absent := [kind for kind, found in scans.items() if name not in found]:
+                there = [kind for kind in scans if name in scans[kind]]
+                lacking = patient if options.target in there and some_lack(contrasts, there) else ""
+                skipped.append(Skipped(name, f"no {' and no '.join(absent)}", lacking=lacking))
+                continue
+            source = by_channel({kind: Image.of(scans[kind][name]) for kind in contrasts})
+            studies.append(Study(patient, "s1", source, Image.of(scans[options.target][name]), own_grids=True))
         return Found(studies, skipped, tree)
 
     named = replace(
         options,
-        source_modality=options.source_modality or f"MR {options.source}",
+        source_modality=options.source_modality or called([f"MR {name}" for name in contrasts]),
         target_modality=options.target_modality or f"MR {options.target}",
     )
-    import_studies(find, named, output, report, "ixi")
+    import_studies(find, named, output, report, "ixi", channels=contrasts)
 
 
 def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
-    """Import two channels of nnU-Net's raw format; imagesTs, where it is there, is the test set."""
+    """Import channels of nnU-Net's raw format; imagesTs, where it is there, is the test set."""
     folder = folder_of(options)
     if not (folder / "imagesTr").is_dir():
         raise UsageError(f"{folder}: no imagesTr there; give the folder of a data set, DatasetNNN_Name")
     patient = patient_of(options.patient)
+    contrasts = distinct(options.source)
+    if contrasts == ("all",):
+        contrasts = _all_channels(tree_of(options), options.target)
+    _require_other(options.target, contrasts)
 
     def find() -> Found:
         tree = tree_of(options)
@@ -219,16 +241,17 @@ def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
                 continue
             for case, channels in sorted(cases.items()):
                 named = patient(case)
-                lacks = [channel for channel in (options.source, options.target) if channel not in channels]
+                lacks = [channel for channel in (*contrasts, options.target) if channel not in channels]
                 if lacks or named is None:
                     why = f"no channel {lacks[0]}" if lacks else f"--patient {options.patient!r} does not match"
-                    skipped.append(Skipped(f"{images}/{case}", why, tuple(channels.values())))
+                    lacking = named[0] if named and some_lack(contrasts, channels) else ""
+                    skipped.append(Skipped(f"{images}/{case}", why, tuple(channels.values()), lacking))
                     continue
                 wanted = structures.get(case) if options.structures else None
                 studies.append(
                     Study(
                         *named,
-                        Image.of(channels[options.source]),
+                        by_channel({name: Image.of(channels[name]) for name in contrasts}),
                         Image.of(channels[options.target]),
                         labels=Image.of(wanted) if wanted else None,
                         split=split if tested else "",
@@ -237,7 +260,19 @@ def nnunet(options: chosen.NnunetOptions, output: Path, report: Report) -> None:
                 )
         return Found(studies, skipped, tree)
 
-    import_studies(find, options, output, report, "nnunet")
+    import_studies(find, options, output, report, "nnunet", channels=contrasts)
+
+
+def _all_channels(tree: Tree, target: str) -> tuple[str, ...]:
+    """Every channel of the training images but the target's.
+
+    Raises:
+        UsageError: there is none.
+    """
+    there = {stem(path).rpartition("_")[2] for path in tree.below("imagesTr", ending=SUFFIXES)}
+    if not (others := sorted(there - {target})):
+        raise UsageError(f"--source all: imagesTr holds no channel beside the target's, {target}")
+    return tuple(others)
 
 
 def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
@@ -269,6 +304,31 @@ def nnsyn(options: chosen.NnsynOptions, output: Path, report: Report) -> None:
         return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "nnsyn")
+
+
+def by_channel(images: Mapping[str, Image]) -> Image | Mapping[str, Image]:
+    """The source of a study: its channels by name, or the only one."""
+    return images if len(images) > 1 else next(iter(images.values()))
+
+
+def called(modalities: list[str]) -> Several:
+    """Modalities as options hold them."""
+    return tuple(modalities) if len(modalities) > 1 else modalities[0]
+
+
+def some_lack(contrasts: Collection[str], there: Collection[str]) -> bool:
+    """Whether some channels of a source are there and others are not."""
+    return 0 < len([name for name in contrasts if name in there]) < len(contrasts)
+
+
+def _require_other(target: str, contrasts: Collection[str]) -> None:
+    """A source that shows the target is no translation.
+
+    Raises:
+        UsageError: the target is among the source's channels.
+    """
+    if target in contrasts:
+        raise UsageError(f"--target {target} is among the sources; name another")
 
 
 def folder_of(options: chosen.ScanOptions) -> Path:

@@ -42,14 +42,16 @@ class ScanOptions(SplitOptions):
 
     folder: Path | None = field(default=None, metadata={"help": "folder of the scans", "positional": True})
     task: str = required("task that the data are for, e.g. mr-ct")
-    source_modality: str = option("", "as it should be called in tables; default: what the layout or the task says")
+    source_modality: str | tuple[str, ...] = option(
+        "", "as it should be called in tables; default: what the layout or the task says", repeated=True
+    )
     target_modality: str = option("", "the same")
-    source_unit: str = option(
-        "", "HU, SUV, a.u. or another; default: the task's, else what the modality is measured in"
+    source_unit: str | tuple[str, ...] = option(
+        "", "HU, SUV, a.u. or another; default: the task's, else what the modality is measured in", repeated=True
     )
     target_unit: str = option("", "the same")
-    source_window: str = option(
-        "auto", "--source-window=LOW:HIGH in the unit, LOW%:HIGH% of training patients, or auto"
+    source_window: str | tuple[str, ...] = option(
+        "auto", "--source-window=LOW:HIGH in the unit, LOW%:HIGH% of training patients, or auto", repeated=True
     )
     target_window: str = option("auto", "as for the source; auto: HU -1024:2000, SUV 0:10, else 0.5%:99.5%")
     axis: str = option("axial", "direction of slicing", choices=("axial", "coronal", "sagittal"))
@@ -81,14 +83,19 @@ class NiftiPairsOptions(ScanOptions):
             "labels, split"
         },
     )
-    source: str = option(
+    source: str | tuple[str, ...] = option(
         "",
         "source file: a pattern inside a patient's folder, or a path such as {date}/{patient}/mr.nii.gz; {patient} and "
-        "{site} say whose it is, other words in braces which study",
+        "{site} say whose it is, other words in braces which study; given again for each further channel, as "
+        "NAME=PATTERN",
+        repeated=True,
     )
     target: str = option("", "target file, in the same way")
     mask: str = option("", "region file on the target's grid, in the same way; default: made from the images")
     labels: str = option("", "file with structures on the target's grid, in the same way; 0 is none")
+    any_grid: bool = option(
+        False, "channels of a source may lie on grids of their own: the scanner's coordinates alone align them"
+    )
     clean: bool = option(
         False, "there is no source: the target becomes both sides, to be degraded by 'benchmark data degrade'"
     )
@@ -102,8 +109,12 @@ class SynthRad2023Options(ScanOptions):
         default=None, metadata={"help": "Task1 or Task2, or one of its regions", "positional": True}
     )
     task: str = option("mr-ct", "task that the data are for; of CBCT it is called cbct-ct")
-    source: str = option("mr", "mr of Task1, or cbct of Task2", choices=("mr", "cbct"))
-    source_modality: str = option("", "as it should be called in tables; default: MR or CBCT")
+    source: str | tuple[str, ...] = option(
+        "mr", "mr of Task1, or cbct of Task2; both, where patients have both", choices=("mr", "cbct"), repeated=True
+    )
+    source_modality: str | tuple[str, ...] = option(
+        "", "as it should be called in tables; default: MR or CBCT", repeated=True
+    )
     target_modality: str = option("CT", "as it should be called in tables")
     target_unit: str = option("HU", "as CT has it")
     region: str = option("", "brain or pelvis; default: all that are there")
@@ -117,9 +128,13 @@ class SynthRad2025Options(ScanOptions):
         default=None, metadata={"help": "Task1 or Task2, or one of its regions", "positional": True}
     )
     task: str = option("mr-ct", "task that the data are for; of CBCT it is called cbct-ct")
-    source: str = option("mr", "mr of Task1, or cbct of Task2", choices=("mr", "cbct"))
+    source: str | tuple[str, ...] = option(
+        "mr", "mr of Task1, or cbct of Task2; both, where patients have both", choices=("mr", "cbct"), repeated=True
+    )
     target: str = option("ct", "ct, or ct_def: the CT deformed onto the source", choices=("ct", "ct_def"))
-    source_modality: str = option("", "as it should be called in tables; default: MR or CBCT")
+    source_modality: str | tuple[str, ...] = option(
+        "", "as it should be called in tables; default: MR or CBCT", repeated=True
+    )
     target_modality: str = option("CT", "as it should be called in tables")
     target_unit: str = option("HU", "as CT has it")
     region: str = option("", "HN, AB or TH; default: all that are there")
@@ -142,11 +157,15 @@ class BratsOptions(ScanOptions):
     """BraTS: BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz and older names."""
 
     task: str = required("task that the data are for")
-    source: str = option("t1n", "t1n, t1c, t2w or t2f; older sets: t1, t1ce, t2 or flair")
-    target: str = option("t2w", "the same")
-    source_modality: str = option("", "as it should be called in tables; default: its name in BraTS")
+    source: str | tuple[str, ...] = option(
+        "t1n", "t1n, t1c, t2w or t2f; older sets: t1, t1ce, t2 or flair; given again for each channel", repeated=True
+    )
+    target: str = option("t2w", "the same, once")
+    source_modality: str | tuple[str, ...] = option(
+        "", "as it should be called in tables; default: its name in BraTS", repeated=True
+    )
     target_modality: str = option("", "the same")
-    source_unit: str = option("a.u.", "the same as of the target")
+    source_unit: str | tuple[str, ...] = option("a.u.", "the same as of the target", repeated=True)
     target_unit: str = option("a.u.", "BraTS has no unit")
     tumour: bool = option(True, "take the segmentation along as labels")
     mirror_safe: bool = option(True, "left and right may be exchanged in training")
@@ -157,11 +176,13 @@ class IxiOptions(ScanOptions):
     """IXI: folders IXI-T1, IXI-T2, IXI-PD with IXI002-Guys-0828-T1.nii.gz."""
 
     task: str = required("task that the data are for")
-    source: str = option("T1", "T1, T2, PD or MRA")
-    target: str = option("T2", "the same")
-    source_modality: str = option("", "as it should be called in tables; default: MR and the name in IXI")
+    source: str | tuple[str, ...] = option("T1", "T1, T2, PD or MRA; given again for each channel", repeated=True)
+    target: str = option("T2", "the same, once")
+    source_modality: str | tuple[str, ...] = option(
+        "", "as it should be called in tables; default: MR and the name in IXI", repeated=True
+    )
     target_modality: str = option("", "the same")
-    source_unit: str = option("a.u.", "the same as of the target")
+    source_unit: str | tuple[str, ...] = option("a.u.", "the same as of the target", repeated=True)
     target_unit: str = option("a.u.", "IXI has no unit")
     mirror_safe: bool = option(True, "left and right may be exchanged in training")
 
@@ -171,7 +192,9 @@ class NnunetOptions(ScanOptions):
     """nnU-Net raw: imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs as test set."""
 
     task: str = required("task that the data are for")
-    source: str = option("0000", "channel of the source")
+    source: str | tuple[str, ...] = option(
+        "0000", "channel of the source; given again for each, or all: every channel but the target's", repeated=True
+    )
     target: str = option("0001", "channel of the target")
     patient: str = option("", "regular expression whose group is the patient in a case's name; default: the whole name")
     structures: bool = option(True, "take labelsTr and labelsTs along as labels")

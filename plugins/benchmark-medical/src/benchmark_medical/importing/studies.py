@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +37,8 @@ class Study:
 
     patient: str
     study: str
-    source: Image | None
+    source: Image | Mapping[str, Image] | None
+    """Of several channels each by name."""
     target: Image | None
     mask: Image | None = None
     """Region, on the target's grid, which is that of the study."""
@@ -47,15 +48,24 @@ class Study:
     """The split that the layout puts the patient into, if it does."""
     aligned: bool = False
     """The layout promises one grid for source and target."""
+    own_grids: bool = False
+    """Channels may lie on grids of their own, which the scanner's coordinates alone align."""
     stripped: bool = False
     """What is not of interest was set to 0 in the target: the region is where it is not."""
     whole: bool = False
     """There is no body to look for: the region is the whole image, unless there is a mask."""
 
     @property
+    def sides(self) -> dict[str, Image]:
+        """The images of both sides by role; channels of the source as ``source/T1``."""
+        sources = self.source if isinstance(self.source, Mapping) else {"": self.source}
+        images = {**{f"source/{name}" if name else "source": image for name, image in sources.items()}}
+        return {role: image for role, image in (*images.items(), ("target", self.target)) if image is not None}
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All files that it is read from."""
-        images = (self.source, self.target, self.mask, self.labels)
+        images = (*self.sides.values(), self.mask, self.labels)
         return tuple(path for image in images if image is not None for path in image.files)
 
 
@@ -66,6 +76,8 @@ class Skipped:
     what: str
     why: str
     files: tuple[Path, ...] = ()
+    lacking: str = ""
+    """The patient, where it has some channels of the source and lacks others."""
 
     def __str__(self) -> str:
         return f"skipped {self.what}: {self.why}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.checks.persons import fingerprint
+from benchmark.data.format.schema import role_words
 from benchmark.data.volumes.geometry import (
     SIDES,
     VIEWS,
@@ -27,6 +28,7 @@ from benchmark_medical.importing.masks import region_of
 from benchmark_medical.importing.notes import count
 from benchmark_medical.importing.options import ScanOptions
 from benchmark_medical.importing.region import body_mask, filled
+from benchmark_medical.importing.sources import spread
 from benchmark_medical.importing.studies import Image, Study
 
 
@@ -47,28 +49,36 @@ def prepare(study: Study, options: ScanOptions) -> Prepared:
         CaseFault: it cannot be used; says why.
     """
     scans = _read(study)
-    told = [f"{role}: {text}" for role, scan in scans.items() for text in scan.told if study.source is not study.target]
+    told = [
+        f"{role_words(role)}: {text}"
+        for role, scan in scans.items()
+        for text in scan.told
+        if study.source is not study.target
+    ]
     told += [text for text in scans["target"].told if study.source is study.target] if "target" in scans else []
-    grid = scans.get("target") or scans["source"]
-    if study.aligned and len(scans) == 2:
-        _require_grid("source", scans["source"], grid)
+    grid = scans.get("target") or next(iter(scans.values()))
+    sources = {role: scan for role, scan in scans.items() if role != "target"}
+    if study.aligned and "target" in scans:
+        for role, scan in sources.items():
+            _require_grid(role_words(role), scan, grid)
+    elif not study.own_grids:
+        _require_one_grid(sources)
     region, of_mask = _region(study, scans, grid, options)
     told += of_mask
-    box = common_box(scans.get("source", grid), grid)
+    box = _shared_box(sources, grid)
     fixed = crop(grid, box)
     cut = slicing(fixed, VIEWS[options.axis], options.size, own_pixels=options.own_pixels, pixel_mm=options.spacing)
-    images, inside = {}, region[box]
+    images, inside, units = {}, region[box], _units(study, options)
     for role, scan in scans.items():
         moved, covered = resample(scan, fixed)
         inside = inside & covered
-        unit = options.source_unit if role == "source" else options.target_unit
-        images[role] = _stored(cut.apply(moved.data, float(moved.data.min())), unit)
+        images[role] = _stored(cut.apply(moved.data, float(moved.data.min())), units[role])
     inside = cut.apply(inside, 0.0) > 0.5
     enough, varied = _useful(images, inside, options.min_body)
     useful = np.flatnonzero(enough & varied)
     if not useful.size:
         empty, constant = _counts(enough, varied)
-        files = ", ".join(dict.fromkeys(image.name for image in _images(study).values()))
+        files = ", ".join(dict.fromkeys(image.name for image in study.sides.values()))
         raise CaseFault(f"{files}: no slice is left, {empty} without enough body, {constant} constant")
     # one affine and spacing hold for a whole study: nothing may be taken out between the ends
     kept = slice(int(useful[0]), int(useful[-1]) + 1)
@@ -83,12 +93,12 @@ def prepare(study: Study, options: ScanOptions) -> Prepared:
         arrays["labels"] = _sliced_labels(structures.data[box], cut, study.labels.name)
     content = fingerprint(grid.data)
     case = {
-        **{role: array[kept] for role, array in arrays.items()},
+        **_by_side({role: array[kept] for role, array in arrays.items()}),
         "spacing": cut.spacing,
         "affine": affine,
         "origins": {role: scan.origin for role, scan in scans.items() if scan.origin},
         "physics": {
-            **{f"{role}_file": image.name for role, image in _images(study).items()},
+            **{f"{role.replace('/', '_')}_file": image.name for role, image in study.sides.items()},
             "slices": list(range(kept.start, kept.stop)),
             "body": _origin(study),
             **({"content": content} if content else {}),
@@ -97,17 +107,32 @@ def prepare(study: Study, options: ScanOptions) -> Prepared:
     return Prepared(case, _note(enough, varied, kept), tuple(told), tuple(content))
 
 
-def _images(study: Study) -> dict[str, Image]:
-    return {role: image for role, image in (("source", study.source), ("target", study.target)) if image is not None}
+def _by_side(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Any]:
+    """Arrays as a case is given them: the channels of a source, where it has several, by name."""
+    sides: dict[str, Any] = {}
+    for role, array in arrays.items():
+        side, _, name = role.partition("/")
+        if name:
+            sides.setdefault(side, {})[name] = array
+        else:
+            sides[side] = array
+    return sides
+
+
+def _units(study: Study, options: ScanOptions) -> dict[str, str]:
+    """The unit of every image of a study by role."""
+    sources = [role for role in study.sides if role != "target"]
+    units = spread("source-unit", options.source_unit, sources) if sources else ()
+    return {**dict(zip(sources, units, strict=True)), "target": options.target_unit}
 
 
 def _read(study: Study) -> dict[str, Volume]:
     """The sides of a study, a clean image once."""
     found: dict[Image, Volume] = {}
-    for image in _images(study).values():
+    for image in study.sides.values():
         if image not in found:
             found[image] = image.read()
-    return {role: found[image] for role, image in _images(study).items()}
+    return {role: found[image] for role, image in study.sides.items()}
 
 
 def _origin(study: Study) -> str:
@@ -124,6 +149,38 @@ def _require_grid(what: str, volume: Volume, grid: Volume) -> None:
         raise CaseFault(f"{what} and target differ in grid: {describe(what, volume)}, {describe('target', grid)}")
 
 
+def _require_one_grid(sources: Mapping[str, Volume]) -> None:
+    """Channels are registered to each other: nobody but the scanner says so where their grids differ.
+
+    Raises:
+        CaseFault: they do.
+    """
+    roles = list(sources)
+    for role in roles[1:]:
+        if not same_grid(sources[role], sources[roles[0]]):
+            first, other = (describe(role_words(name), sources[name]) for name in (roles[0], role))
+            raise CaseFault(
+                f"the source's channels lie on different grids: {first}, {other}; register and resample them to one, "
+                "or give --any-grid where the scanner's coordinates are to be trusted"
+            )
+
+
+def _shared_box(sources: Mapping[str, Volume], grid: Volume) -> tuple[slice, slice, slice]:
+    """The part of the grid that all channels cover.
+
+    Raises:
+        CaseFault: there is none.
+    """
+    boxes = [common_box(scan, grid) for scan in sources.values()] or [common_box(grid, grid)]
+    x, y, z = (
+        slice(max(part.start for part in parts), min(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
+    )
+    if any(part.start >= part.stop for part in (x, y, z)):
+        listed = ", ".join(describe(role_words(role), scan) for role, scan in sources.items())
+        raise CaseFault(f"no part of the target is covered by all channels: {listed}")
+    return x, y, z
+
+
 def _region(
     study: Study, scans: Mapping[str, Volume], grid: Volume, options: ScanOptions
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
@@ -137,8 +194,8 @@ def _region(
     along = SIDES[VIEWS[options.axis][2]][0]
     if study.stripped:
         return filled(grid.data != 0, along), ()
-    units = {"source": options.source_unit, "target": options.target_unit}
-    role = _shows_body(units) if len(scans) == 2 else next(iter(scans))
+    units = _units(study, options)
+    role = _shows_body(units) if len(scans) > 1 else next(iter(scans))
     region = body_mask(scans[role].data, units[role], along)
     if scans[role] is grid:
         return region, ()
@@ -148,9 +205,10 @@ def _region(
 
 def _shows_body(units: Mapping[str, str]) -> str:
     """The image that shows the body best: CT if there is one, else MR rather than PET, else the target."""
-    if units["target"] != "HU" and (units["source"] == "HU" or (units["target"] == "SUV" and units["source"] != "SUV")):
-        return "source"
-    return "target"
+    if units["target"] == "HU":
+        return "target"
+    anatomical = [role for role, unit in units.items() if unit != "SUV"] if units["target"] == "SUV" else []
+    return next((role for role, unit in units.items() if unit == "HU"), next(iter(anatomical), "target"))
 
 
 def _sliced_labels(data: NDArray[np.float32], cut: Slicing, name: str) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ One study is in memory at a time. A study that cannot be used is reported and le
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from benchmark_medical.importing.damage import reason
 from benchmark_medical.importing.expectations import filled_in
 from benchmark_medical.importing.notes import Notes, count, kept_quiet
 from benchmark_medical.importing.options import ScanOptions
+from benchmark_medical.importing.sources import sides
 from benchmark_medical.importing.splits import make_splits, require_splits
 from benchmark_medical.importing.studies import Found, Skipped, Study, plain_name, renamed
 from benchmark_medical.importing.study_arrays import Prepared, prepare
@@ -40,24 +41,30 @@ def import_studies(
     generator: str,
     *,
     paired: bool = True,
+    channels: Sequence[str] = (),
 ) -> None:
     """Import what ``find`` finds; ``generator`` names the layout in the file's provenance.
 
-    ``paired=False``: sources and targets of the training patients do not belong together.
+    ``paired=False``: sources and targets of the training patients do not belong together. ``channels`` names those of
+    a source that has several, by which studies hold their images.
 
     Raises:
         UsageError: options that make no sense, or sides that are not what the task translates.
-        DatasetError: no study is left, or the splits cannot be made. Nothing is written then.
+        DatasetError: no study is left, a patient lacks a channel, or the splits cannot be made. Nothing is written
+            then.
         CannotWrite: the disk is full, or the like. Nothing is left behind.
     """
     _require_usable(options)
-    options = filled_in(options)
-    source = Side(options.source_modality, options.source_unit, window(options.source_window, options.source_unit))
+    channels = channels if len(channels) > 1 else ()
+    options = filled_in(options, channels)
+    source = sides(options, channels)
     target = Side(options.target_modality, options.target_unit, window(options.target_window, options.target_unit))
     require_splits(options)
     found, skipped, tree = find()
     studies, doubled = renamed(found)
-    studies, excluded = _without(studies, options.exclude)
+    incomplete = {plain_name(entry.lacking): entry for entry in skipped if entry.lacking}
+    studies, excluded = _without(studies, options.exclude, tuple(incomplete))
+    _require_complete(incomplete, options.exclude)
     skipped = [*skipped, *doubled, *excluded]
     for entry in skipped:
         report(str(entry))
@@ -126,14 +133,33 @@ def _require_usable(options: ScanOptions) -> None:
         raise UsageError("give either --spacing or --own-pixels")
 
 
-def _without(studies: list[Study], exclude: tuple[str, ...]) -> tuple[list[Study], list[Skipped]]:
-    """Studies of other patients than those that were named.
+def _require_complete(incomplete: Mapping[str, Skipped], exclude: tuple[str, ...]) -> None:
+    """A patient without one of the channels is left out by name only: it may be a misspelt file.
+
+    Raises:
+        DatasetError: one is not.
+    """
+    unwanted = {plain_name(name.strip()) for name in exclude}
+    left = {patient: entry for patient, entry in incomplete.items() if patient not in unwanted}
+    if left:
+        listed = "; ".join(f"{entry.what}: {entry.why}" for entry in list(left.values())[:3])
+        more = f"; and {len(left) - 3} more" if len(left) > 3 else ""
+        raise DatasetError(
+            f"{count(len(left), 'patient lacks', 'patients lack')} a channel of the source: {listed}{more}; add it, or "
+            f"leave them out with --exclude {','.join(left)}"
+        )
+
+
+def _without(
+    studies: list[Study], exclude: tuple[str, ...], incomplete: tuple[str, ...]
+) -> tuple[list[Study], list[Skipped]]:
+    """Studies of other patients than those that were named; ``incomplete`` ones may be named too.
 
     Raises:
         UsageError: there is no such patient.
     """
     unwanted = {plain_name(name.strip()) for name in exclude}
-    if unknown := sorted(unwanted - {study.patient for study in studies}):
+    if unknown := sorted(unwanted - {study.patient for study in studies} - set(incomplete)):
         some = ", ".join(dict.fromkeys(study.patient for study in studies[:5]))
         raise UsageError(f"--exclude {unknown[0]}: there is no such patient; there are {some}, ...")
     kept = [study for study in studies if study.patient not in unwanted]
