@@ -19,7 +19,7 @@ from benchmark.registry.plugins import Plugin, Registry
 from benchmark.testing.components import Memory
 
 IMPORT_SECONDS = 0.05
-IMPORT_SHARE = 0.5
+IMPORT_SHARE = 0.75
 """Of what importing the harness's own registry takes: the allowance of a slow or busy machine."""
 ATTEMPTS = 5
 HEAVY = (
@@ -76,7 +76,7 @@ class PluginTests(Memory):
             )
 
     def test_imports_quickly(self) -> None:
-        """Importing it and asking it for its records takes at most 50 ms of CPU time, or half of the registry's own."""
+        """Importing it and asking it for its records takes at most 50 ms of CPU time, or three quarters of the registry's own."""
         self._needs("test_loads", "test_imports_nothing_heavy")
         seconds, allowed, _ = self._measured()
         if seconds > allowed:
