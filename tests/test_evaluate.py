@@ -19,7 +19,7 @@ from small_datasets import write
 from benchmark.data.format.reader import Case, Dataset
 from benchmark.data.volumes.geometry import Volume, slicing
 from benchmark.data.volumes.placing import place, place_labels
-from benchmark.errors import BenchmarkError, UsageError
+from benchmark.errors import BenchmarkError, DatasetError, UsageError
 from benchmark.evaluation.evaluate import Evaluation, Request, evaluate, withdraw
 from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
@@ -123,6 +123,21 @@ def test_a_folder_of_nifti_files_is_scored_and_kept(run: Any, data: Path, tmp_pa
     (record,) = RunFolder(tmp_path / "run").records(verify=True)
     assert record.state == "done"
     assert record.profile == "plain/1"
+
+
+@pytest.mark.parametrize(("split", "role"), [("test", "target"), ("test", "source"), ("train", "target")])
+def test_data_whose_pixels_were_exchanged_are_not_scored_on(
+    run: Any, data: Path, tmp_path: Path, split: str, role: str
+) -> None:
+    """Targets overwritten by a prediction, say, with the stated hashes kept."""
+    predictions = folder_of(tmp_path / "p", data)
+    with h5py.File(data, "r+") as file:
+        patient = file["splits"][split][0].decode()
+        array = file[f"cases/{patient}/s1/{role}"]
+        array[...] = array[...] + 1
+    with pytest.raises(DatasetError, match=r"the pixels of .*data\.h5 hash to .*nothing can be scored on it"):
+        run(predictions)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("layout", ["{}", "{}_s1", "{}/s1"])

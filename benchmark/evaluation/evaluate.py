@@ -14,9 +14,10 @@ import numpy as np
 
 from benchmark import atomic
 from benchmark.data.format.facts import DataFacts
+from benchmark.data.format.pixels import altered_pixels
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
-from benchmark.errors import BenchmarkError, UsageError
+from benchmark.errors import BenchmarkError, DatasetError, UsageError
 from benchmark.evaluation.plausibility import Doubts, require_plausible
 from benchmark.evaluation.predictions import Lost, PredictionFolder, open_predictions
 from benchmark.plan.claim import CellAddress, CellSpec, DataSource, library_version
@@ -81,7 +82,8 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
     Raises:
         UsageError: an unknown task or profile, a profile for another unit, the name of a model that the run trains,
             predictions of another shape or plainly in another unit, or not one usable prediction.
-        DatasetError: the data set is not there, broken, or for another task.
+        DatasetError: the data set is not there, broken, for another task, or its pixels are not those that it was
+            hashed with.
     """
     folder = RunFolder(request.into)
     path = request.data or _data_of(folder, request.task)
@@ -92,6 +94,8 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
     _require_own_name(folder, request)
     preset = folder.about().preset if folder.exists else PRESET
     with Dataset(path) as dataset:
+        if fault := altered_pixels(dataset.info):
+            raise DatasetError(f"{fault}: nothing can be scored on it; build or import it again")
         judge = make_judge(registry, profile, dataset.info)
         intake = _Intake(request, dataset, say)
         temporary = folder.path / "cells" / f".evaluating-{atomic.sha256_of(str(request.predictions))[:12]}.part"

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data.format.facts import DataFacts
-from benchmark.data.format.reader import Dataset, DatasetInfo, guarded, open_file
-from benchmark.data.format.writer import content_sha256
+from benchmark.data.format.pixels import altered_pixels
+from benchmark.data.format.reader import Dataset, DatasetInfo
 from benchmark.executors.local import without_main
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
@@ -119,7 +119,7 @@ class Verifier:
     def _data_fault(self, info: DatasetInfo) -> str:
         """Whether the pixels of all splits, sources included, still hash to what the file states."""
         if info.path not in self._data_faults:
-            self._data_faults[info.path] = _rehash(info)
+            self._data_faults[info.path] = altered_pixels(info)
         return self._data_faults[info.path]
 
     def _facts(self, record: Record, dataset: Dataset) -> str:
@@ -156,12 +156,6 @@ class Verifier:
             {name: item.to_json() for name, item in record.downstream.items()},
             {name: item.to_json() for name, item in downstream.items()},
         )
-
-
-def _rehash(info: DatasetInfo) -> str:
-    with guarded(str(info.path)), open_file(info.path) as file:
-        actual, stated = content_sha256(file, from_pixels=True), info.content_sha256
-    return "" if actual == stated else f"the pixels of {info.path} hash to {actual[:8]}, and the file says {stated[:8]}"
 
 
 def _difference(where: str, recorded: Any, again: Any) -> str:

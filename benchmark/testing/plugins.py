@@ -76,7 +76,7 @@ class PluginTests(Memory):
             )
 
     def test_imports_quickly(self) -> None:
-        """Importing it and asking it for its records takes at most 50 ms of CPU time, or three quarters of the registry's own."""
+        """Importing it and asking it for its records takes at most 50 ms of CPU time, or 3/4 of the registry's own."""
         self._needs("test_loads", "test_imports_nothing_heavy")
         seconds, allowed, _ = self._measured()
         if seconds > allowed:
