@@ -3,6 +3,7 @@
 The example plugin is installed by hand or by the tox environment ``third``; elsewhere its tests are left out.
 
 Tests need no network: what fetches weights when they are first needed is forbidden to, also in the runs they start.
+A property's examples have no deadline: what the first of them imports, or a busy machine, is no fault of the property.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ import pytest
 from process_marks import starts_processes
 
 os.environ["BENCHMARK_OFFLINE"] = "1"
+if find_spec("hypothesis"):  # not where wheels are tried
+    from hypothesis import settings
+
+    settings.register_profile("unhurried", deadline=None)
+    settings.load_profile("unhurried")
 
 collect_ignore = [] if find_spec("benchmark_example") else ["plugins/benchmark-example"]
 
