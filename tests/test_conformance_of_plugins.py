@@ -70,7 +70,7 @@ def benchmark_grids():
 FAULTS = [
     (SOUND + "raise ValueError('halfway')", "test_loads", "ValueError: halfway"),
     (SOUND + "import colorsys, scipy", "test_imports_nothing_heavy", "importing it imports scipy; keep records"),
-    (SOUND + "sum(range(8_000_000))", "test_imports_quickly", "allowed are 50; compute and read nothing at import"),
+    (SOUND + "sum(range(40_000_000))", "test_imports_quickly", "; compute and read nothing at import"),
     (SOUND + "print('welcome')", "test_prints_nothing_when_imported", "'welcome'; remove the print"),
     (
         SOUND + "import warnings\nfrom benchmark.errors import InterfaceDeprecation\n"
