@@ -38,7 +38,8 @@ def _plot(table: Table, width: int, colour: bool) -> Iterator[str]:
     def column(rank: int) -> int:
         return round((rank - 1) / max(1, last - 1) * (axis - 1))
 
-    yield f"{styled(printable(table.task), 'heading', colour)}{GAP}{printable(short_sheet(table).about)}"
+    sheet = short_sheet(table)
+    yield f"{styled(printable(sheet.heading), 'heading', colour)}{GAP}{printable(sheet.about)}"
     yield " " * margin + _ticks(axis, [column(rank) for rank in range(1, last + 1)])
     for name, (row, rank) in zip(names, rows, strict=True):
         line = [" "] * axis
