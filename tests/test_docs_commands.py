@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -105,8 +107,19 @@ def names_are_known(command: Command, values: dict[str, Any], own: set[str]) -> 
         assert option in fields, f"{command.page}: {command.text}: {owner} has no option {option!r}"
 
 
+def write_grids(page: Path, folder: Path) -> None:
+    """The grid files that a page shows, under the names that its commands call them by."""
+    for text in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M):
+        if "[[entries]]" in text:
+            (folder / f"{tomllib.loads(text)['name']}.toml").write_text(text, encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_is_understood_and_what_it_names_is_there(page: Path) -> None:
+def test_every_command_is_understood_and_what_it_names_is_there(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_grids(page, tmp_path)
     own: set[str] = set()
     for command in commands(page):
         if command.words[0] != "benchmark":
@@ -260,6 +273,7 @@ def planned(words: list[str], reader: Reader) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", OTHERS)
 def test_the_commands_of_a_page_do_what_they_say(page: Path, settled: Reader) -> None:
+    write_grids(page, settled.work)
     for command in commands(page):
         settled.follow(command, lambda words: planned(small(words), settled))
 
