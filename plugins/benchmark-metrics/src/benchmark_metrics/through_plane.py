@@ -26,9 +26,10 @@ class ThroughPlane:
             both = images.mask[lower] & images.mask[lower + 1]
             with np.errstate(invalid="ignore"):  # infinities outside the region
                 predicted, true = (
-                    np.abs(image[lower + 1][both] - image[lower][both]) for image in (images.prediction, images.target)
+                    np.abs(np.subtract(image[lower + 1][both], image[lower][both], dtype=np.float64))
+                    for image in (images.prediction, images.target)
                 )
-                excess += float(np.maximum(predicted - true, 0.0).sum(dtype=np.float64))
+                excess += float(np.maximum(predicted - true, 0.0).sum())
             pairs += predicted.size
         if not pairs or not math.isfinite(excess):
             return math.nan
