@@ -18,8 +18,8 @@ from benchmark.registry import plugins
 from benchmark.registry.plugins import Plugin, Registry
 from benchmark.testing.components import Memory
 
-IMPORT_SECONDS = 0.05
-IMPORT_SHARE = 0.75
+IMPORT_SECONDS = 0.075
+IMPORT_SHARE = 1.0
 """Of what importing the harness's own registry takes: the allowance of a slow or busy machine."""
 ATTEMPTS = 5
 HEAVY = (
@@ -76,7 +76,7 @@ class PluginTests(Memory):
             )
 
     def test_imports_quickly(self) -> None:
-        """Importing it and asking it for its records takes at most 50 ms of CPU time, or 3/4 of the registry's own."""
+        """Importing it and asking it for its records takes at most 75 ms of CPU time, or what the registry takes."""
         self._needs("test_loads", "test_imports_nothing_heavy")
         seconds, allowed, _ = self._measured()
         if seconds > allowed:
