@@ -22,7 +22,7 @@ def may_be_said() -> None:
 def may_not_be_said() -> None:
     benchmark.run(presett="smoke")  # type: ignore[call-arg]
     benchmark.run("full", "smoke")  # type: ignore[call-arg]
-    benchmark.run(device="tpu")  # type: ignore[arg-type]
+    benchmark.run(precision="fp16")  # type: ignore[arg-type]
     benchmark.run(recipe=["flip"])  # type: ignore[arg-type]
     benchmark.plan_run(jobs=2)  # type: ignore[call-arg]
     benchmark.plan_run().start(preset="smoke")  # type: ignore[call-arg]
