@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from benchmark.cell.job import CellJob, Progress
 from benchmark.contracts import options
 from benchmark.contracts.specs import ExecutorSpec
 from benchmark.errors import PluginError
-from benchmark.plan.expand import BuildJob
-from benchmark.store.stops import Stop
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # listings import this module, and run nothing
+    from benchmark.cell.job import CellJob, Progress
+    from benchmark.plan.expand import BuildJob
     from benchmark.registry.plugins import Registry
+    from benchmark.store.stops import Stop
 
 BUILT_IN = {
     "local": ExecutorSpec(
