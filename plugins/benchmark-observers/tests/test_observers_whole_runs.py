@@ -161,7 +161,7 @@ def test_a_store_that_cannot_be_written_costs_itself_only(bridged: CommandLine, 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
 def test_a_missing_library_is_said_before_anything_runs(bridged: CommandLine, name: str) -> None:
     (bridged.folder.parent / "site" / f"{name}.py").write_text(ABSENT)
-    ended = bridged(*SMOKE, "--observe", name)
+    ended = bridged.alone(*SMOKE, "--observe", name)
     assert ended.returncode == 1
     assert f"pip install 'benchmark-observers[{name}]'" in ended.stderr
     assert len(ended.stderr.splitlines()) <= 2
