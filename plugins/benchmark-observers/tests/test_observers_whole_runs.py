@@ -108,7 +108,7 @@ def test_a_whole_run_is_in_all_three_and_calls_nobody(
 def test_a_cell_that_goes_on_after_an_interruption_is_told_from_its_first_step(
     bridged: CommandLine, wandb_runs: Callable[[Path], list[Any]], how: signal.Signals
 ) -> None:
-    command = (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=0.3", "--steps", "20", *ALL)
+    command = (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=0.6", "--steps", "20", *ALL)
     folder = bridged.folder / "results/x"
     (folder / "observers/mlflow").mkdir(parents=True)
     mlflow_runs(folder)  # makes the tables, which may take longer than training does
