@@ -223,9 +223,9 @@ def test_a_link_brings_the_state_back(page: Page, file: Path) -> None:
 def test_the_page_fits_every_screen(page: Page, width: int, dark: bool) -> None:
     page.size(width, dark=dark)
     page.wait("document.documentElement.dataset.plots === 'drawn'")
-    assert page.value("document.documentElement.scrollWidth") <= width
-    background = page.value("getComputedStyle(document.body).backgroundColor")
-    assert (background == "rgb(255, 255, 255)") != dark
+    page.wait(f"document.documentElement.scrollWidth <= {width}")  # plots are drawn again for the new width
+    white = "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'"
+    page.wait(f"({white}) === {'false' if dark else 'true'}")
 
 
 def test_it_prints(page: Page, tmp_path: Path) -> None:
