@@ -56,9 +56,9 @@ def _state(path: Path, bench: Workbench) -> dict[str, Any]:
 
 
 def _translated(bench: Workbench, fresh: Any, model: Any) -> float:
-    """By what part of the window a first batch of the test split comes out otherwise."""
+    """By what part of the window a first batch of the split that was translated comes out otherwise."""
     info = bench.dataset.info
-    case = next(iter(bench.dataset.iterate("test")))
+    case = next(iter(bench.dataset.iterate(bench.spec.split)))
     source = SourceStack(case.source, info.source_maps, bench.recipe.context)
     with PredictionsReader(bench.folder.predictions) as predictions:
         stored = predictions.read(case.key, case.target.shape)[:BATCH]
