@@ -12,7 +12,7 @@ from benchmark.leaderboard.layout import (
     stages_sheet,
     unreadable_sheet,
 )
-from benchmark.leaderboard.tables import Leaderboard
+from benchmark.leaderboard.tables import Leaderboard, Table
 
 
 def pages(board: Leaderboard) -> list[Sheet]:
@@ -21,14 +21,19 @@ def pages(board: Leaderboard) -> list[Sheet]:
     """
     found = [curve_sheet(curve) for curve in board.curves]
     for table in board.tables:
-        found.append(sheet(table))
-        if table.downstream:
-            found.append(downstream_sheet(table, table.downstream))
-        if table.stages:
-            found.append(stages_sheet(table, table.stages))
-        found += [published_sheet(table, beside) for beside in table.published]
+        found += [sheet(table), *beside(table)]
     if board.overall:
         found.append(overall_sheet(board.overall))
     if board.unreadable:
         found.append(unreadable_sheet(board.unreadable))
     return found
+
+
+def beside(table: Table) -> list[Sheet]:
+    """What belongs to a table and ranks nothing: downstream evaluations, stages, what was published beside it."""
+    found = []
+    if table.downstream:
+        found.append(downstream_sheet(table, table.downstream))
+    if table.stages:
+        found.append(stages_sheet(table, table.stages))
+    return found + [published_sheet(table, published) for published in table.published]

@@ -22,15 +22,8 @@ from markupsafe import Markup
 
 from benchmark import __version__
 from benchmark.leaderboard.curve_sheet import curve_sheet
-from benchmark.leaderboard.layout import (
-    Sheet,
-    downstream_sheet,
-    overall_sheet,
-    published_sheet,
-    sheet,
-    stages_sheet,
-    unreadable_sheet,
-)
+from benchmark.leaderboard.layout import Sheet, overall_sheet, sheet, unreadable_sheet
+from benchmark.leaderboard.pages import beside as sheets_beside
 from benchmark.leaderboard.tables import Table
 from benchmark.printable import printable
 from benchmark.report import order_charts, quality_charts
@@ -112,12 +105,7 @@ class Page:
 def _section(number: int, table: Table, material: Material) -> Section:
     cells = material.of(table)
     curve = next((curve for curve in material.board.curves if curve.tables[-1] == table.key), None)
-    beside = [
-        *([curve_sheet(curve)] if curve else []),
-        *([downstream_sheet(table, table.downstream)] if table.downstream else []),
-        *([stages_sheet(table, table.stages)] if table.stages else []),
-        *(published_sheet(table, published) for published in table.published),
-    ]
+    beside = [*([curve_sheet(curve)] if curve else []), *sheets_beside(table)]
     validation, curves = training(table, cells)
     drawn = (
         *(against_budget(curve) if curve else ()),
