@@ -151,8 +151,12 @@ def _execute(
     )
     executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
-    done = ((cell, record) for cell in plan.cells if (record := folder.cell(cell.spec.id).read()) is not None)
-    experience = Experience.of(done)
+    experience, scored_again = Experience(), set()
+    for cell in plan.cells:
+        record = folder.cell(cell.spec.id).read()
+        if record is not None and record.done:
+            experience.learn(cell, record)
+            scored_again.add(cell.spec.id)
     left: list[PlannedCell] = []
     # a shorter budget first: the longer ones go on from what it trained
     for cell in sorted(todo, key=lambda cell: (cell.spec.budget.amount if cell.spec.budget else 0, -cell.cost)):
@@ -162,8 +166,7 @@ def _execute(
             observer.event(Event("finished", cell.spec.title, "failed", reason))
         else:
             left.append(cell)
-    finished = {cell.spec.id for cell in left if (record := folder.cell(cell.spec.id).read()) and record.done}
-    training = [cell for cell in left if cell.kind != "fixed" and cell.spec.id not in finished]
+    training = [cell for cell in left if cell.kind != "fixed" and cell.spec.id not in scored_again]
     say_what_has_no_cache({(cell.spec.dataset.path, Recipe(**cell.spec.recipe).context) for cell in training}, observer)
     while left:
         ready, held = sharing.free(left)

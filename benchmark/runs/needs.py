@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from benchmark.executors import Needs
@@ -18,14 +17,6 @@ class Experience:
     pace: Pace = field(default_factory=Pace)
     _memory: dict[tuple[str, str], float] = field(default_factory=dict)
     _gpu_memory: dict[tuple[str, str], float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, finished: Iterable[tuple[PlannedCell, Record]]) -> Experience:
-        """From cells that are done."""
-        experience = cls()
-        for cell, record in finished:
-            experience.learn(cell, record)
-        return experience
 
     def learn(self, cell: PlannedCell, record: Record) -> None:
         """A cell is done."""
