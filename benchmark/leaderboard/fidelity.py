@@ -59,7 +59,7 @@ def with_uses(table: Table, found: Sequence[Entry], group: Group) -> Table:
 
 def _quality(table: Table, entries: Mapping[str, Entry], group: Group) -> Worth:
     """The primary metric, patient by patient, more is better."""
-    primary = next((column for column in table.columns if column.name == table.primary), None)
+    primary = table.primary_column
     if primary is None or primary.higher_is_better is None or primary.level == "distribution":
         return {}
     sign = 1.0 if primary.higher_is_better else -1.0

@@ -126,7 +126,7 @@ def _tests(table: Table) -> Iterator[str]:
 
 def _detectable(table: Table, ranked: Sequence[Row], patients: int) -> Iterator[str]:
     """How small a difference can be and still be found, over patients and over seeds."""
-    primary = next((column for column in table.columns if column.name == table.primary), None)
+    primary = table.primary_column
     spreads = [comparison.difference.sd for comparison in table.comparisons if comparison.difference.sd > 0]
     if not spreads or primary is None or primary.name not in table.ranked_by:
         return

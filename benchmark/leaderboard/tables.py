@@ -232,6 +232,11 @@ class Table:
     """What its trained models could use, where the run has several budgets."""
 
     @property
+    def primary_column(self) -> Column | None:
+        """The column of the primary metric; ``None`` where nothing was scored under it."""
+        return next((column for column in self.columns if column.name == self.primary), None)
+
+    @property
     def key(self) -> str:
         """Names the table among others of one leaderboard."""
         budget = f", {self.budget}" if self.budget else ""

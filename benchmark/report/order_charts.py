@@ -189,7 +189,7 @@ def matrix(table: Table) -> Chart | None:
                     "p": short(pair.adjusted_p), "difference": short(sign * interval.mean), "low": short(limits[0]),
                     "high": short(limits[1]), "patients": pair.patients,
                 })  # fmt: skip
-    primary = next((column for column in table.columns if column.name == table.primary), None)
+    primary = table.primary_column
     unit = f" [{primary.unit}]" if primary and primary.unit else ""
     what = f"difference in {primary.label}{unit}" if primary else "difference"
     axis = {"labelLimit": 130, "domain": False, "ticks": False}

@@ -85,7 +85,7 @@ def _answer(table: Table) -> Answer:
 
 
 def _value(table: Table, row: Row) -> str:
-    column = next((column for column in table.columns if column.name == table.primary), None)
+    column = table.primary_column
     if column is None or not (score := row.scores[column.name]).known:
         return ""
     interval = score.interval
