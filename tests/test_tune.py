@@ -85,8 +85,9 @@ def test_a_tuning_leaves_a_grid_that_anybody_can_run(toy: CommandLine) -> None:
     assert entry["tuned"]["patients"] == "validation, data seed 0"
     ended = toy("run", "--grid", grid, "--preset", "smoke", "--name", "again")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "4 trials" in ended.stdout
-    assert "untuned" in ended.stdout
+    table = toy("leaderboard", "results/again").stdout
+    assert "4 trials" in table
+    assert "untuned" in table
     assert {record["spec"].get("split", "test") for record in records(toy, "again").values()} == {"test"}
     other = toy(*TUNE[:-1], "5", "--trials", "4")
     assert other.returncode == 2

@@ -106,7 +106,7 @@ class TaskSpec(Component):
     profile: str
     """Name of the metric profile that scores this task unless a grid says otherwise."""
     source_channels: int = 1
-    """How many channels the embedded source has; of several, modalities and units that differ are joined by `` + ``."""
+    """How many channels the embedded source has; modalities and units that differ are joined by a plus sign."""
     simulated: bool = True
     mirror_safe: bool = False
     """The embedded anatomy is as likely the other way round, left for right: recipes may mirror training images.
