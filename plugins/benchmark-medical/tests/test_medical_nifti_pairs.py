@@ -367,6 +367,14 @@ def test_a_manifest_stays_inside_its_folder(cohort, tmp_path):
     assert any("line 9: no target" in line for line in lines)
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff", "patient,study,source,target\n"])
+def test_a_manifest_without_rows_is_refused_by_name(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"pairs\.csv: column patient.* is missing|pairs\.csv: .*no rows"):
+        find(NiftiPairsOptions(manifest=path, task="mr-ct"))
+
+
 def test_hostile_patient_names_become_plain(cohort, tmp_path):
     names = ["../../etc/passwd", "a b", "a\tb", "\u202egpj", "x" * 200, "{patient}", "P0"]
     rows = [f'"{name}",s1,P1/mr.nii.gz,P1/ct.nii.gz,' for name in names]

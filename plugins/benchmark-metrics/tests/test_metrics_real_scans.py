@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_the_scan_itself_is_found_where_the_import_put_it(data: Path, sts: Path,
     folder = tmp_path / "original"
     folder.mkdir()
     for name in PATIENTS[::2]:
-        (folder / f"{name}.nii.gz").symlink_to(sts / name / "CT_image.nii.gz")
+        shutil.copyfile(sts / name / "CT_image.nii.gz", folder / f"{name}.nii.gz")
     done = evaluate(registry(), Request("pet-ct", folder, tmp_path / "run", "original", "synthrad2025-eval", data))
     assert done.record.scores["mae"].mean < 1.0
     assert done.record.scores["psnr"].mean > 60.0

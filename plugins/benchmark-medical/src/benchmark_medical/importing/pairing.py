@@ -101,10 +101,9 @@ def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)
-            rows = list(reader)
+            return list(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read as CSV ({error})") from None
-    return list(reader.fieldnames or ()), rows
 
 
 def _from_manifest(path: Path, needed: tuple[str, ...], *, outside: bool) -> Found:
