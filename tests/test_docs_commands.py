@@ -72,8 +72,6 @@ ELSEWHERE = {
     "benchmark leaderboard results/...": "README.md prints one",
 }
 """Commands that are not run here, by how they start, and why."""
-UNPROVEN = pytest.mark.xfail(strict=False, reason="pages were not all typed again since the last merges (ROADMAP.md)")
-"""To be taken away by whoever has seen them pass."""
 ANSWERS = {"benchmark plugins new": ["--licence", "MIT"]}
 """What a terminal would ask for."""
 
@@ -226,7 +224,6 @@ def small(words: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
-@UNPROVEN
 @pytest.mark.parametrize("page", TUTORIALS)
 def test_a_tutorial_can_be_followed_from_its_first_line_to_its_last(page: Path, tmp_path: Path) -> None:
     reader = Reader(tmp_path)
@@ -274,7 +271,6 @@ def planned(words: list[str], reader: Reader) -> list[str]:
 
 
 @pytest.mark.slow
-@UNPROVEN
 @pytest.mark.parametrize("page", OTHERS)
 def test_the_commands_of_a_page_do_what_they_say(page: Path, settled: Reader) -> None:
     write_grids(page, settled.work)
