@@ -40,9 +40,10 @@ class CommandLine:
         }
         return cls(work, environment)
 
-    def adopt(self, finished: Path) -> None:
-        """Start from a copy of a folder in which something was run already."""
+    def adopt(self, finished: Path, name: str = "run") -> None:
+        """Start from a copy of a folder in which ``run`` was run already, under this name."""
         shutil.copytree(finished, self.folder, dirs_exist_ok=True)
+        (self.folder / "results/run").rename(self.folder / "results" / name)
 
     def command(self, *arguments: str) -> list[str]:
         """The command as a list."""

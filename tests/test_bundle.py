@@ -23,11 +23,10 @@ CELL = "results/run/toy-shift/toy-affine/s0"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def made(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """A folder with a finished toy run, the bundle of a trained cell, and a volume."""
     command = CommandLine.make(tmp_path_factory.mktemp("bundles"))
-    ended = command("run", "--grid", "toy", "--preset", "smoke", "--name", "run")
-    assert ended.returncode == 0, ended.stderr
+    command.adopt(finished)
     done = command("bundle", CELL, "-o", "b", "--no-onnx", "--licence", "apache-2.0", "--hub-dataset", "us/bench")
     assert done.returncode == 0, done.stderr
     values = np.random.default_rng(0).uniform(0, 300, (16, 16, 3)).astype(np.float32)

@@ -450,8 +450,8 @@ class TestPlacing:
 
 
 @pytest.mark.slow
-def test_an_evaluation_joins_the_leaderboard_of_a_run(toy: CommandLine) -> None:
-    assert toy("run", "--grid", "toy", "--preset", "smoke").returncode == 0
+def test_an_evaluation_joins_the_leaderboard_of_a_run(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
     (run,) = (toy.folder / "results").iterdir()
     (record,) = (r for r in toy.records(str(run)).values() if r["name"] == "toy-copy")
     data = Path(record["spec"]["dataset"]["path"])

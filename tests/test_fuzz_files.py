@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from command_line import STRANGERS, CommandLine
+from command_line import STRANGERS
 from fuzzing import TEXT, mutated, other_json, outcomes
 from small_datasets import write
 
@@ -43,13 +44,10 @@ from benchmark.store.seal import sealed
 COUNTS = pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of the toy grid."""
-    command = CommandLine.make(tmp_path_factory.mktemp("run"))
-    ended = command("run", "--grid", "toy", "--preset", "smoke")
-    assert ended.returncode == 0, ended.stderr
-    return command.folder / "results" / "toy-smoke-1seed"
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run of the toy grid."""
+    return Path(shutil.copytree(finished / "results/run", tmp_path / "run"))
 
 
 @pytest.fixture(scope="module")

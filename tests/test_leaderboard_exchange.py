@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from statistics import fmean
 
 import pytest
@@ -97,8 +97,8 @@ def test_no_name_leaves_the_folder_or_meets_another(names: list[str], task: str)
         assert all(part.isascii() and part.isprintable() for part in parts)
 
 
-def test_the_command_line_writes_them_and_refuses_what_it_does_not_know(toy: CommandLine) -> None:
-    assert toy("run", "--grid", "toy", "--preset", "smoke", "--name", "run").returncode == 0
+def test_the_command_line_writes_them_and_refuses_what_it_does_not_know(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
     done = toy("leaderboard", "results/run", "--export", "challenger")
     assert done.returncode == 0, done.stderr
     assert list((toy.folder / "results/run/challenger").rglob("*-better.csv"))

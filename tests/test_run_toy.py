@@ -25,15 +25,6 @@ def wait_for(condition: object, seconds: float = 180) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the toy grid was run, to be copied by tests that start from there."""
-    command = CommandLine.make(tmp_path_factory.mktemp("finished"))
-    ended = command(*SMOKE)
-    assert ended.returncode == 0, ended.stderr
-    return command.folder
-
-
 def test_a_grid_runs_to_a_leaderboard_and_the_second_time_does_nothing(toy: CommandLine) -> None:
     first = toy(*SMOKE)
     assert first.returncode == 0, first.stderr
@@ -206,7 +197,7 @@ def test_a_results_folder_that_cannot_be_written_is_one_clear_line(toy: CommandL
 
 
 def test_an_edited_prediction_is_noticed_and_made_again(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     cell = toy.folder / RUN / "cells" / toy.records(RUN)["toy-affine"]["id"]
     trained = (cell / "checkpoint.pt").read_bytes()
     (cell / "predictions.h5").write_bytes(b"tampered")
@@ -217,7 +208,7 @@ def test_an_edited_prediction_is_noticed_and_made_again(toy: CommandLine, finish
 
 
 def test_a_changed_option_makes_the_old_cell_stale_and_says_which(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     assert toy(*SMOKE, "--name", Path(RUN).name, "-p", "toy-affine.bias=false").returncode == 0
     status = toy("status", RUN).stdout
     assert "stale" in status
@@ -227,7 +218,7 @@ def test_a_changed_option_makes_the_old_cell_stale_and_says_which(toy: CommandLi
 
 
 def test_rescoring_trains_nothing(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     before = toy.records(RUN)["toy-affine"]
     assert toy(*SMOKE, "--rescore").returncode == 0
     after = toy.records(RUN)["toy-affine"]
@@ -236,7 +227,7 @@ def test_rescoring_trains_nothing(toy: CommandLine, finished: Path) -> None:
 
 
 def test_verify_scores_again_and_finds_a_number_that_was_changed(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     good = toy("verify", RUN)
     assert good.returncode == 0, good.stdout + good.stderr
     assert "3 cells hold what they say" in good.stdout
@@ -251,7 +242,7 @@ def test_verify_scores_again_and_finds_a_number_that_was_changed(toy: CommandLin
 
 
 def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     assert toy(*SMOKE, "--results", "b", "--jobs", "1").returncode == 0
     first, second = toy.records(RUN), toy.records("b/toy-smoke-1seed")
     for name in first:

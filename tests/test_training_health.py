@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from made_once import once
 
 from benchmark.cell.health import loss_findings
 from benchmark.store.log import TrainingLog
@@ -25,13 +26,16 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict, Path]]:
             distribution(name)
         except PackageNotFoundError:
             pytest.skip(f"{name} is not installed")
-    place = tmp_path_factory.mktemp("health")
-    command = [sys.executable, "-m", "benchmark", "run", "--grid", "full", "--preset", "small", "--tasks", "pet-ct"]
-    command += ["--models", ",".join(MODELS)]
-    ended = subprocess.run(
-        [*command, "--steps", str(STEPS)], cwd=place, capture_output=True, text=True, timeout=1500, check=False
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    def make() -> Path:
+        place = tmp_path_factory.mktemp("health")
+        command = [sys.executable, "-m", "benchmark", "run", "--grid", "full", "--preset", "small", "--tasks", "pet-ct"]
+        command += ["--models", ",".join(MODELS), "--steps", str(STEPS)]
+        ended = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=1500, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return place
+
+    place = once(tmp_path_factory, "health", make)
     return [(json.loads(path.read_text()), path.parent) for path in place.glob("results/*/cells/*/record.json")]
 
 
