@@ -13,6 +13,7 @@ from test_leaderboard import HOSTILE, METRICS, ladder, record
 
 from benchmark import leaderboard
 from benchmark.contracts.specs import MetricSpec
+from benchmark.leaderboard.export import plain_field
 
 KID = MetricSpec("kid", "x:y", label="KID", higher_is_better=False, level="distribution")
 
@@ -139,6 +140,23 @@ def test_cells_that_cannot_be_read_are_rows_and_the_rest_goes_on() -> None:
     rows = list(csv.DictReader(io.StringIO(table)))
     assert sum(row["state"] == "unreadable" for row in rows) == 2
     assert len(json.loads(leaderboard.to_json(board))["unreadable"]) == 2
+
+
+def test_frame_csv_and_json_have_the_same_rows() -> None:
+    made = [*ladder({"good": 1.0, "far": 0.0}), record("lost", [20.0, None, 22.0], kind="fixed")]
+    board = build([*made, record("broken", state="failed", reason=HOSTILE, kind="fixed")])
+    frame = leaderboard.to_frame(board)
+    of_csv = list(csv.DictReader(io.StringIO(leaderboard.to_csv(board))))
+    of_json = json.loads(leaderboard.to_json(board))["rows"]
+    assert list(frame) == list(of_csv[0]) == list(of_json[0])
+    assert len(frame) == len(of_csv) == len(of_json) == 4
+    assert [row["state"] for row in of_json].count("failed") == 1
+    for name in frame:
+        for value, text, plain in zip(
+            frame[name], (row[name] for row in of_csv), (row[name] for row in of_json), strict=True
+        ):
+            assert str(plain_field(plain)) == text, name
+            assert value == plain or (plain is None and value != value) or value is plain, name
 
 
 def test_a_record_that_is_bad_in_the_middle_leaves_nothing_behind() -> None:

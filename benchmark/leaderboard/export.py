@@ -1,4 +1,4 @@
-"""Leaderboards for programs: a flat CSV, and JSON with everything."""
+"""Leaderboards for programs: rows as data frame, CSV and JSON, the same in each; in JSON all the rest beside them."""
 
 from __future__ import annotations
 
@@ -153,9 +153,13 @@ def spreadsheet_safe(text: str) -> str:
 
 
 def to_json(board: Leaderboard) -> str:
-    """Everything, comparisons included. What is undefined is null; no NaN or infinity is written."""
-    note = "null: undefined, unknown or not applicable"
-    return json.dumps({"schema": SCHEMA, "note": note, **_plain(board)}, indent=1, allow_nan=False) + "\n"
+    """The rows of the data frame, and all that a row cannot hold: comparisons, notes, curves.
+
+    What is undefined is null; no NaN or infinity is written.
+    """
+    rows = [{name: values.get(name) for name in CSV_COLUMNS} for values in _rows(board)]
+    about = {"schema": SCHEMA, "note": "null: undefined, unknown or not applicable"}
+    return json.dumps({**about, "rows": _plain(rows), **_plain(board)}, indent=1, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
