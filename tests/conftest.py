@@ -22,10 +22,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Tests read it, or start from a copy (:meth:`CommandLine.adopt`).
     """
 
-    def make() -> Path:
-        command = CommandLine.make(tmp_path_factory.mktemp("toy-run"))
-        ended = command("run", "--grid", "toy", "--preset", "smoke", "--name", "run")
+    def make(folder: Path) -> None:
+        ended = CommandLine.make(folder)("run", "--grid", "toy", "--preset", "smoke", "--name", "run")
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        return command.folder
 
-    return once(tmp_path_factory, "toy-run", make)
+    return once(tmp_path_factory, "toy-run", make) / "work"

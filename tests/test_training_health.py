@@ -27,13 +27,11 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict, Path]]:
         except PackageNotFoundError:
             pytest.skip(f"{name} is not installed")
 
-    def make() -> Path:
-        place = tmp_path_factory.mktemp("health")
+    def make(place: Path) -> None:
         command = [sys.executable, "-m", "benchmark", "run", "--grid", "full", "--preset", "small", "--tasks", "pet-ct"]
         command += ["--models", ",".join(MODELS), "--steps", str(STEPS)]
         ended = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=1500, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        return place
 
     place = once(tmp_path_factory, "health", make)
     return [(json.loads(path.read_text()), path.parent) for path in place.glob("results/*/cells/*/record.json")]
