@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import in_process
 import pytest
 from benchmark_gans import benchmark_models
 
@@ -45,12 +46,13 @@ def test_the_command_needs_no_pretrained_weights_and_gives_sources(tmp_path):
     assert {"epochs": 200, "batch_size": 1, "learning_rate": 2e-4}.items() <= facts["recipe"].items()
 
 
-def shown(*arguments):
-    command = [sys.executable, "-m", "benchmark", "show", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture
+def shown(tmp_path):
+    """What ``benchmark show`` gives."""
+    return lambda *arguments: in_process.run(("show", *arguments), tmp_path, os.environ)
 
 
-def test_networks_are_shown_for_the_options_that_are_given():
+def test_networks_are_shown_for_the_options_that_are_given(shown):
     facts = json.loads(shown("model", "pan", "--preset", "paper", "-p", "architecture=authors", "--json").stdout)
     by_name = {network["name"]: network for network in facts["networks"]}
     assert by_name["generator"]["parameters"] == 16_828_673
@@ -58,7 +60,7 @@ def test_networks_are_shown_for_the_options_that_are_given():
     assert {option["name"]: option["default"] for option in facts["options"]}["margin"] == 3.0
 
 
-def test_the_table_has_a_line_for_each_network():
+def test_the_table_has_a_line_for_each_network(shown):
     lines = shown("model", "cyclegan", "--preset", "paper").stdout.splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith("networks at preset paper"))
     assert lines[start + 1].split()[:2] == ["name", "parameters"]
@@ -80,7 +82,7 @@ def test_the_table_has_a_line_for_each_network():
         (("grid", "full", "-p", "a=1"), "a grid has no options"),
     ],
 )
-def test_parameters_that_cannot_be_are_refused(arguments, said):
+def test_parameters_that_cannot_be_are_refused(shown, arguments, said):
     ended = shown(*arguments)
     assert ended.returncode == 2
     assert said in " ".join(ended.stderr.split())

@@ -35,15 +35,21 @@ sys.addaudithook(hook)
 """
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nobody's. One for all tests: a run whose environment is another's needs a new server of workers."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture
-def bridged(tmp_path: Path) -> CommandLine:
+def bridged(tmp_path: Path, home: Path) -> CommandLine:
     """The toy plugin and the bridges, nobody logged in anywhere."""
     command = CommandLine.make(tmp_path)
     others = [name for name in installed_plugins() if name != "observers"]
     for name in list(command.environment):
         if name.startswith(("WANDB_", "MLFLOW_")):
             del command.environment[name]
-    command.environment |= {"BENCHMARK_DISABLE_PLUGINS": ",".join(others), "HOME": str(tmp_path / "home")}
+    command.environment |= {"BENCHMARK_DISABLE_PLUGINS": ",".join(others), "HOME": str(home)}
     return command
 
 
