@@ -19,7 +19,7 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import LABELS, text
 from benchmark.errors import BenchmarkError, TrainingDiverged
 from benchmark.store.predictions import PredictionsReader
-from benchmark.store.record import StageSummary
+from benchmark.store.summaries import StageSummary
 
 
 class Draws:

@@ -38,7 +38,8 @@ from benchmark.scoring.judge import Judge, make_judge, score_key
 from benchmark.scoring.rows import write_rows
 from benchmark.scoring.score import Scores, score
 from benchmark.store.predictions import PredictionsReader
-from benchmark.store.record import Finding, Record, StageSummary, Timings, TrainingFacts
+from benchmark.store.record import Finding, Record, Timings, TrainingFacts
+from benchmark.store.summaries import StageSummary
 
 
 def run_cell(

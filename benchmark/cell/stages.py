@@ -10,7 +10,7 @@ from benchmark.contracts.channels import SourceStack
 from benchmark.contracts.protocols import Staged
 from benchmark.data.format.reader import Dataset
 from benchmark.scoring.aggregate import Values
-from benchmark.store.record import StageSummary
+from benchmark.store.summaries import StageSummary
 
 
 def score_stages(

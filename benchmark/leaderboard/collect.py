@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmark.leaderboard.tables import Column, Unreadable
 from benchmark.statistics.intervals import Interval
-from benchmark.store.record import DownstreamValue, MetricSummary, Patients, Record
+from benchmark.store.record import Record
+from benchmark.store.summaries import DownstreamValue, MetricSummary, Patients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ from benchmark.sanity.distortions import DISTORTIONS, Distortion, Scene
 from benchmark.scoring.judge import Judge, make_judge
 from benchmark.scoring.prepare import Study
 from benchmark.scoring.score import score_studies
-from benchmark.store.record import MetricSummary
+from benchmark.store.summaries import MetricSummary
 
 SCHEMA = 1
 LESIONS = ("lesion", "tumour", "tumor")

@@ -23,7 +23,7 @@ from benchmark.scoring.aggregate import Values
 from benchmark.scoring.rows import Rows
 from benchmark.scoring.threads import one_thread
 from benchmark.store.predictions import PredictionsReader
-from benchmark.store.record import DownstreamSummary, DownstreamValue
+from benchmark.store.summaries import DownstreamSummary, DownstreamValue
 
 PROFILE = "downstream"
 """What stands for the profile in rows of downstream evaluations, which have none."""

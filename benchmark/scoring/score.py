@@ -26,7 +26,7 @@ from benchmark.scoring.rows import Rows
 from benchmark.scoring.summarise import summarise
 from benchmark.scoring.threads import one_thread
 from benchmark.store.predictions import PredictionsReader
-from benchmark.store.record import MetricSummary
+from benchmark.store.summaries import MetricSummary
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.contracts.protocols import Estimate
 from benchmark.scoring.aggregate import Values
 from benchmark.scoring.judge import Judge, ReadyMetric
-from benchmark.store.record import MetricSummary
+from benchmark.store.summaries import MetricSummary
 
 Row = Mapping[str, Any]
 LOST = ("missing", "failed")
