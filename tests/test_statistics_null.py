@@ -9,9 +9,12 @@ import importlib.util
 import math
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -65,18 +68,51 @@ def test_slices_taken_for_patients_would_fail_it(simulation: ModuleType) -> None
 def test_tables_rarely_part_equal_models(
     null_studies: ModuleType, patients: int, models: int, seeds: int, seed_sd: float, kind: str
 ) -> None:
-    """Forty studies each; the documentation has the long ones. Six wrong ones would be four Monte Carlo errors."""
-    wrong = null_studies.claims(null_studies.Study(patients, models, seeds, seed_sd, kind), 40)
-    assert max(wrong.brackets, wrong.tiers, wrong.marks) <= (0.125 if seeds > 1 else 0.0)
+    """A hundred studies each; the documentation has the long ones. Fifteen wrong would be four Monte Carlo errors."""
+    wrong = null_studies.claims(null_studies.Study(patients, models, seeds, seed_sd, kind), 100, short=True)
+    assert max(wrong.brackets, wrong.tiers, wrong.marks) <= (0.14 if seeds > 1 else 0.0)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"patients": 12, "models": 5, "gap": 1.0},
+        {"patients": 8, "models": 13, "kind": "lognormal", "gap": 2.0},
+        {"patients": 8, "models": 5, "kind": "ties", "missing": 0.05},
+        {"patients": 60, "models": 2, "kind": "t2", "seeds": 5},
+        {"patients": 12, "models": 5, "fixed": 2, "gap": 2.0},
+        {"patients": 12, "models": 3, "tasks": 4, "apart": 1.0},
+    ],
+    ids=str,
+)
+def test_boards_cut_down_claim_what_whole_ones_do(null_studies: ModuleType, facts: Mapping[str, Any]) -> None:
+    """The long grid of null studies leaves out what decides no claim: records, resamples, costs."""
+    study = null_studies.Study(**facts)
+    drawn = list(null_studies.trainings(study, np.random.default_rng(0)))
+    whole = null_studies.built(map(null_studies.record, drawn))
+    cut = null_studies.shortened(drawn, null_studies.METRICS, "psnr")
+    assert [_claimed(table) for table in cut.tables] == [_claimed(table) for table in whole.tables]
+    assert (cut.overall and _ranks(cut.overall)) == (whole.overall and _ranks(whole.overall))
+
+
+def _claimed(table: Any) -> list[tuple[Any, ...]]:
+    pairs = [
+        (pair.first, pair.second, pair.claim_p, pair.claim_p <= 0.05 and pair.ahead > 0) for pair in table.comparisons
+    ]
+    return [*((row.name, row.rank, row.rank_range, row.tier, row.best.get("psnr")) for row in table.rows), *pairs]
+
+
+def _ranks(overall: Any) -> list[tuple[Any, ...]]:
+    return [(row.name, row.rank, row.rank_interval) for row in overall.rows]
 
 
 def test_models_good_at_different_tasks_are_a_tie_over_all(null_studies: ModuleType) -> None:
-    assert null_studies.claims(null_studies.Study(12, 5, tasks=2, apart=0.5), 25).overall <= 0.12
+    assert null_studies.claims(null_studies.Study(12, 5, tasks=2, apart=0.5), 50, short=True).overall <= 0.12
 
 
 def test_what_is_there_is_found(null_studies: ModuleType) -> None:
     """Thirteen models and twelve patients, where Holm over all pairs asks for unanimity."""
-    told = null_studies.power(null_studies.Study(12, 13, 3, 0.0, gap=1.5), 20)
+    told = null_studies.power(null_studies.Study(12, 13, 3, 0.0, gap=1.5), 40, short=True)
     assert told.table >= max(told.t_holm, 0.5)
 
 

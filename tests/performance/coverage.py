@@ -2,7 +2,7 @@
 ranking test, coverage of rank intervals, and what whole tables claim of equal models. Prints the tables of
 docs/leaderboards.md and docs/design/seeds-and-claims.md.
 
-    python tests/performance/coverage.py [--studies 4000] [--tables 400]
+    python tests/performance/coverage.py [--studies 4000] [--tables 400] [--only-tables] [--kept FILE]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,11 +119,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=4_000)
     parser.add_argument("--tables", type=int, default=400, help="studies through the whole leaderboard, each")
+    parser.add_argument("--kept", type=Path, help="JSON lines of tables' studies: a grid run in pieces goes on there")
+    parser.add_argument("--only-tables", action="store_true", help="nothing but the studies of whole tables")
     values = parser.parse_args()
     studies = values.studies
-    import null_studies  # beside this script, not where a test loads it
+    import null_grid  # beside this script, not where a test loads it
 
-    null_studies.report(values.tables)
+    null_grid.report(values.tables, values.kept)
+    if values.only_tables:
+        return
     print(f"{studies} simulated studies each; Monte Carlo error of 0.95 is {math.sqrt(0.95 * 0.05 / studies):.4f}")
     print("\n95 % interval of the mean, share that holds it (Student's t / BCa)")
     print("patients " + "".join(f"{name:>20}" for name in SHAPES))

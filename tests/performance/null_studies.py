@@ -1,18 +1,18 @@
 """Studies of equal models through the real leaderboard: how often a table claims a difference that is not there.
 
-Scores are made up, everything from the record on is the product. ``coverage.py`` prints the tables; a short version is
-a test. Power is that of finding two models that do differ, beside a plain paired t-test.
+Scores are made up, everything from the record on is the product. ``null_grid.py`` has the studies that ``coverage.py``
+prints; a short version is a test. Power is that of finding two models that do differ, beside a plain paired t-test.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import itertools
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from benchmark.contracts.specs import MetricSpec
 from benchmark.store.record import Record
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 from made_records import made
+from short_boards import Trained, content_of, shortened
 
 building = importlib.import_module("benchmark.leaderboard.build")
 
@@ -81,8 +83,8 @@ def noise(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArra
     return rng.lognormal(0.0, 1.0, shape) if kind == "lognormal" else rng.normal(0.0, 1.0, shape)
 
 
-def records(study: Study, rng: np.random.Generator) -> Iterator[Record]:
-    """The records of one study."""
+def trainings(study: Study, rng: np.random.Generator) -> Iterator[Trained]:
+    """The scores of one study."""
     n, k = study.patients, study.models
     for task in range(study.tasks):
         shift = np.zeros(k)
@@ -103,8 +105,20 @@ def records(study: Study, rng: np.random.Generator) -> Iterator[Record]:
                 values = base + 0.5 * rng.normal(0.0, 1.0, n)
                 values = np.round(values) if study.kind == "ties" else values
                 values = np.where(rng.random(n) < study.missing, math.nan, 30 + values)
-                scores[metric] = _scored(100 - values if metric == "mae" else values)
-            yield _record(f"m{model:02}", seed, task, scores, kind="fixed" if fixed else "trained")
+                scores[metric] = 100 - values if metric == "mae" else values
+            yield Trained(task, model, seed, fixed, scores)
+
+
+def record(training: Trained) -> Record:
+    """What a cell of it would have left."""
+    return made({
+        "state": "done", "task": f"task{training.task}", "model": training.name, "seed": training.seed,
+        "kind": "fixed" if training.fixed else "trained",
+        "profile_definition": {"id": "p/1", "unit": "HU", "primary": "psnr", "ranked_by": list(METRICS),
+                               "metrics": [{"metric": metric} for metric in METRICS]},
+        "dataset": {"content_sha256": content_of(training.task)},
+        "scores": {metric: _scored(values) for metric, values in training.values.items()},
+    })  # fmt: skip
 
 
 def _scored(values: NDArray[np.float64]) -> dict[str, Any]:
@@ -117,17 +131,6 @@ def _scored(values: NDArray[np.float64]) -> dict[str, Any]:
         "n_expected": len(given),
         "n_scored": len(known),
     }
-
-
-def _record(name: str, seed: int, task: int, scores: Mapping[str, Any], *, kind: str) -> Record:
-    data = hashlib.sha256(str(task).encode()).hexdigest()
-    metrics = [{"metric": metric} for metric in METRICS]
-    return made({
-        "state": "done", "task": f"task{task}", "model": name, "kind": kind, "seed": seed,
-        "profile_definition": {"id": "p/1", "unit": "HU", "primary": "psnr", "ranked_by": list(METRICS),
-                               "metrics": metrics},
-        "dataset": {"content_sha256": data}, "scores": scores,
-    })  # fmt: skip
 
 
 def built(drawn: Iterable[Record]) -> leaderboard.Leaderboard:
@@ -154,12 +157,21 @@ class Claims:
     """Any bracket of the overall table that does not hold every rank."""
 
 
-def claims(study: Study, studies: int, seed: int = 0) -> Claims:
-    """What tables of such studies claim, over ``studies`` of them."""
-    rng = np.random.default_rng([seed, studies])
+def _board(drawn: Iterable[Trained], *, short: bool) -> leaderboard.Leaderboard:
+    return shortened(drawn, METRICS, "psnr") if short else built(map(record, drawn))
+
+
+def _generator(study: Study, seed: int) -> np.random.Generator:
+    """Draws of their own for every kind of study."""
+    return np.random.default_rng([seed, zlib.crc32(repr(study).encode())])
+
+
+def claims(study: Study, studies: int, seed: int = 0, *, short: bool = False) -> Claims:
+    """What tables of such studies claim, over ``studies`` of them; ``short`` leaves out what decides no claim."""
+    rng = _generator(study, seed)
     wrong = np.zeros(4)
     for _ in range(studies):
-        board = built(records(study, rng))
+        board = _board(trainings(study, rng), short=short)
         rows = board.tables[0].rows
         complete = [row for row in rows if row.scores and not row.scores["psnr"].missing]
         overall = board.overall.rows if board.overall else ()
@@ -183,20 +195,20 @@ class Power:
     """The same after Holm over all pairs."""
 
 
-def power(study: Study, studies: int, seed: int = 1) -> Power:
-    """How often the best is told from the last model."""
+def power(study: Study, studies: int, seed: int = 1, *, short: bool = False) -> Power:
+    """How often the best is told from the last model; ``short`` as in :func:`claims`."""
     from scipy.stats import ttest_1samp
 
-    rng = np.random.default_rng([seed, studies])
+    rng = _generator(study, seed)
     told = np.zeros(3)
     last = f"m{study.models - 1:02}"
     for _ in range(studies):
-        drawn = list(records(study, rng))
-        (table,) = built(drawn).tables
-        pair = next(each for each in table.comparisons if {each.first, each.second} == {"m00", last})
+        drawn = list(trainings(study, rng))
+        (table,) = _board(drawn, short=short).tables
+        pair = next(found for found in table.comparisons if {found.first, found.second} == {"m00", last})
         values: dict[str, list[list[float]]] = {}
-        for record in drawn:
-            values.setdefault(record.name, []).append(list(record.scores["psnr"].patients.values()))
+        for training in drawn:
+            values.setdefault(training.name, []).append(training.values["psnr"].tolist())
         means = {name: np.mean(seeds, axis=0) for name, seeds in values.items()}
         first, second = zip(*itertools.combinations(sorted(means), 2), strict=True)
         differences = np.array([means[a] - means[b] for a, b in zip(first, second, strict=True)])
@@ -205,51 +217,3 @@ def power(study: Study, studies: int, seed: int = 1) -> Power:
         smaller = np.sort(p).searchsorted(p[mine])
         told += [pair.claim_p <= 0.05 and pair.ahead > 0, p[mine] <= 0.05, p[mine] * (len(p) - smaller) <= 0.05]
     return Power(*(told / studies).tolist())
-
-
-def nulls() -> Iterator[Study]:
-    """The studies that are printed: one thing varied at a time about 12 patients, 5 models and 3 seeds."""
-    usual = Study(12, 5)
-    for patients, models in itertools.product((4, 8, 12, 20, 60), (2, 5, 13)):
-        yield replace(usual, patients=patients, models=models)
-    for models, seeds, seed_sd in itertools.product((2, 5, 13), (1, 3, 5), (0.0, 1 / 3, 1.0)):
-        if (seeds, seed_sd) != (3, 1 / 3):
-            yield replace(usual, models=models, seeds=seeds, seed_sd=seed_sd)
-    for kind, patients, models in itertools.product(("t2", "lognormal", "ties"), (8, 20), (2, 13)):
-        yield replace(usual, kind=kind, patients=patients, models=models)
-    for patients, models in itertools.product((8, 20), (2, 13)):
-        yield replace(usual, missing=0.05, patients=patients, models=models)
-    for models in (2, 5, 13):
-        yield replace(usual, models=models, fixed=models, seed_sd=0.0)
-    yield replace(usual, fixed=2)
-
-
-def overall_nulls() -> Iterator[Study]:
-    """Models good at different tasks, and equal over all."""
-    for patients, tasks, models, apart in itertools.product((4, 12, 60), (2, 4), (2, 5, 13), (0.0, 0.5, 2.0)):
-        yield Study(patients, models, tasks=tasks, apart=apart)
-
-
-def report(studies: int) -> None:
-    """Print all of it."""
-    print(f"\nequal models, {studies} studies each: share with any bracket, tier or mark that parts them")
-    print(f"{'':58}brackets   tiers   marks")
-    for study in nulls():
-        found = claims(study, studies)
-        print(f"{study!s:58}{found.brackets:8.3f}{found.tiers:8.3f}{found.marks:8.3f}", flush=True)
-    print(
-        "\noverall table of models that are good at different tasks and equal over all: share with any narrow bracket"
-    )
-    for study in overall_nulls():
-        print(f"{study!s:58}{study.apart:4.1f} apart{claims(study, studies // 2).overall:8.3f}", flush=True)
-    print("\npower: the first of k models better than the last; the table, a t-test of these two, t-tests with Holm")
-    for models, patients, seeds, seed_sd, gap in (
-        *itertools.product((2, 13), (8, 12, 20), (3,), (0.0, 1 / 3), (1.0, 2.0)),
-        *itertools.product((2, 13), (12,), (2, 5), (1 / 3,), (1.0, 2.0)),
-    ):
-        study = Study(patients, models, seeds, seed_sd, gap=gap)
-        found_power = power(study, studies)
-        print(
-            f"{study!s:50}gap {gap:.1f}{found_power.table:8.3f}{found_power.t_test:8.3f}{found_power.t_holm:8.3f}",
-            flush=True,
-        )
