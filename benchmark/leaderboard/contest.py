@@ -26,7 +26,8 @@ class Contest:
     """Entries under metrics of patients. Tables are ``(seeds, patients)`` with higher better, NaN lost."""
 
     def __init__(self, entries: Sequence[Entry], group: Group, columns: Sequence[Column]) -> None:
-        self._entries = entries
+        self._entries, self._group = entries, group
+        self._higher = {column.name: bool(column.higher_is_better) for column in columns}
         self._name = group.dataset.content_sha256 if group.dataset is not None else ""
         self.tables: Mapping[str, list[NDArray[np.float64]]] = {
             column.name: [_signed(entry.values(group, column.name), bool(column.higher_is_better)) for entry in entries]
@@ -52,25 +53,60 @@ class Contest:
         first, second = self._pairs
         total = np.zeros(len(first))
         for name in self.tables:
-            values = self._by_patient[name]
             more = self.missing[name][second] - self.missing[name][first]
-            total += np.where(more == 0, leads(differences(values[first], values[second])), np.sign(more))
+            total += np.where(more == 0, leads(self._differences[name]), np.sign(more))
         lead = np.zeros((len(self._entries),) * 2)
         lead[first, second] = (total / len(self.tables)).round(12)
         return lead - lead.T
 
     def tested(self, metric: str) -> NDArray[np.float64]:
         """Patient values ``(entries, patients)`` for tests; a patient that any seed has no value for is missing."""
-        values = self._by_patient[metric]
+        values = self.by_patient[metric]
         if not self.missing[metric].any():
             return values
         lost = np.array([np.isnan(table).any(axis=0) for table in self.tables[metric]])
         return np.where(lost, math.nan, values)
 
+    def tested_differences(self, metric: str) -> NDArray[np.float64]:
+        """Differences ``(pairs, patients)`` that tests take, pairs in the order of :func:`itertools.combinations`."""
+        values = self.tested(metric)
+        if values is self.by_patient[metric]:
+            return self._differences[metric]
+        first, second = self._pairs
+        return differences(values[first], values[second])
+
     @cached_property
-    def _by_patient(self) -> dict[str, NDArray[np.float64]]:
+    def combined(self) -> NDArray[np.float64]:
+        """One difference ``(pairs, patients)`` over all metrics, which the signed-rank test takes."""
+        return combined_differences([self.tested_differences(metric) for metric in self.tables])
+
+    @cached_property
+    def signed_rank(self) -> list[float]:
+        """P over patients of every pair."""
+        return signed_rank_p(self.combined)
+
+    @cached_property
+    def _differences(self) -> dict[str, NDArray[np.float64]]:
+        """By metric, of all pairs ``(pairs, patients)``, higher better."""
+        first, second = self._pairs
+        return {name: differences(values[first], values[second]) for name, values in self.by_patient.items()}
+
+    @cached_property
+    def by_patient(self) -> dict[str, NDArray[np.float64]]:
         """Means over seeds, ``(entries, patients)``."""
-        return {name: np.array([patient_values(table) for table in tables]) for name, tables in self.tables.items()}
+        return {
+            name: np.array(
+                [self._means(entry, name, table) for entry, table in zip(self._entries, tables, strict=True)]
+            )
+            for name, tables in self.tables.items()
+        }
+
+    def _means(self, entry: Entry, metric: str, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One entry's means over seeds, higher better."""
+        if self._higher[metric]:
+            return entry.patient_means(self._group, metric)
+        # an endless error is no value here
+        return -entry.patient_means(self._group, metric) if np.isfinite(table).all() else patient_values(table)
 
     @cached_property
     def noise(self) -> SeedNoise:
@@ -84,13 +120,16 @@ class Contest:
 
     def claims(self) -> Claims:
         """The pairs that may be called different."""
+        means = np.array([table.mean(axis=0) for table in self._scores]).T
+        return Claims(means, self._pair_p, self.noise, f"{self._name} {' '.join(self.tables)}")
+
+    def _pair_p(self) -> NDArray[np.float64]:
+        """The same as a table ``(entries, entries)``."""
         first, second = self._pairs
         pair_p = np.ones((len(self._entries),) * 2)
         if len(first):
-            found = [differences(values[first], values[second]) for values in map(self.tested, self.tables)]
-            pair_p[first, second] = pair_p[second, first] = signed_rank_p(combined_differences(found))
-        means = np.array([table.mean(axis=0) for table in self._scores]).T
-        return Claims(means, pair_p, self.noise, f"{self._name} {' '.join(self.tables)}")
+            pair_p[first, second] = pair_p[second, first] = self.signed_rank
+        return pair_p
 
 
 def seeded(entries: Sequence[Entry]) -> list[bool]:

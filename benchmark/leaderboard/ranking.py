@@ -17,8 +17,9 @@ from benchmark.leaderboard.tables import MOST_TESTED, Column, Row, Stability
 from benchmark.statistics.agreement import resampled_tau
 from benchmark.statistics.bootstrap import Resamples
 from benchmark.statistics.claims import ALPHA
-from benchmark.statistics.comparisons import Comparison, compare_all
+from benchmark.statistics.comparisons import Comparison, describe_pairs
 from benchmark.statistics.order import places
+from benchmark.statistics.paired import signed_rank_p
 from benchmark.statistics.ranks import PERFECT, competition_ranks, metric_ranks, open_ranks, rank_intervals, tiers
 
 if TYPE_CHECKING:
@@ -78,7 +79,15 @@ def rank(
     competing = [by_name[name] for name in names]
     contest = Contest(competing, group, metrics)
     filled = {name: [_filled(table) for table in tables] for name, tables in contest.tables.items()}
-    means = {name: np.array([fmean(patient_values(table)) for table in tables]) for name, tables in filled.items()}
+    means = {
+        name: np.array(
+            [
+                fmean(known if full is table else patient_values(full))
+                for known, full, table in zip(contest.by_patient[name], filled[name], tables, strict=True)
+            ]
+        )
+        for name, tables in contest.tables.items()
+    }
     observed = np.mean([metric_ranks(means[name], contest.missing[name]) for name in means], axis=0)
     resampled = _resampled(filled, contest.missing, names, resamples) if resamples and len(names) > 1 else None
     mean_ranks = dict(zip(names, observed.tolist(), strict=True))
@@ -98,19 +107,22 @@ def _compared(contest: Contest, entries: Sequence[Entry], group: Group, metrics:
     """Every pair, with what may be claimed of it."""
     names = [entry.name for entry in entries]
     place = {name: at for at, name in enumerate(names)}
-    higher = {column.name: bool(column.higher_is_better) for column in metrics}
-    values = {name: contest.tested(name) * (1.0 if higher[name] else -1.0) for name in contest.tables}
-    claims = contest.claims()
-    return [
-        replace(each, claim_p=claims.p(place[each.first], place[each.second]))
-        for each in compare_all(names, values, higher, _primary(group, metrics))
-    ]
+    if len(names) < 2:
+        return []
+    primary, claims = _primary(group, metrics), contest.claims()
+    sign = 1.0 if primary.higher_is_better else -1.0
+    better = contest.tested_differences(primary.name)
+    alone = contest.signed_rank if len(metrics) == 1 else signed_rank_p(better)
+    described = describe_pairs(
+        names, sign * contest.tested(primary.name), sign, better, alone, contest.combined, contest.signed_rank
+    )
+    return [replace(each, claim_p=claims.p(place[each.first], place[each.second])) for each in described]
 
 
-def _primary(group: Group, metrics: Sequence[Column]) -> str:
+def _primary(group: Group, metrics: Sequence[Column]) -> Column:
     """The metric in whose unit differences are printed."""
     wanted = group.definition.get("primary")
-    return next((column.name for column in metrics if column.name == wanted), metrics[0].name)
+    return next((column for column in metrics if column.name == wanted), metrics[0])
 
 
 def _marked(row: Row, metrics: Sequence[Column]) -> Row:

@@ -32,6 +32,7 @@ class Entry:
     units: Mapping[str, str] = field(default_factory=dict)
     """Of metrics, where known: a decibel value can be exact without being infinite."""
     _values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    _means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def values(self, group: Group, metric: str) -> NDArray[np.float64]:
         """Patient values ``(seeds, patients)`` of the seeds that have any; NaN missing, infinite exact."""
@@ -39,6 +40,12 @@ class Entry:
             table = group.matrix([cell.values[metric] for cell in self.done if metric in cell.values])
             self._values[metric] = as_infinite(table, self.units.get(metric, ""))
         return self._values[metric]
+
+    def patient_means(self, group: Group, metric: str) -> NDArray[np.float64]:
+        """:func:`patient_values` of these, computed once: a score, a rank and a mark ask for them."""
+        if metric not in self._means:
+            self._means[metric] = patient_values(self.values(group, metric))
+        return self._means[metric]
 
     @property
     def seeded(self) -> bool:
@@ -128,7 +135,7 @@ def score(entry: Entry, group: Group, column: Column, resamples: Resamples | Non
     if column.level == "distribution":
         return _of_estimates([cell.estimates[name] for cell in entry.done if name in cell.estimates], reasons)
     table = entry.values(group, name)
-    known = patient_values(table)
+    known = entry.patient_means(group, name)
     finite = known[np.isfinite(known)]
     listed = finite.tolist()
     perfect = int(np.count_nonzero(np.isinf(known)))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -71,13 +71,13 @@ def scheduled(p: float, size: int, models: int) -> float:
 class Claims:
     """Adjusted p values of the pairs of one table.
 
-    ``scores`` ``(patients, models)`` are averaged over seeds, higher better; ``pair_p`` ``(models, models)`` the p
-    values of the pairs' own tests over patients; ``name`` seeds what is drawn. Models whose seed noise is not
-    known take part in no test.
+    ``scores`` ``(patients, models)`` are averaged over seeds, higher better; ``pair_p`` gives the p values
+    ``(models, models)`` of the pairs' own tests over patients, and is asked only where stretches reject; ``name`` seeds
+    what is drawn. Models whose seed noise is not known take part in no test.
     """
 
     def __init__(
-        self, scores: NDArray[np.float64], pair_p: NDArray[np.float64], noise: SeedNoise, name: str = ""
+        self, scores: NDArray[np.float64], pair_p: Callable[[], NDArray[np.float64]], noise: SeedNoise, name: str = ""
     ) -> None:
         self._name = name
         tested = np.flatnonzero(noise.known)
@@ -85,7 +85,7 @@ class Claims:
         self._place = {int(model): place for place, model in enumerate(order)}
         self._scores = scores[:, order]
         self._variance, self._freedom = noise.variance[order], noise.freedom
-        self._pair_p = pair_p[np.ix_(order, order)]
+        self._order, self._pair_p = order, pair_p
         self._stretches: dict[tuple[int, int], float] = {}
         self._with_seeds: NDArray[np.float64] | None = None
 
@@ -114,7 +114,8 @@ class Claims:
 
     def _of_pair(self, low: int, high: int) -> float:
         if self._with_seeds is None:
-            self._with_seeds = np.maximum(self._pair_p, _seeded_pairs(self._scores, self._variance, self._freedom))
+            alone = self._pair_p()[np.ix_(self._order, self._order)]
+            self._with_seeds = np.maximum(alone, _seeded_pairs(self._scores, self._variance, self._freedom))
         return float(self._with_seeds[low, high])
 
     def _range_p(self, low: int, high: int) -> float:

@@ -99,21 +99,39 @@ def compare_all(
 
     ``metrics`` holds patient values ``(models, patients)`` of each metric that ranks, NaN where missing.
     """
-    pairs = list(itertools.combinations(range(len(names)), 2))
-    if not pairs:
+    if len(names) < 2:
         return []
-    a, b = (np.array(side) for side in zip(*pairs, strict=True))
+    first, second = (list(side) for side in zip(*itertools.combinations(range(len(names)), 2), strict=True))
     signs = {name: 1.0 if higher[name] else -1.0 for name in metrics}
-    found = [differences(signs[name] * values[a], signs[name] * values[b]) for name, values in metrics.items()]
-    combined = combined_differences(found)
+    found = {name: differences(signs[name] * v[first], signs[name] * v[second]) for name, v in metrics.items()}
+    combined = combined_differences(list(found.values()))
     tests = signed_rank_p(combined)
-    better = found[list(metrics).index(primary)]
-    alone = tests if len(metrics) == 1 else signed_rank_p(better)
-    both = np.isfinite(metrics[primary][a]) & np.isfinite(metrics[primary][b])
-    described = _described(np.where(both, signs[primary] * better, math.nan), alone)
+    alone = tests if len(metrics) == 1 else signed_rank_p(found[primary])
+    return describe_pairs(names, metrics[primary], signs[primary], found[primary], alone, combined, tests)
+
+
+def describe_pairs(
+    names: Sequence[str],
+    primary: NDArray[np.float64],
+    sign: float,
+    better: NDArray[np.float64],
+    alone: Sequence[float],
+    combined: NDArray[np.float64],
+    tests: Sequence[float],
+) -> list[Comparison]:
+    """:func:`compare_all` where differences and tests of all pairs are known already.
+
+    ``primary`` ``(models, patients)`` under the primary metric, ``sign`` 1 where higher is better there, else -1;
+    ``better`` ``(pairs, patients)`` its differences, positive where the first is better, ``alone`` their tests;
+    ``combined`` and ``tests`` the same over all metrics.
+    """
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    both = np.isfinite(primary[first]) & np.isfinite(primary[second])
+    described = _described(np.where(both, sign * better, math.nan), alone)
     return [
-        Comparison(names[first], names[second], difference.interval.n, difference, ahead, p, adjusted)
-        for (first, second), difference, ahead, p, adjusted in zip(
+        Comparison(names[one], names[other], difference.interval.n, difference, ahead, p, adjusted)
+        for (one, other), difference, ahead, p, adjusted in zip(
             pairs, described, combined.sum(axis=1).tolist(), tests, holm(tests), strict=True
         )
     ]
