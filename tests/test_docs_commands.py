@@ -65,6 +65,8 @@ ELSEWHERE = {
     "benchmark data import": "layouts are imported by the tests of benchmark-medical, which parse these very lines",
     "benchmark data degrade": "the tests of benchmark-medical run each degrader on what such imports give",
     "benchmark weights fetch": "a download",
+    "benchmark sign": "needs a key; tests/test_signature.py makes one",
+    "benchmark verify results/full-small-1seed --signers": "needs a signature; tests/test_run_toy.py makes one",
     "benchmark tune": "needs Optuna, an extra; tests/test_tune.py runs it where that is installed",
     "benchmark export": "needs ONNX, an extra; tests/test_inference.py runs it where that is installed",
     "benchmark translate results/RUN": "the page's own cell is translated with in docs/inference.md",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from benchmark.inference.trained_cell import TrainedCell
     from benchmark.leaderboard import Leaderboard
     from benchmark.runs.compare import RunComparison
+    from benchmark.store.signature import Signed
 
 FINE = frozenset({"done", "skipped", "stale"})
 """States that leave nothing to be done."""
@@ -280,6 +281,28 @@ class Run:
 
         metrics = {name: offer.spec for name, offer in registry().all("metric").items()}
         return compare(self._store.stream(), after._store.stream(), metrics, metric)
+
+    def sign(self, key: str | Path) -> int:
+        """Sign the run's records and plan with an SSH key (``ssh-keygen -Y sign``); how many records.
+
+        Raises:
+            UsageError: there is no such key, or cells are at work.
+            BenchmarkError: a record is damaged, or ``ssh-keygen`` is missing or refuses.
+        """
+        from benchmark.store.signature import sign
+
+        return sign(self._store, Path(key))
+
+    def signature(self, signers: str | Path) -> Signed:
+        """Who of the allowed signers (``man ssh-keygen``) signed exactly these records and this plan, or what differs.
+
+        Raises:
+            UsageError: there is no such file.
+            BenchmarkError: ``ssh-keygen`` is missing.
+        """
+        from benchmark.store.signature import check
+
+        return check(self._store, Path(signers))
 
     def verify(self) -> Iterator[tuple[Cell, str]]:
         """Score the stored predictions of every cell again: each that is neither stale nor skipped, and what is wrong.
