@@ -8,7 +8,7 @@ from typing import Any
 from made_records import made
 
 from benchmark.contracts.specs import MetricSpec
-from benchmark.leaderboard import Leaderboard, build, to_json, to_text
+from benchmark.leaderboard import Leaderboard, build, to_brief, to_json, to_text
 from benchmark.leaderboard.tables import Table, Use
 from benchmark.store.record import Record
 
@@ -58,6 +58,15 @@ def test_an_order_that_use_turns_round_is_told() -> None:
     assert [line.split()[-1] for line in text.splitlines() if "(tau:" in line] == ["-1.00", "-1.00"]
     uses = json.loads(to_json(board))["tables"][0]["downstream"]["uses"]
     assert uses["lesions/contrast"]["models"]["tau"] == -1.0
+
+
+def test_the_first_screen_has_the_use_beside_the_order_and_says_where_they_disagree() -> None:
+    board, _, _ = table(*(record(*each) for each in BLUR))
+    lines = to_brief(board, 60, 40).splitlines()
+    assert any("MAE" in line and "contrast" in line for line in lines)
+    assert "95 ±" in next(line for line in lines if "copy" in line)
+    assert "t: Fidelity and use disagree: blur, first here, is number 4 of 4" in " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= 60
 
 
 def test_an_order_that_use_confirms_has_no_sentence() -> None:

@@ -57,6 +57,24 @@ def test_a_metric_that_failed_everywhere_is_named() -> None:
     assert "missing" not in to_brief(leaderboard.build([record("a", [1.0, 2.0], scores=missing)], METRICS), 120, 40)
 
 
+def test_what_belongs_beside_an_order_is_said_once_for_all_tables() -> None:
+    """That one seed claims nothing, and what is not matched."""
+    sizes = {"small": 1_000_000, "usual": 1_000_000, "huge": 6_000_000}
+    trained = [
+        record(name, [1.0, 2.0, 3.0], task=task, parameters={"generator": size}, timings={"train_s": 10.0})
+        for task in ("one", "two")
+        for name, size in sizes.items()
+    ]
+    text = to_brief(leaderboard.build(trained, METRICS), 120, 40)
+    assert text.count("one seed: nothing is claimed of a trained model; --seeds 3 can tell them apart") == 1
+    assert text.count("6M (6x)") == 2
+    assert text.count("--grid matched compares at equal capacity") == 1
+    matched = [record("a", [1.0, 2.0, 3.0], seed=seed) for seed in range(3)]
+    text = to_brief(leaderboard.build(matched, METRICS), 120, 40)
+    assert "one seed" not in text
+    assert "matched" not in text
+
+
 def test_names_stay_text_and_short() -> None:
     names = {HOSTILE: 3.0, "x" * 500: 2.0, "a\u202egnp.exe": 1.0}
     text = to_brief(leaderboard.build(ladder(names), METRICS), 100, 60)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.leaderboard.layout import Sheet, overall_sheet, short_sheet
-from benchmark.leaderboard.tables import Leaderboard, Table
+from benchmark.leaderboard.tables import ENOUGH_SEEDS, Leaderboard, Table
 from benchmark.leaderboard.terminal import GAP, styled
 from benchmark.printable import printable
 
@@ -113,12 +114,23 @@ def _small_print(sheets: Sequence[Sheet], board: Leaderboard, width: int) -> lis
     fates += [(each.cell, each.reason) for each in board.unreadable]
     fates += [fate for table in board.tables for fate in _broken_metrics(table)]
     shown = fates if len(fates) <= MOST_PROBLEMS + 1 else fates[:MOST_PROBLEMS]
-    texts = [LEGEND, *(f"{printable(name)}: {printable(fate)}" for name, fate in shown)]
-    if not any(sheet.body for sheet in sheets):
-        del texts[0]
+    wrapped = (line for text in _said(board) for line in textwrap.wrap(printable(text), width))
+    texts = [LEGEND, *wrapped] if any(sheet.body for sheet in sheets) else []
+    texts += [f"{printable(name)}: {printable(fate)}" for name, fate in shown]
     if len(shown) < len(fates):
         texts.append(f"... and {len(fates) - len(shown)} more that are not done")
     return [_plain(text if len(text) <= width else f"{text[: width - 1]}…") for text in texts]
+
+
+def _said(board: Leaderboard) -> Iterator[str]:
+    """What of the tables' notes belongs beside an order, each once whatever the number of tables."""
+    rows = [row for table in board.tables for row in table.rows]
+    trained = [row for row in rows if row.seeds and row.seeded]
+    if trained and all(len(row.seeds) == 1 for row in trained):
+        yield f"one seed: nothing is claimed of a trained model; --seeds {ENOUGH_SEEDS} can tell them apart"
+    if any(row.capacity or row.compute for row in rows):
+        yield "(6x): not matched, so many times the usual; --grid matched compares at equal capacity"
+    yield from (f"{table.task}: {table.disagreement}" for table in board.tables if table.disagreement)
 
 
 def _broken_metrics(table: Table) -> Iterator[tuple[str, str]]:

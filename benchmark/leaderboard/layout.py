@@ -219,7 +219,9 @@ def sheet(table: Table) -> Sheet:
 
 
 def short_sheet(table: Table) -> Sheet:
-    """What a glance at a table is for: the order, the primary metric and the training time; no notes."""
+    """What a glance at a table is for: the order, the primary metric, one downstream value beside it, and what is not
+    matched; no notes.
+    """
     done = [row for row in table.rows if row.scores]
     header, units = ["rank", "model"], ["", ""]
     cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
@@ -230,9 +232,15 @@ def short_sheet(table: Table) -> Sheet:
             header.append(_heading(column))
             units.append(column.unit)
             cells.append(_scores(column, done))
-    header.append("train")
-    units.append("s")
-    cells.append([_plain(row.train_s) for row in done])
+    if (use := _use_to_show(table)) is not None and table.downstream is not None:
+        header.append(_heading(use))
+        units.append(use.unit)
+        worth = [table.downstream.rows.get(row.name, {}).get(use.name) for row in done]
+        cells.append(with_intervals([score.interval if score else NOTHING for score in worth], use.digits))
+    header += ["params", "train"]
+    units += ["", "s"]
+    cells.append([_count(row.parameters) + _times(row.capacity) for row in done])
+    cells.append([_plain(row.train_s) + _times(row.compute) for row in done])
     return Sheet(
         heading=table.task + (f", {table.budget}" if table.budget else ""),
         about=", ".join(_data(table, named=False)),
@@ -243,6 +251,16 @@ def short_sheet(table: Table) -> Sheet:
         notes=(),
         marks=marks,
     )
+
+
+def _use_to_show(table: Table) -> Column | None:
+    """Of a table's downstream values the one that agrees least with its order; ``None`` without any."""
+    uses = table.downstream.uses if table.downstream else {}
+    known = {name: use.models.tau for name, use in uses.items() if not math.isnan(use.models.tau)}
+    if not known or table.downstream is None:
+        return None
+    least = min(known, key=known.__getitem__)
+    return next(column for column in table.downstream.columns if column.name == least)
 
 
 def _spent(budget: Budget, rows: Sequence[Row]) -> list[tuple[str, str, list[str]]]:

@@ -23,7 +23,7 @@ def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
     notes = [
         *table.remarks,
         *_order(table),
-        *_uses(table),
+        *([table.disagreement] if table.disagreement else []),
         *_intervals(table),
         *_tests(table),
         *_seeds(table),
@@ -62,14 +62,6 @@ def _order(table: Table) -> Iterator[str]:
             "Models with missing patients come after all that have none; in the tests a patient missing on one side "
             "is lost by that side."
         )
-
-
-def _uses(table: Table) -> Iterator[str]:
-    """Where the first of the order is not what one would use: one sentence, of the value that agrees least."""
-    uses = table.downstream.uses.values() if table.downstream else ()
-    disagreeing = [use for use in uses if use.disagreement]
-    if disagreeing:
-        yield min(disagreeing, key=lambda use: use.models.tau).disagreement
 
 
 def _intervals(table: Table) -> Iterator[str]:

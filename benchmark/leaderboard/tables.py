@@ -237,6 +237,13 @@ class Table:
         return next((column for column in self.columns if column.name == self.primary), None)
 
     @property
+    def disagreement(self) -> str:
+        """Where the first of the order is not what one would use: one sentence, of the value that agrees least."""
+        uses = self.downstream.uses.values() if self.downstream else ()
+        disagreeing = [use for use in uses if use.disagreement]
+        return min(disagreeing, key=lambda use: use.models.tau).disagreement if disagreeing else ""
+
+    @property
     def key(self) -> str:
         """Names the table among others of one leaderboard."""
         budget = f", {self.budget}" if self.budget else ""

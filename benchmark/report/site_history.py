@@ -113,8 +113,8 @@ def histories(material: Material, runs: Sequence[SiteRun], pages: Mapping[str, s
         for name, cells in material.of(table).items():
             run, facts = by_path[cells[0].run]
             version = _version(cells[0].model, facts)
-            rank, *_, score, _ = texts[name]
-            told = f"{shown.header[2]} {score} {shown.units[2]}".strip() if len(shown.header) > 3 else ""
+            rank, _, score, *_ = texts[name]
+            told = f"{shown.header[2]} {score} {shown.units[2]}".strip() if table.primary_column else ""
             entry = Entry(version, run, table, pages[table.key], told, rank)
             order = (table.task, _natural(version), runs.index(run))
             methods.setdefault(name.removesuffix(f" ({run.label})"), []).append((order, entry))
