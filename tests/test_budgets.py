@@ -123,6 +123,16 @@ def test_a_budget_that_cannot_be_is_one_clear_line(toy: CommandLine, arguments: 
     assert said in " ".join(ended.stderr.split())
 
 
+def test_two_budgets_that_are_one_training_say_so_in_a_line(toy: CommandLine) -> None:
+    planned = toy(*BUDGETS, "--budget-in", "flops", "--budgets", "100000000,100000001", "--seeds", "2", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    (line,) = [line for line in planned.stdout.splitlines() if "as many steps as" in line]
+    assert line == (
+        "100000001 flops buys toy-shift/toy-affine as many steps as 100000000 flops: trained once, shown at "
+        "100000000 flops alone"
+    )
+
+
 def boards() -> Leaderboard:
     """Two models that change places between 100 and 1,000 steps, beyond chance, and a baseline."""
     definition = {"id": "physical/1", "unit": "HU", "primary": "psnr", "metrics": [{"metric": "psnr"}]}

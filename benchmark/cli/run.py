@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
@@ -106,6 +107,8 @@ def _start(planned: PlannedRun, settings: RunSettings, *, json: bool, report: bo
         echo("cells: " + ", ".join(f"{number} {state}" for state, number in states.items()))
         if exit_code:
             echo(f"some cells are not done; why: benchmark status {run.path}")
+        elif settings.seed_numbers == (0,) and any(cell.kind == "trained" and not cell.skip for cell in planned.cells):
+            echo(f"trained once: what another training would change is not known. To go on from here: {_on(run.path)}")
     raise typer.Exit(exit_code)
 
 
@@ -122,6 +125,20 @@ def _report(run: Path) -> Path | None:
         return None
 
 
+def _on(run: Path) -> str:
+    """The command that was typed, with the seeds that a table needs and into the same folder: nothing is done twice."""
+    from benchmark.leaderboard.tables import ENOUGH_SEEDS
+
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word in ("--seeds", "--name"):
+            next(words, None)
+        elif not word.startswith(("--seeds=", "--name=")):
+            kept.append(word)
+    return shlex.join(["benchmark", *kept, "--seeds", str(ENOUGH_SEEDS), "--name", run.name])
+
+
 def _show_plan(planned: PlannedRun, json: bool) -> None:
     from benchmark.cli.text import columns, count, echo, echo_json
 
@@ -132,7 +149,8 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
             | ({"budget": spec.budget.to_json()} if spec.budget else {})
             for spec, skip in cells
         ]
-        echo_json({"run": str(planned.path), "cells": rows, "left_out": dict(planned.plan.left_out)})
+        about = {"left_out": dict(planned.plan.left_out), "notes": list(planned.plan.notes)}
+        echo_json({"run": str(planned.path), "cells": rows, **about})
         return
     table = [
         [spec.id, spec.task, spec.name, f"seed {spec.seed}", str(spec.budget or ""), f"skipped: {skip}" if skip else ""]
@@ -142,4 +160,6 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
         echo(line)
     for name, reason in planned.plan.left_out.items():
         echo(f"without {name}: {reason}")
+    for note in planned.plan.notes:
+        echo(note)
     echo(f"{count(len(cells), 'cell')} -> {planned.path}")

@@ -104,6 +104,8 @@ class Plan:
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Models of the grid that it does without here, and why."""
     budgets: tuple[Budget, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was asked for and comes to less, a line each."""
 
 
 def make_plan(
@@ -128,6 +130,7 @@ def make_plan(
     builds = tuple(found.build for found in data.values() if found.build is not None)
     budgets = budgets_from(choices.budgets, choices.budget_in) or grid.budgets
     cells: dict[str, PlannedCell] = {}
+    alike: dict[tuple[Budget, Budget], list[str]] = {}
     for task in tasks:
         for entry, profile in _entries_for(grid, task, choices):
             chosen = choices.profile or profile or specs[task].profile
@@ -139,16 +142,23 @@ def make_plan(
                     if start is not None and kind == "trained":
                         start.check(entry.model, specs[task])
                         cell = replace(cell, spec=replace(cell.spec, start=start.start))
-                    cells.setdefault(cell.spec.id, cell)
+                    first = cells.setdefault(cell.spec.id, cell).spec.budget
+                    if first is not None and budget is not None and first != budget:
+                        alike.setdefault((first, budget), []).append(f"{task}/{entry.name}")
     if not cells:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"
         )
     # what was not asked for is not missed
     left_out = {} if choices.models else grid.left_out
-    return Plan(
-        grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published, left_out, budgets
+    notes = tuple(
+        f"{more} buys {', '.join(dict.fromkeys(names))} as many steps as {less}: trained once, shown at {less} alone"
+        for (less, more), names in alike.items()
     )
+    return Plan(
+        grid.name, preset.name, choices.seed_numbers, tuple(cells.values()), builds, grid.published, left_out, budgets,
+        notes,
+    )  # fmt: skip
 
 
 def _entries_for(grid: Grid, task: str, choices: PlanChoices) -> list[tuple[Entry, str | None]]:

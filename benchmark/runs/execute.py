@@ -68,6 +68,8 @@ def run_plan(
     observer.planned([(cell.spec.title, state) for cell, state in kept] + [(c.spec.title, "planned") for c in todo])
     for name, reason in plan.left_out.items():
         observer.say(f"without {name}: {reason}")
+    for note in plan.notes:
+        observer.say(note)
     _check_files(plan, observer)
     if todo:
         _execute(plan, todo, folder, registry, how, executor, observer, sharing)
@@ -158,8 +160,11 @@ def _execute(
             experience.learn(cell, record)
             scored_again.add(cell.spec.id)
     left: list[PlannedCell] = []
-    # a shorter budget first: the longer ones go on from what it trained
-    for cell in sorted(todo, key=lambda cell: (cell.spec.budget.amount if cell.spec.budget else 0, -cell.cost)):
+    # a shorter budget first: the longer ones go on from what it trained; then seed by seed, so that there is a table of
+    # all models as soon as can be; then the longest first
+    turn = {seed: at for at, seed in enumerate(plan.seeds)}
+    budget = {cell.spec.id: cell.spec.budget.amount if cell.spec.budget else 0 for cell in todo}
+    for cell in sorted(todo, key=lambda cell: (budget[cell.spec.id], turn.get(cell.spec.seed, 0), -cell.cost)):
         if cell.spec.task in broken:
             reason = f"its data could not be built: {broken[cell.spec.task]}"
             sharing.record(cell, "failed", reason)
