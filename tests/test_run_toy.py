@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import signal
+import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import h5py
 import pytest
 from command_line import CommandLine
 
 from benchmark.store.folder import CellFolder
 from benchmark.store.record import Record
+from benchmark.store.seal import write_sealed
 
 SMOKE = ("run", "--grid", "toy", "--preset", "smoke")
 RUN = "results/toy-smoke-1seed"
@@ -239,6 +246,124 @@ def test_verify_scores_again_and_finds_a_number_that_was_changed(toy: CommandLin
     bad = toy("verify", RUN)
     assert bad.returncode == 1
     assert "toy-error.patients.test00 is recorded as" in bad.stdout
+
+
+def test_a_run_of_one_seed_says_how_to_go_on_and_goes_on(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
+    once = toy(*SMOKE)
+    line = next(line for line in once.stdout.splitlines() if line.startswith("trained once"))
+    command = shlex.split(line.partition("To go on from here: ")[2])
+    assert command == ["benchmark", *SMOKE, "--seeds", "3", "--name", "toy-smoke-1seed"]
+    before = {path: path.stat().st_mtime_ns for path in (toy.folder / RUN).glob("cells/*/record.json")}
+    more = toy(*command[1:])
+    assert more.returncode == 0, more.stderr
+    assert "trained once" not in more.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    seeds = sorted(json.loads(path.read_text())["seed"] for path in (toy.folder / RUN).glob("cells/*/record.json"))
+    assert seeds.count(0) == seeds.count(1) == seeds.count(2) == 3
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+def test_a_signed_run_says_by_whom_and_a_changed_one_that_it_is_not(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(toy.folder / "key")], check=True)
+    (toy.folder / "allowed").write_text(f"alice {(toy.folder / 'key.pub').read_text()}")
+    before = toy("verify", RUN, "--signers", "allowed")
+    assert before.returncode == 1
+    assert "signed.txt: signature: the run is not signed" in before.stdout
+    signed = toy("sign", RUN, "--key", "key")
+    assert "signed 3 records and the plan" in signed.stdout, signed.stderr
+    good = toy("verify", RUN, "--signers", "allowed")
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "3 cells hold what they say; signed by alice" in good.stdout
+    assert toy(*SMOKE, "--rescore").returncode == 0
+    changed = toy("verify", RUN, "--signers", "allowed", "--json")
+    assert changed.returncode == 1
+    assert {row["problem"] for row in json.loads(changed.stdout)} == {
+        "",
+        "signature: it is not the one that was signed",
+    }
+
+
+def edited(toy: CommandLine, name: str, change: Callable[[dict[str, Any]], Any]) -> None:
+    """A record that somebody changed, and hashed again."""
+    record = toy.records(RUN)[name]
+    del record["sha256"]
+    change(record)
+    write_sealed(toy.folder / RUN / "cells" / record["id"] / "record.json", record)
+
+
+def one_patient_less(record: dict[str, Any]) -> None:
+    for score in record["scores"].values():
+        if score["state"] == "scored":
+            del score["patients"]["test00"]
+            score["n_expected"] -= 1
+            score["n_scored"] -= 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [
+            (
+                lambda record: record["scores"]["toy-error"].update(infinite=["test00"]),
+                "toy-error.infinite is recorded",
+            ),
+            (one_patient_less, "toy-error.patients.test00 comes out and is not recorded"),
+            (lambda record: record["dataset"].update(simulated=False), "dataset.simulated is recorded as False"),
+        ],
+        [
+            (lambda record: record.update(kind="evaluated"), "kind is recorded as 'evaluated'"),
+            (lambda record: record.update(baseline=not record["baseline"]), "baseline is recorded as"),
+            (lambda record: record["spec"].update(seed=7), "and its claim says"),
+        ],
+        [
+            (lambda record: record["scores"]["toy-error"].update(unit="dB"), "toy-error.unit is recorded as 'dB'"),
+            (lambda record: record["scores"]["toy-error"].update(n_failed=1), "toy-error.n_failed is recorded as 1"),
+            (lambda record: record["scores"].pop("toy-error"), "toy-error comes out and is not recorded"),
+        ],
+    ],
+    ids=["scores and data", "identity", "units and counts"],
+)
+def test_a_record_that_was_changed_and_hashed_again_is_found(
+    toy: CommandLine, finished: Path, changes: Sequence[tuple[Callable[[dict[str, Any]], Any], str]]
+) -> None:
+    toy.adopt(finished)
+    for name, (change, _) in zip(("toy-affine", "toy-copy", "toy-mean"), changes, strict=True):
+        edited(toy, name, change)
+    ended = toy("verify", RUN, "--json")
+    assert ended.returncode == 1, ended.stderr
+    problems = {row["cell"].split("/")[1]: row["problem"] for row in json.loads(ended.stdout)}
+    for name, (_, said) in zip(("toy-affine", "toy-copy", "toy-mean"), changes, strict=True):
+        assert said in problems[name]
+
+
+def test_predictions_cannot_pose_as_another_seed_of_what_the_run_trained(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
+    posing = ("evaluate", "--task", "toy-shift", "--predictions", "nowhere", "--into", RUN, "--name", "toy-affine")
+    refused = toy(*posing, "--seed", "1")
+    assert refused.returncode == 2
+    assert "'toy-affine' is a model that" in " ".join(refused.stderr.split())
+    meant = toy(*posing, "--seed", "1", "--same-method")
+    assert "no such file or folder" in " ".join(meant.stderr.split())
+
+
+def test_targets_overwritten_by_predictions_under_the_stated_hash_are_found(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished)
+    (data,) = (toy.folder / "datasets").glob("*.h5")
+    for name in ("toy-affine", "toy-copy", "toy-mean"):  # their data are the copy's, where they can be spoiled
+        edited(toy, name, lambda record: record["spec"]["dataset"].update(path=str(data)))
+    assert toy("verify", RUN).returncode == 0
+    with h5py.File(data, "r+") as file:
+        targets: list[h5py.Dataset] = []
+        file.visititems(lambda name, item: targets.append(item) if name.endswith("target") and "test" in name else None)
+        assert targets
+        for target in targets:
+            if isinstance(target, h5py.Dataset):
+                target[...] = target[...] + 1
+    ended = toy("verify", RUN)
+    assert ended.returncode == 1
+    assert "and the file says" in ended.stdout
 
 
 def test_the_same_grid_in_another_folder_gives_the_same_numbers(toy: CommandLine, finished: Path) -> None:

@@ -103,10 +103,10 @@ class Verifier:
 
     def _identity(self, record: Record) -> str:
         """Whether the record says of the cell what the plan and the plugins say."""
-        if record.evaluated:
-            return ""
         planned = self._planned.get(record.id)
         said = {"kind": record.kind, "baseline": record.baseline}
+        if record.evaluated and planned is None:
+            return _difference("", said, {"kind": "evaluated", "baseline": False})
         if planned is not None and (
             fault := _difference("", said, {"kind": planned.kind, "baseline": planned.baseline})
         ):
