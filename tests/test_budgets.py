@@ -31,6 +31,7 @@ from benchmark.plan.claim import CellSpec, Start
 from benchmark.plan.expand import PlannedCell
 from benchmark.plan.grid import parse_grid
 from benchmark.report.budget_charts import against_budget
+from benchmark.report.curve_figure import curve_figure
 from benchmark.store.plan_table import cells_from_json, cells_to_json
 
 BUDGETS = ("run", "--grid", "toy", "--preset", "smoke", "--recipe", "decay_from=0.5", "--models", "toy-affine")
@@ -196,6 +197,21 @@ def test_the_report_draws_rank_and_metric_against_budget() -> None:
     assert [chart.title for chart in charts] == ["PSNR against budget", "Rank against budget"]
     points = charts[1].spec["data"]["values"]
     assert {"model": "late", "budget": 1000.0, "rank": 1, "low": 1, "high": 1} in points
+
+
+def test_the_curve_is_drawn_for_papers() -> None:
+    figure = curve_figure(boards())
+    values, ranks = figure.axes
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["late", "early", "copy"]
+    assert [label.get_text() for label in values.get_xticklabels()] == ["100", "1000"]
+    assert "simulated data" in figure.get_suptitle()
+    drawn = {container.get_label(): container for container in ranks.containers}
+    assert list(drawn["late"].lines[0].get_ydata()) == [2, 1]
+    assert drawn["copy"].lines[0].get_marker() == "None", "what uses no budget has no marks on it"
+    with pytest.raises(UsageError, match="say which task: t"):
+        curve_figure(boards(), "other")
+    with pytest.raises(UsageError, match="two budgets or more"):
+        curve_figure(Leaderboard((), None))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ ELSEWHERE = {
     "benchmark sign": "needs a key; tests/test_signature.py makes one",
     "benchmark verify results/full-small-1seed --signers": "needs a signature; tests/test_run_toy.py makes one",
     "benchmark tune": "needs Optuna, an extra; tests/test_tune.py runs it where that is installed",
+    "benchmark figure results/full-small-1seed-by-steps": "tests/test_budgets.py draws what two trainings a model give",
     "benchmark export": "needs ONNX, an extra; tests/test_inference.py runs it where that is installed",
     "benchmark translate results/RUN": "the page's own cell is translated with in docs/inference.md",
     "benchmark plugins check example": "tox environment third runs it",

@@ -23,11 +23,13 @@ def figure(
     slice_: Annotated[int | None, typer.Option("--slice", help="Slice; default: the one with most region.")] = None,
     width: Annotated[float, typer.Option(metavar="MM", help="Width; a column is about 85, a page 175.")] = 175.0,
     order: Annotated[bool, typer.Option("--order", help="Draw the table's order instead of cases.")] = False,
+    budgets: Annotated[bool, typer.Option("--budgets", help="Draw metric and rank against budget instead.")] = False,
 ) -> None:
-    """Draw a figure for a paper: cases with error maps and scale bars, or the order of a table.
+    """Draw a figure for a paper: cases with error maps and scale bars, the order of a table, or a run's budgets.
 
     benchmark figure results/full-small-1seed --task mr-ct --models unet-l1,copy-input -o fig.pdf
     benchmark figure results/full-small-1seed --task mr-ct --order -o order.pdf
+    benchmark figure results/full-small-1seed-by-steps --budgets -o curve.pdf
     """
     from benchmark.cli.text import echo
     from benchmark.errors import UsageError
@@ -36,8 +38,15 @@ def figure(
 
     if not 20 <= width <= 1000:
         raise UsageError(f"--width {width:g}: give millimetres, 20 to 1000")
+    if order and budgets:
+        raise UsageError("--order and --budgets are two figures; give one of them")
     if order:
         drawn = order_of(run, task, metric)
+    elif budgets:
+        from benchmark.report.curve_figure import curve_figure
+        from benchmark.report.gather import gather
+
+        drawn = curve_figure(gather([run]).board, task)
     else:
         shades = _numbers(window, 2, "--window LOW,HIGH")
         if shades and not shades[0] < shades[1]:
