@@ -87,6 +87,10 @@ def test_a_finished_run_is_lengthened_without_starting_again(toy: CommandLine) -
     assert "2 of 3 cells are done already" in longer.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert cells(run_folder(toy))["toy-affine s0 b40"]["training"]["branched_at"] == 10
+    plain = toy(*BUDGETS, "--steps", "20", "--name", run_folder(toy).name)
+    assert "1 of 1 cells are done already" in plain.stdout, "a cell of a budget is that of a run of its length"
+    record = cells(run_folder(toy))["toy-affine s0 b0"]
+    assert record["spec"]["recipe"]["steps"] == 20, "asked for without budgets, it stands in the table without one"
 
 
 @pytest.mark.slow

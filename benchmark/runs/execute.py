@@ -99,6 +99,10 @@ def _sort_out(
             folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
         elif record and record.done and not folder.cell(cell.spec.id).damage(record):
+            said = replace(record.spec, budget=cell.spec.budget, trials=cell.spec.trials)
+            if said != record.spec:  # the same cell, asked for in other words: tables follow what was asked last
+                record = replace(record, spec=said)
+                folder.cell(cell.spec.id).write(record)
             if how.rescore or keys.of(cell.spec) != (record.score_key, record.downstream_key):
                 todo.append(cell)
             else:
