@@ -129,7 +129,8 @@ def origin(run: Run) -> dict[str, Any]:
     return {
         "commit": os.environ.get("COMMIT") or commit,
         "finished": datetime.fromtimestamp(last, UTC).strftime("%Y-%m-%d"),
-        "states": run.states,
+        "done": len(done),
+        "missing": sum(count for state, count in run.states.items() if state not in ("done", "skipped", "stale")),
         "cpu_hours": round(sum(record.timings.cpu_s or 0.0 for record in done) / 3600, 2),
         "peak_memory_mb": max(record.peak_memory_mb or 0.0 for record in done),
         "data": {r.dataset.name: r.dataset.content_sha256[:16] for r in done if r.dataset is not None},
@@ -152,12 +153,12 @@ def write_table() -> None:
     lines = ["| piece | command | cells | made with |", "|---|---|---|---|"]
     for path in sorted(HERE.glob("*/made.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
-        states = ", ".join(f"{count} {state}" for state, count in about["states"].items())
+        cells = f"{about['done']} done" + (f", {about['missing']} not yet" if about["missing"] else "")
         machine = f"{about['machine']}, Python {about['python']}, torch {about['torch']}"
         cost = f"{about['cpu_hours']:g} CPU hours, at most {about['peak_memory_mb']:.0f} MB a process"
         name = path.parent.name
         lines.append(
-            f"| [{name}]({name}/leaderboard.md) | `{about['command']}` | {states} | "
+            f"| [{name}]({name}/leaderboard.md) | `{about['command']}` | {cells} | "
             f"commit {about['commit'][:7]}, {about['finished']}; {cost}; {machine} |"
         )
     readme = HERE / "README.md"
