@@ -239,7 +239,7 @@ def test_a_run_takes_over_the_jobs_of_an_earlier_one(tmp_path: Path) -> None:
     for request in queue.taken:  # as a kill -9 leaves them
         for name in ("stop", "ended"):
             (request.folder / name).unlink(missing_ok=True)
-    queue.act = does_all
+    queue.act = lambda request, asked: does_all(request, asked) if asked > 3 else RUNNING
     outcome, _, said = lead(tmp_path, queue, ["b", "a", "c"], independent=True)
     assert outcome == dict.fromkeys("abc", ("done", ""))
     assert "taking over 2 jobs" in said[0]
@@ -277,6 +277,25 @@ def test_leaving_it_waits_only_until_everything_has_been_taken(tmp_path: Path) -
     left = fleet.leave([assignment(title) for title in "abcde"], lambda _: None)
     assert queue.submissions == [2, 2, 1]
     assert left == {"e": "4"}
+
+
+@pytest.mark.parametrize("word", ["CANCELLED", "FAILED", "no longer known"])
+def test_left_once_more_what_ended_while_nobody_looked_is_submitted_anew(tmp_path: Path, word: str) -> None:
+    """The user's next run is what a cancelled cell waits for, also if that run leaves again."""
+    queue = Pretend(lambda request, _: Standing("gone", word) if request.name == "a" else RUNNING)
+    for expected in ({"a": "0", "b": "1"}, {"a": "2", "b": "1"}):
+        surroundings = Surroundings(0, None, (), tmp_path, lambda _: None)
+        fleet = Fleet(queue, dataclasses.replace(RULES, independent=True), surroundings, lambda _: None)
+        assert fleet.leave([assignment("a"), assignment("b")], lambda _: None) == expected
+    assert [remote.work(request.folder) for request in queue.taken[:1]] == [1]  # should it be started all the same
+
+
+def test_a_batch_system_that_cannot_be_asked_loses_no_earlier_job(tmp_path: Path) -> None:
+    queue = Pretend(lambda _, __: None)
+    for _ in range(2):
+        surroundings = Surroundings(0, None, (), tmp_path, lambda _: None)
+        fleet = Fleet(queue, dataclasses.replace(RULES, independent=True), surroundings, lambda _: None)
+        assert fleet.leave([assignment("a")], lambda _: None) == {"a": "0"}
 
 
 def test_interrupted_while_it_submits_nothing_is_left_that_would_go_on(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ class Fleet:
         cells = {one.title: Cell(one) for one in assignments}
         self._meet_earlier_jobs(cells)
         taken = {cell.assignment.title for job in self._jobs for cell in job.cells.values()}
+        taken.update(self._outcome)
         self._waiting = deque(cell for title, cell in cells.items() if title not in taken)
         self._pack = self._rules.pack or max(1, len(self._waiting) // (4 * max(1, self._rules.side_by_side)))
         self._session = self._root / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
@@ -263,10 +264,26 @@ class Fleet:
                     exchange.end(folder, "given up")  # whether it was submitted is not known: if so, it ends at once
                 elif job.cells:
                     self._jobs.append(job)
+            self._forget_the_gone()
             if self._jobs:
                 self._surroundings.say(f"taking over {len(self._jobs)} jobs of an earlier run")
         else:
             self._wait_for(folders)
+
+    def _forget_the_gone(self) -> None:
+        """Of an earlier run's jobs those that ended while nobody looked: whatever ended them, this is the user's next
+        run, and their cells are submitted anew."""
+        for _ in range(2):  # Job.gone is said twice
+            standings = self._queue.look([job.id for job in self._jobs]) if self._jobs else None
+            for job in self._jobs:
+                job.note(standings.get(job.id) if standings is not None else None)
+            if all(job.standing is None or job.standing.where != "gone" for job in self._jobs):
+                return
+            time.sleep(self._rules.poll_seconds)
+        for job in [job for job in self._jobs if job.gone]:
+            exchange.end(job.folder, "given up")
+            self._settle(job)
+            self._jobs.remove(job)
 
     def _wait_for(self, folders: Sequence[Path]) -> None:
         """Jobs of a run that was killed end by themselves; until then nobody else may work on their cells."""
