@@ -65,11 +65,18 @@ def numbers(command: CommandLine, run: str) -> dict[str, tuple[Any, str]]:
     for folder in sorted((command.folder / run / "cells").iterdir()):
         digest = hashlib.sha256()
         if (checkpoint := folder / "checkpoint.pt").exists():
-            state = torch.load(checkpoint, weights_only=True)["model"]["net"]
-            for value in state.values():
-                digest.update(value.numpy().tobytes())
+            _take(torch.load(checkpoint, weights_only=True)["model"], digest.update)
         found[folder.name] = (json.loads((folder / "record.json").read_text()).get("scores"), digest.hexdigest())
     return found
+
+
+def _take(state: Any, update: Callable[[bytes], None]) -> None:
+    """Every tensor of a model's state, however deep."""
+    if isinstance(state, dict | list | tuple):
+        for value in state.values() if isinstance(state, dict) else state:
+            _take(value, update)
+    elif hasattr(state, "numpy"):
+        update(state.numpy().tobytes())
 
 
 def dask_workers(pid: int) -> list[int]:

@@ -1,6 +1,10 @@
-"""A toy grid on a real Slurm while things go wrong, one every few seconds; a table of what came of it.
+"""A grid on a real Slurm while things go wrong, one every few seconds; a table of what came of it.
 
     python tests/performance/cluster_campaign.py [--minutes 10] [--cells 12] [--every 20] [--seed 0]
+    python tests/performance/cluster_campaign.py --grid full --detach [--local RUN --datasets FOLDER]
+
+The first is of toy cells, the second of every cell of the grid at preset smoke, whose jobs nobody waits for: the
+command is typed again only when the queue is empty. ``--local`` is a finished run of the same cells to compare with.
 
 Needs what tests/slurm_cluster.py needs. Faults: scancel, requeue, a node down and up, the controller stopped and
 started, the warning of a walltime, sbatch failing, kill -9 of a job's process and of the submitter. At the end, with
@@ -44,6 +48,7 @@ class Campaign:
     toy: CommandLine
     arguments: tuple[str, ...]
     chance: random.Random
+    detached: bool = False
     done: Counter[str] = field(default_factory=Counter)
     restarts: int = 0
     _submitter: subprocess.Popen[str] | None = None
@@ -68,13 +73,16 @@ class Campaign:
             if time.monotonic() >= due:
                 self._later.remove((due, act))
                 act()
-        for id_, state in self._jobs():
+        jobs = self._jobs()
+        for id_, state in jobs or ():
             if state == "PENDING":  # Slurm lets a requeued job wait two minutes
                 self.slurm.call("scontrol", "update", f"JobId={id_}", "StartTime=now", check=False)
         if self._submitter is not None and self._submitter.poll() is None:
             return False
         if self._submitter is not None:
-            if self._submitter.returncode == 0:
+            if self.detached and jobs != []:
+                return False  # they need nobody
+            if self._submitter.returncode == 0 and (not self.detached or self.states().keys() == {"done"}):
                 return True
             self.restarts += 1
         output = (self.toy.folder / "submitter.txt").open("a")
@@ -95,14 +103,27 @@ class Campaign:
             act()
         self._later.clear()
 
-    def _jobs(self) -> list[tuple[str, str]]:
+    def states(self) -> Counter[str]:
+        """How many cells are in which state; empty while there is no plan."""
+        ended = subprocess.run(
+            self.toy.command("status", "results/x", "--json"),
+            cwd=self.toy.folder,
+            env=self.toy.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Counter(row["state"] for row in json.loads(ended.stdout)) if ended.returncode == 0 else Counter()
+
+    def _jobs(self) -> list[tuple[str, str]] | None:
+        """What is in the queue; ``None`` where it cannot be asked."""
         try:
             return self.slurm.jobs()
         except (RuntimeError, subprocess.TimeoutExpired):
-            return []
+            return None
 
     def _running(self, *command: str) -> bool:
-        jobs = [id_ for id_, state in self._jobs() if state == "RUNNING"]
+        jobs = [id_ for id_, state in self._jobs() or () if state == "RUNNING"]
         if not jobs:
             return False
         self.slurm.call(*command, self.chance.choice(jobs), check=False)
@@ -168,42 +189,64 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--folder", default="")
+    parser.add_argument("--grid", choices=("toy", "full"), default="toy")
+    parser.add_argument("--detach", action="store_true")
+    parser.add_argument("--local", type=Path, help="a finished run of the same cells, instead of one made for this")
+    parser.add_argument("--datasets", type=Path, help="where built data are, or will be")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="campaign-", dir=asked.folder or None) as folder:
         return _campaign(Path(folder), asked)
 
 
 def _campaign(folder: Path, asked: argparse.Namespace) -> int:
-    toy = with_executors(folder)
-    grid = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-slow", "-p", "toy-slow.seconds=0.2")
-    cells = (*grid, "--steps", str(asked.steps), "--seeds", str(asked.cells))
-    options = {"poll_seconds": 0.5, "query_seconds": 3, "lost_seconds": 30, "pack": 1}
+    toy, cells = _grid(folder, asked)
+    options = {"poll_seconds": 0.5, "query_seconds": 3, "lost_seconds": 30, "pack": 1 if asked.grid == "toy" else 0}
+    options |= {"detach": "yes"} if asked.detach else {}
     slurm_options = [part for name, value in options.items() for part in ("-p", f"slurm.{name}={value}")]
     how = ("--executor", "slurm", "--jobs", "2", "--attempts", "20", "--lost-seconds", "30", *slurm_options)
     with cluster(folder / "s") as slurm:
         path = f"{toy.folder / 'bin'}{os.pathsep}{toy.environment['PATH']}"
         toy.environment |= {"SLURM_CONF": slurm.environment["SLURM_CONF"], "PATH": path}
-        campaign = Campaign(slurm, toy, (*cells, "--name", "x", *how), random.Random(asked.seed))
+        arguments = (*cells, "--name", "x", *how)
+        campaign = Campaign(slurm, toy, arguments, random.Random(asked.seed), asked.detach)
         began = time.monotonic()
         _trouble(campaign, began + 60 * asked.minutes, asked.every)
         campaign.calm()
-        in_trouble = _states(toy)
+        in_trouble = campaign.states()
         while not campaign.keep_running() and time.monotonic() - began < 60 * asked.minutes + 1500:
             time.sleep(1)
         took = time.monotonic() - began
         left = slurm.jobs()
     processes = _processes(str(folder), b"benchmark")
-    subprocess.run(toy.command(*cells, "--name", "local"), cwd=toy.folder, env=toy.environment, check=True, stdout=-3)
-    ours, theirs = numbers(toy, "results/x"), numbers(toy, "results/local")
-    same = sum(ours.get(cell) == theirs[cell] and _same_images(toy, cell) for cell in theirs)
-    states = _states(toy)
+    if asked.local is None:
+        command = toy.command(*cells, "--name", "local")
+        subprocess.run(command, cwd=toy.folder, env=toy.environment, check=True, stdout=-3)
+    local = asked.local or toy.folder / "results/local"
+    ours, theirs = numbers(toy, "results/x"), numbers(toy, str(local))
+    same = sum(ours.get(cell) == theirs[cell] and _same_images(toy, cell, local) for cell in theirs)
+    states = campaign.states()
+    jobs = [path.parent for path in toy.folder.glob("results/x/jobs/*/*/bundle.json")]
+    begun = sum(len(list(job.glob("claim.*"))) for job in jobs)
     for fault, times in campaign.done.most_common():
         print(f"| {fault} | {times} |")
     print(f"| the command typed again | {campaign.restarts} |")
     print(f"cells when the faults ended: {dict(in_trouble)}; in the end, after {took:.0f} s: {dict(states)}")
+    print(f"{len(jobs)} jobs, begun {begun} times; attempts in records: {dict(_attempts(toy))}")
     print(f"weights, scores and predictions as local's: {same} of {len(theirs)}")
     print(f"jobs left in the queue: {len(left)}; processes left: {len(processes)}")
     return 0 if same == len(theirs) == states["done"] and not left and not processes else 1
+
+
+def _grid(folder: Path, asked: argparse.Namespace) -> tuple[CommandLine, tuple[str, ...]]:
+    """Where the command is typed, and the part of it that says which cells."""
+    data = () if asked.datasets is None else ("--datasets", str(asked.datasets.absolute()))
+    if asked.grid == "toy":
+        toys = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-slow", "-p", "toy-slow.seconds=0.2")
+        return with_executors(folder), (*toys, "--steps", str(asked.steps), "--seeds", str(asked.cells), *data)
+    (work := folder / "work").mkdir()
+    return CommandLine(work, {**os.environ, "BENCHMARK_REPORT": "no"}), (
+        "run", "--grid", asked.grid, "--preset", "smoke", *data
+    )  # fmt: skip
 
 
 def _trouble(campaign: Campaign, until: float, every: float) -> None:
@@ -220,18 +263,19 @@ def _trouble(campaign: Campaign, until: float, every: float) -> None:
         time.sleep(0.5)
 
 
-def _states(toy: CommandLine) -> Counter[str]:
+def _attempts(toy: CommandLine) -> Counter[int]:
+    """How many cells say that they ended in their n-th attempt."""
     records = (toy.folder / "results/x/cells").glob("*/record.json")
-    return Counter(json.loads(path.read_text())["state"] for path in records)
+    return Counter(json.loads(path.read_text()).get("attempt", 1) for path in records)
 
 
-def _same_images(toy: CommandLine, cell: str) -> bool:
+def _same_images(toy: CommandLine, cell: str, local: Path) -> bool:
     """Whether a cell's predictions are the same values, whatever else the files hold."""
     import h5py
 
-    def digest(run: str) -> str:
+    def digest(run: Path) -> str:
         found = hashlib.sha256()
-        with h5py.File(toy.folder / f"results/{run}/cells/{cell}/predictions.h5") as file:
+        with h5py.File(run / "cells" / cell / "predictions.h5") as file:
 
             def take(name: str, item: object) -> None:
                 if isinstance(item, h5py.Dataset):
@@ -241,7 +285,7 @@ def _same_images(toy: CommandLine, cell: str) -> bool:
             file.visititems(take)
         return found.hexdigest()
 
-    return digest("x") == digest("local")
+    return digest(toy.folder / "results/x") == digest(toy.folder / local)
 
 
 if __name__ == "__main__":
