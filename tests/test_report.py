@@ -17,7 +17,7 @@ from made_runs import Catalogue, MadeRun
 from benchmark import BenchmarkError, UsageError
 from benchmark.leaderboard import build
 from benchmark.report import bundle, gather, write_report
-from benchmark.report.page import island, sort_key
+from benchmark.report.page import SCRIPTS, island, sort_key
 from benchmark.report.pixels import Scale, unpack
 from benchmark.report.summary import refusals
 
@@ -217,7 +217,7 @@ def test_hostile_names_stay_text(tmp_path: Path, name: str) -> None:
     written = write_report([run.path])
     text = written.path.read_text(encoding="utf-8")
     parts = Parts(text)
-    assert sum(attributes.get("type", "module") == "module" for attributes, _ in parts.scripts) == 7
+    assert sum(attributes.get("type", "module") == "module" for attributes, _ in parts.scripts) == len(SCRIPTS) + 1
 
     assert not parts.handlers
     assert "‮" not in text

@@ -21,6 +21,9 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium or Chrome on this machine"),
 ]
 DRAWN = "!!document.getElementById('viewer').dataset.drawn"
+PLOTTED = "document.documentElement.dataset.plots === 'drawn'"
+BUSY_S = 300.0
+"""How long all plots may take: two seconds of CPU, of which a machine may have little to give."""
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +63,23 @@ def page(window: Page, file: Path) -> Iterator[Page]:
 
 
 def test_every_plot_is_drawn(page: Page) -> None:
-    page.wait("document.documentElement.dataset.plots === 'drawn'")
+    page.wait(PLOTTED, BUSY_S)
     page.value("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     page.value("report.drawAll()")
     places = page.value("document.querySelectorAll('[data-chart]').length")
     assert places >= 5
     assert page.value("document.querySelectorAll('[data-chart] svg.marks').length") == places
+
+
+def test_plots_are_drawn_where_the_browser_is_never_idle(page: Page, file: Path) -> None:
+    """As on a machine with more to do than it can: no idle time ever comes, nor a frame."""
+    never = "window.requestIdleCallback = (call, { timeout } = {}) => (timeout ? setTimeout(call, timeout) : 0);"
+    script = page.ask(
+        "Page.addScriptToEvaluateOnNewDocument", source=f"{never} window.requestAnimationFrame = () => 0;"
+    )
+    page.open(Path("/dev/null"))
+    page.open(file, wait=PLOTTED)
+    page.ask("Page.removeScriptToEvaluateOnNewDocument", **script)
 
 
 def test_a_request_would_be_noticed_and_is_refused(page: Page) -> None:
@@ -222,16 +236,39 @@ def test_a_link_brings_the_state_back(page: Page, file: Path) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_fits_every_screen(page: Page, width: int, dark: bool) -> None:
     page.size(width, dark=dark)
-    page.wait("document.documentElement.dataset.plots === 'drawn'")
+    page.wait(PLOTTED, BUSY_S)
     page.wait(f"document.documentElement.scrollWidth <= {width}")  # plots are drawn again for the new width
     white = "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'"
     page.wait(f"({white}) === {'false' if dark else 'true'}")
 
 
 def test_it_prints(page: Page, tmp_path: Path) -> None:
-    page.wait("document.documentElement.dataset.plots === 'drawn'")
+    page.wait(PLOTTED, BUSY_S)
     page.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_next_slice_makes_no_new_elements(page: Page) -> None:
+    """That is what cost the frames: lists of choices and titles written anew for each slice."""
+    made = page.value("""(async () => {
+        const viewer = report.viewer, frame = () => new Promise((done) => requestAnimationFrame(done));
+        let made = 0;
+        const watcher = new MutationObserver((changes) => {
+          for (const change of changes) made += [...change.addedNodes].filter((node) => node.nodeType === 1).length;
+        });
+        viewer.state.slice = 0;
+        viewer.refresh();
+        await frame();
+        watcher.observe(viewer.home, { childList: true, subtree: true });
+        const before = viewer.home.dataset.drawn;
+        for (let at = 0; at < 3; at++) {
+          viewer.step(1);
+          await frame();
+          await frame();
+        }
+        return [made, viewer.home.dataset.drawn !== before];
+    })()""")
+    assert made == [0, True]
 
 
 def test_slices_follow_the_wheel(page: Page) -> None:

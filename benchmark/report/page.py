@@ -35,7 +35,7 @@ from benchmark.report.summary import refusals, summary
 from benchmark.report.training import Curves, training
 from benchmark.report.vega import Chart
 
-SCRIPTS = ("tables.js", "plots.js", "decode.js", "viewer.js", "controls.js", "page.js")
+SCRIPTS = ("tables.js", "plots.js", "decode.js", "viewer.js", "panels.js", "controls.js", "page.js")
 MOST_LOGS = 100
 """Failed cells whose last lines are shown."""
 MOST_CELLS = 20_000

@@ -8,9 +8,15 @@
 
   const labelled = (text, control) => element("label", {}, text, control);
   const select = (change) => element("select", { onchange: (event) => change(event.target.value) });
+  // What a list offers seldom changes, and to write it anew costs more than all images.
+  const offered = new WeakMap();
   const options = (control, entries, value) => {
-    control.replaceChildren(...entries.map(([key, text]) => element("option", { value: key }, text)));
-    control.value = String(value);
+    const now = JSON.stringify(entries);
+    if (offered.get(control) !== now) {
+      offered.set(control, now);
+      control.replaceChildren(...entries.map(([key, text]) => element("option", { value: key }, text)));
+    }
+    if (control.value !== String(value)) control.value = String(value);
   };
   const button = (text, press, more = {}) => element("button", { type: "button", onclick: press, ...more }, text);
   const box = (text, change) => {
@@ -136,7 +142,7 @@
     act();
   });
 
-  let listed = null;
+  let listed = null, sortedAs = "", cases = [];
   viewer.sync = () => {
     const gallery = viewer.gallery(), shown = viewer.current(), metric = gallery.metrics[0];
     if (listed !== state.task) {
@@ -158,10 +164,15 @@
     }
     options(task, viewer.galleries.map((each, at) => [at, each.title ? `${each.task}: ${each.title}` : each.task]), state.task);
     options(order, [["stored", "by name"], ["worst", "worst first"], ["median", "median first"], ["best", "best first"], ["disputed", "largest disagreement first"]], state.order);
-    options(patient, viewer.ordered().map(({ at, each, value }) => {
-      const what = state.order === "disputed" ? `spread ${viewer.number(each.disagreement, 3)} ${gallery.target.unit}` : metric && value !== null ? `${metric.label} ${value.toFixed(metric.digits)}` : "";
-      return [at, `${each.patient}${each.study === "s1" ? "" : ` / ${each.study}`}${what ? ` (${what})` : ""}`];
-    }), state.case);
+    const orderNow = `${state.task}/${state.order}/${state.by}`;
+    if (sortedAs !== orderNow) {
+      sortedAs = orderNow;
+      cases = viewer.ordered().map(({ at, each, value }) => {
+        const what = state.order === "disputed" ? `spread ${viewer.number(each.disagreement, 3)} ${gallery.target.unit}` : metric && value !== null ? `${metric.label} ${value.toFixed(metric.digits)}` : "";
+        return [at, `${each.patient}${each.study === "s1" ? "" : ` / ${each.study}`}${what ? ` (${what})` : ""}`];
+      });
+    }
+    options(patient, cases, state.case);
     options(plane, viewer.planes().map((each, at) => [at, each.name]), Math.min(state.plane, viewer.planes().length - 1));
     options(mode, Object.entries(viewer.MODES), state.mode);
     slice.max = viewer.extent().count - 1;

@@ -38,14 +38,19 @@
 
   const visible = (place) => place.offsetParent !== null;
 
-  async function drawRest(deadline) {
-    for (const place of [...waiting]) {
-      if (!visible(place)) continue;
-      await draw(place);
-      if (deadline && deadline.timeRemaining() < 5) break;
+  // A browser on a busy machine has no idle time: after PATIENCE_MS the next plot is drawn all the same.
+  const PATIENCE_MS = 100;
+  const whenIdle = (call) => (window.requestIdleCallback ? requestIdleCallback(call, { timeout: PATIENCE_MS }) : setTimeout(call, 30));
+
+  async function drawRest() {
+    const next = [...waiting].find(visible);
+    if (next) {
+      await draw(next);
+      whenIdle(drawRest);
+      return;
     }
-    if ([...waiting].some(visible)) requestIdleCallback(drawRest);
-    else document.documentElement.dataset.plots = "drawn";
+    await Promise.all(drawn.values()); // those that came into sight meanwhile
+    document.documentElement.dataset.plots = "drawn";
   }
 
   function start() {
@@ -58,10 +63,10 @@
       }
     }, { rootMargin: "200px" });
     for (const place of waiting) watcher.observe(place);
-    requestAnimationFrame(() => setTimeout(() => requestIdleCallback(drawRest), 50));
+    // after the first paint; a window that nobody sees has none, and draws all the same
+    setTimeout(() => whenIdle(drawRest), 50);
   }
 
-  if (!window.requestIdleCallback) window.requestIdleCallback = (call) => setTimeout(() => call(), 30);
   window.report.drawAll = () => Promise.all([...document.querySelectorAll("[data-chart]")].filter(visible).map(draw)).then((made) => made.length);
   window.addEventListener("load", start);
 })();

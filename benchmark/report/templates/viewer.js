@@ -60,8 +60,21 @@
     return { rows, columns, count: shape[shown.along], aspect: (rows * pitch(shown.rows)) / (columns * pitch(shown.columns)) };
   }
 
+  // What was worked out for the slice that is shown, kept until another one is.
+  let kept = new Map(), keptOf = "";
+
+  function once(key, make) {
+    const now = `${loaded.get("key")}/${state.plane}/${state.slice}`;
+    if (now !== keptOf) [kept, keptOf] = [new Map(), now];
+    if (!kept.has(key)) kept.set(key, make());
+    return kept.get(key);
+  }
+
+  // The slice of a loaded volume as rows and columns of the picture.
+  const cut = (key) => once(key, () => read(loaded.get(key), state.slice));
+
   // Reads one slice of a volume (Z, H, W) as rows and columns of the picture.
-  function cut(volume, slice) {
+  function read(volume, slice) {
     const [, height, width] = current().shape;
     const strides = [height * width, width, 1];
     const shown = plane();
@@ -90,37 +103,6 @@
     return state.windows[which] || { width: side.high - side.low, level: (side.high + side.low) / 2 };
   };
 
-  // Shades of all levels at a window; at the full one, the shade of the stored value itself.
-  function shades(name) {
-    const side = gallery()[name];
-    const { width, level } = windowOf(name);
-    const top = levelsOf();
-    const table = new Uint8ClampedArray(top + 1);
-    const full = Math.abs(width - (side.high - side.low)) < 1e-9 && Math.abs(level - (side.high + side.low) / 2) < 1e-9;
-    for (let at = 0; at <= top; at++) {
-      const share = full ? at / top : (valueOf(at, side) - (level - width / 2)) / width;
-      table[at] = Math.floor(Math.min(1, Math.max(0, share)) * 255 + 0.5);
-    }
-    return table;
-  }
-
-  // Blue where the translation is too low, red where it is too high, black where it is right.
-  function differenceColours(spread) {
-    const top = levelsOf();
-    const { low, high } = gallery().target;
-    const table = new Uint32Array(2 * top + 1);
-    for (let at = -top; at <= top; at++) {
-      const share = Math.max(-1, Math.min(1, ((at / top) * (high - low)) / spread));
-      const strong = Math.abs(share);
-      const warm = [255 * Math.min(1, 1.6 * strong), 235 * Math.max(0, strong - 0.35), 60 * Math.max(0, strong - 0.6)];
-      const cold = [60 * Math.max(0, strong - 0.6), 200 * Math.max(0, strong - 0.25), 255 * Math.min(1, 1.6 * strong)];
-      const [red, green, blue] = share >= 0 ? warm : cold;
-      table[at + top] = (255 << 24) | (Math.round(blue) << 16) | (Math.round(green) << 8) | Math.round(red);
-    }
-    return table;
-  }
-
-  const faded = (colour) => ((255 << 24) | (((colour & 0xff0000) >> 2) & 0xff0000) | (((colour & 0xff00) >> 2) & 0xff00) | ((colour & 0xff) >> 2)) >>> 0;
   const spread = () => state.spread ?? (gallery().target.high - gallery().target.low) / 5;
 
   // --- loading -----------------------------------------------------------------------------------------------
@@ -148,272 +130,13 @@
   const keys = () => ["source", "target", ...gallery().models.keys()].map(String).filter((key) => loaded.has(key));
   const shownKeys = () => (state.mode === "curtain" ? ["curtain"] : keys().filter((key) => !state.hidden.has(nameOf(key))));
 
-  // --- drawing -----------------------------------------------------------------------------------------------
-
-  const panels = new Map();
-  const grid = element("div", { class: "panels", role: "group", "aria-label": "Images" });
-
-  function picture(key) {
-    const { rows, columns } = extent();
-    const levels = cut(loaded.get(key), state.slice);
-    const pixels = new Uint32Array(rows * columns);
-    if (state.mode === "difference" && key !== "source" && key !== "target") {
-      const truth = cut(loaded.get("target"), state.slice), inside = cut(loaded.get("region"), state.slice);
-      const table = differenceColours(spread());
-      const top = levelsOf();
-      for (let at = 0; at < pixels.length; at++) {
-        const colour = table[levels[at] - truth[at] + top];
-        pixels[at] = inside[at] ? colour : faded(colour); // nothing is scored out there
-      }
-    } else {
-      const table = shades(key === "source" ? "source" : "target");
-      for (let at = 0; at < pixels.length; at++) pixels[at] = (255 << 24) | (table[levels[at]] * 0x010101);
-    }
-    const canvas = new OffscreenCanvas(columns, rows);
-    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), columns, rows), 0, 0);
-    return canvas;
-  }
-
-  // The part of the picture that is seen: its corner and size in pixels of the image.
-  function seen() {
-    const { rows, columns } = extent();
-    const width = columns / state.zoom, height = rows / state.zoom;
-    return {
-      left: Math.min(columns - width, Math.max(0, state.x * columns - width / 2)),
-      top: Math.min(rows - height, Math.max(0, state.y * rows - height / 2)), width, height,
-    };
-  }
-
-  function paint(context, source, clip) {
-    const { width, height } = context.canvas;
-    const part = seen();
-    context.save();
-    if (clip) {
-      context.beginPath();
-      context.rect(...clip);
-      context.clip();
-    }
-    context.imageSmoothingEnabled = state.smooth;
-    context.drawImage(source, part.left, part.top, part.width, part.height, 0, 0, width, height);
-    context.restore();
-  }
-
-  // The edge of the region that is scored, between pixels.
-  function paintOutline(context) {
-    const { rows, columns } = extent(), part = seen();
-    const inside = cut(loaded.get("region"), state.slice);
-    const x = (column) => ((column - part.left) / part.width) * context.canvas.width;
-    const y = (row) => ((row - part.top) / part.height) * context.canvas.height;
-    const at = (row, column) => row >= 0 && column >= 0 && row < rows && column < columns && inside[row * columns + column];
-    context.beginPath();
-    for (let row = 0; row <= rows; row++) {
-      for (let column = 0; column <= columns; column++) {
-        if (Boolean(at(row, column)) !== Boolean(at(row - 1, column))) context.rect(x(column), y(row), x(column + 1) - x(column), 0);
-        if (Boolean(at(row, column)) !== Boolean(at(row, column - 1))) context.rect(x(column), y(row), 0, y(row + 1) - y(row));
-      }
-    }
-    context.strokeStyle = "#ffb43c";
-    context.lineWidth = Math.max(1, context.canvas.width / 240);
-    context.stroke();
-  }
-
-  // Averages over the region of the slice: what the viewer itself can say of a translation.
-  function errors(key) {
-    const inside = cut(loaded.get("region"), state.slice);
-    const levels = cut(loaded.get(key), state.slice), truth = cut(loaded.get("target"), state.slice);
-    let count = 0, sum = 0, size = 0;
-    for (let at = 0; at < levels.length; at++) {
-      if (!inside[at]) continue;
-      const off = levels[at] - truth[at];
-      count++; sum += off; size += Math.abs(off);
-    }
-    const unit = (gallery().target.high - gallery().target.low) / levelsOf();
-    return count ? { mean: (sum / count) * unit, absolute: (size / count) * unit } : null;
-  }
-
-  function caption(key) {
-    const unit = gallery().target.unit;
-    if (key === "source" || key === "target") return "";
-    const parts = [];
-    if (plane().along === 0) {
-      const metric = gallery().metrics[0];
-      const value = metric && current().scores[0][Number(key)][state.slice];
-      if (value !== null && value !== undefined) parts.push(`${metric.label} ${value.toFixed(metric.digits)}${metric.unit ? ` ${metric.unit}` : ""}`);
-    }
-    const found = errors(key);
-    if (found) parts.push(`MAE ${withUnit(Number(found.absolute.toPrecision(3)), unit)}, mean ${found.mean >= 0 ? "+" : "−"}${withUnit(Number(Math.abs(found.mean).toPrecision(3)), unit)}`);
-    return parts.join("\n");
-  }
-
-  function build() {
-    const wanted = shownKeys();
-    const stale = wanted.join() !== [...panels.keys()].join() || grid.dataset.task !== String(state.task);
-    grid.classList.toggle("curtain", state.mode === "curtain");
-    if (!stale) return;
-    grid.replaceChildren();
-    panels.clear();
-    grid.dataset.task = state.task;
-    for (const key of wanted) {
-      const canvas = element("canvas", { "data-panel": key });
-      const title = element("figcaption"), readout = element("div", { class: "readout" });
-      const sides = ["left", "right", "top", "bottom"].map((at) => {
-        const where = { left: "left:3px;top:46%", right: "right:3px;top:46%", top: "left:48%;top:1px", bottom: "left:48%;bottom:1px" }[at];
-        const mark = element("span", { class: "side", "aria-hidden": "true" });
-        mark.style.cssText = where;
-        mark.dataset.at = at;
-        return mark;
-      });
-      grid.append(element("figure", {}, title, element("div", { class: "frame" }, canvas, ...sides), readout));
-      panels.set(key, { canvas, title, readout, sides });
-      watch(canvas, key);
-    }
-  }
-
-  function drawNow() {
-    if (loaded.get("key") !== `${state.task}/${state.case}`) return;
-    build();
-    const { aspect } = extent();
-    const marks = plane().sides;
-    const texts = { right: marks.right, left: OPPOSITE[marks.right], bottom: marks.bottom, top: OPPOSITE[marks.bottom] };
-    for (const [key, panel] of panels) {
-      const width = Math.max(64, Math.round((panel.canvas.clientWidth || 180) * Math.min(2, devicePixelRatio || 1)));
-      const height = Math.max(16, Math.round(width * aspect));
-      if (panel.canvas.width !== width || panel.canvas.height !== height) Object.assign(panel.canvas, { width, height });
-      const context = panel.canvas.getContext("2d");
-      if (key === "curtain") {
-        const at = Math.round(width * state.curtain);
-        for (const [name, clip] of [[state.a, [0, 0, at, height]], [state.b, [at, 0, width - at, height]]]) {
-          if (loaded.has(name)) paint(context, picture(name), clip);
-        }
-        context.fillStyle = "#ffd75e";
-        context.fillRect(at - 1, 0, 2, height);
-        panel.title.replaceChildren(element("b", {}, element("bdi", {}, nameOf(state.a))), " | ", element("b", {}, element("bdi", {}, nameOf(state.b))));
-        panel.readout.textContent = [state.a, state.b].map((name) => caption(name)).map((text) => text.replace("\n", " · ")).filter(Boolean).join("\n");
-      } else {
-        paint(context, picture(key));
-        panel.title.replaceChildren(element("b", {}, element("bdi", {}, nameOf(key))));
-        panel.title.title = nameOf(key);
-        panel.readout.textContent = caption(key);
-      }
-      if (state.outline) paintOutline(context);
-      panel.canvas.setAttribute("role", "img");
-      panel.canvas.setAttribute("aria-label", `${key === "curtain" ? `${nameOf(state.a)} beside ${nameOf(state.b)}` : nameOf(key)}, ${current().patient}, ${plane().name} slice ${state.slice + 1}. ${panel.readout.textContent}`);
-      for (const mark of panel.sides) mark.textContent = state.zoom > 1 ? "" : texts[mark.dataset.at] || "";
-    }
-    drawBar();
-    home.dataset.drawn = `${state.task}/${state.case}/${state.plane}/${state.slice}/${state.mode}`;
-  }
-
-  let queued = false;
-  function draw() {
-    if (queued) return;
-    queued = true;
-    requestAnimationFrame(() => {
-      queued = false;
-      drawNow();
-    });
-  }
-
-  // --- the colour bar ------------------------------------------------------------------------------------------
-
-  const bar = element("div", { class: "scale-bar" }), strip = element("canvas", { width: 180, height: 1, "aria-hidden": "true" });
-  const barLow = element("span"), barHigh = element("span");
-  bar.append(barLow, strip, barHigh);
-
-  function drawBar() {
-    const unit = gallery().target.unit;
-    const context = strip.getContext("2d"), row = context.createImageData(180, 1);
-    const pixels = new Uint32Array(row.data.buffer);
-    const top = levelsOf();
-    if (state.mode === "difference") {
-      const table = differenceColours(spread());
-      const share = spread() / (gallery().target.high - gallery().target.low);
-      for (let at = 0; at < 180; at++) pixels[at] = table[Math.round(top + Math.max(-1, Math.min(1, ((at / 179) * 2 - 1) * share)) * top)];
-      barLow.textContent = `−${withUnit(spread(), unit)}`;
-      barHigh.textContent = `+${withUnit(spread(), unit)}`;
-    } else {
-      const { width, level } = windowOf("target");
-      for (let at = 0; at < 180; at++) pixels[at] = (255 << 24) | (Math.round((at / 179) * 255) * 0x010101);
-      barLow.textContent = withUnit(level - width / 2, unit);
-      barHigh.textContent = withUnit(level + width / 2, unit);
-    }
-    context.putImageData(row, 0, 0);
-  }
-
-  // --- pointer and wheel ---------------------------------------------------------------------------------------
-
-  function place(canvas, event) {
-    const box = canvas.getBoundingClientRect(), part = seen();
-    return {
-      column: Math.floor(part.left + ((event.clientX - box.left) / box.width) * part.width),
-      row: Math.floor(part.top + ((event.clientY - box.top) / box.height) * part.height),
-    };
-  }
-
-  // The values of all panels under the pointer, in the unit.
-  function read(at) {
-    const { rows, columns } = extent();
-    if (at.row < 0 || at.column < 0 || at.row >= rows || at.column >= columns) return;
-    for (const [key, panel] of panels) {
-      const names = key === "curtain" ? [state.a, state.b] : [key];
-      panel.readout.textContent = names.map((name) => {
-        const side = sideOf(name), value = valueOf(cut(loaded.get(name), state.slice)[at.row * columns + at.column], side);
-        const truth = valueOf(cut(loaded.get("target"), state.slice)[at.row * columns + at.column], gallery().target);
-        const off = name === "source" || name === "target" ? "" : ` (${value - truth >= 0 ? "+" : "−"}${number(Math.abs(value - truth), 3)})`;
-        return `${withUnit(value, side.unit)}${off}`;
-      }).join("\n");
-    }
-  }
-
-  function watch(canvas, key) {
-    let from = null;
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      if (event.ctrlKey || event.metaKey) zoomBy(event.deltaY < 0 ? 1.25 : 0.8);
-      else step(event.deltaY > 0 ? 1 : -1);
-    }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => {
-      from = { x: event.clientX, y: event.clientY, at: { x: state.x, y: state.y }, window: windowOf(key === "source" ? "source" : "target") };
-      if (event.pointerType === "mouse" || state.zoom > 1 || key === "curtain") canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!from) return read(place(canvas, event));
-      const dx = (event.clientX - from.x) / canvas.clientWidth, dy = (event.clientY - from.y) / canvas.clientHeight;
-      if (event.shiftKey) {
-        const name = key === "source" && !sameScale() ? "source" : "target";
-        const side = gallery()[name], range = side.high - side.low;
-        setWindow(name, Math.max(range / 500, from.window.width + dx * range), from.window.level + dy * range);
-      } else if (key === "curtain" && state.zoom === 1) {
-        const box = canvas.getBoundingClientRect();
-        state.curtain = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-        refresh();
-      } else if (state.zoom > 1) {
-        state.x = from.at.x - dx / state.zoom;
-        state.y = from.at.y - dy / state.zoom;
-        clampView();
-        draw();
-      }
-    });
-    const end = () => {
-      if (from) remember();
-      from = null;
-    };
-    canvas.addEventListener("pointerup", end);
-    canvas.addEventListener("pointercancel", end);
-    canvas.addEventListener("pointerleave", () => {
-      if (!from) draw();
-    });
-    canvas.addEventListener("dblclick", reset);
-  }
+  // --- what changes the state ----------------------------------------------------------------------------------
 
   function clampView() {
     const margin = 0.5 / state.zoom;
     state.x = Math.min(1 - margin, Math.max(margin, state.x));
     state.y = Math.min(1 - margin, Math.max(margin, state.y));
-    for (const panel of panels.values()) panel.canvas.style.touchAction = state.zoom > 1 || state.mode === "curtain" ? "none" : "pan-y";
   }
-
-  // --- what changes the state ----------------------------------------------------------------------------------
 
   function step(by) {
     state.slice = Math.min(extent().count - 1, Math.max(0, state.slice + by));
@@ -527,11 +250,16 @@
     return true;
   }
 
-  report.viewer = { state, galleries, gallery, current, planes, plane, extent, choose, ordered, neighbour, step, zoomBy, reset, setWindow, windowOf, sameScale, spread, number, nameOf, keys, link, restore, remember, draw, clampView, grid, bar, home, MODES, PRESETS, loaded };
+  // Panels and controls add what they do: draw and sync.
   function refresh() {
     report.viewer.sync?.();
-    draw();
+    report.viewer.draw();
     remember();
   }
-  report.viewer.refresh = refresh;
+
+  report.viewer = {
+    state, galleries, gallery, current, planes, plane, extent, once, cut, levelsOf, valueOf, sideOf, windowOf, sameScale, spread, number, withUnit,
+    nameOf, keys, shownKeys, loaded, ordered, choose, neighbour, step, zoomBy, reset, setWindow, clampView, refresh, link, restore, remember,
+    home, MODES, PRESETS, OPPOSITE,
+  };
 })();
