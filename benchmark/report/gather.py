@@ -20,6 +20,7 @@ from benchmark.leaderboard import Leaderboard, Table, build
 from benchmark.plan.claim import CellAddress
 from benchmark.registry.plugins import registry
 from benchmark.runs.read import Cell, Run, load_run
+from benchmark.store.data_file import data_file
 from benchmark.store.folder import RunFolder
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import Record
@@ -164,7 +165,7 @@ def _facts(run: Path, record: Record, name: str) -> CellFacts:
         preset=record.spec.preset,
         budget=record.spec.budget,
         content_sha256=record.dataset.content_sha256 if record.dataset else "",
-        data_path=record.spec.dataset.path,
+        data_path=str(data_file(record.spec.dataset)),
         view=record.dataset.view if record.dataset else "",
         steps=training.steps if training else None,
         images_per_s=training.images_per_s if training else None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.registry.plugins import registry
 from benchmark.store.address import matching, meant, one_cell
+from benchmark.store.data_file import data_file
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder
 from benchmark.store.record import Record
 
@@ -167,7 +168,7 @@ class Cell:
 
     @property
     def _dataset(self) -> Path:
-        return Path(self.record.spec.dataset.path)
+        return data_file(self.record.spec.dataset)
 
     @property
     def _folder(self) -> CellFolder:

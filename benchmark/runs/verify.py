@@ -25,6 +25,7 @@ from benchmark.registry.plugins import registry as installed
 from benchmark.scoring.downstream import evaluate_downstream, evaluations_for
 from benchmark.scoring.judge import make_judge
 from benchmark.scoring.score import score
+from benchmark.store.data_file import HERE, data_file
 from benchmark.store.folder import RunFolder
 from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import Record
@@ -93,9 +94,9 @@ class Verifier:
         """
         if not record.done:
             return f"{record.state}: {record.reason}" if record.reason else record.state
-        path = Path(record.spec.dataset.path)
+        path = data_file(record.spec.dataset)
         if not path.is_file():
-            return f"its data set {path} is not here any more"
+            return f"its data set {path} is not here, nor {HERE / path.name}"
         if fault := self._identity(record) or self._run.cell(record.id).damage(record, thorough=True):
             return fault
         with Dataset(path) as dataset:
