@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: write beside, flush to disk, rename."""
+"""Files and folders that are either whole or not there: write beside, flush to disk, rename."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,28 @@ def writing(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+@contextmanager
+def making(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder next to ``folder`` to be filled in the block, then put in place in one step.
+
+    Where the block fails nothing stays. What is there already is put out of the way with ``replace``, and only then.
+
+    Raises:
+        OSError: the folder cannot be written; it holds something and is not to be replaced.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = beside(folder)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if replace and folder.is_dir():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    sync_folder(folder.parent)
+
+
 def beside(path: Path) -> Path:
     """Where this process writes what shall become ``path``; leftovers of killed processes there are removed."""
     remove_leftovers(path.parent, path.name)
@@ -38,7 +61,7 @@ def beside(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path, name: str = "") -> None:
-    """Remove temporary files, of one file or of all in a folder, whose process on this machine was killed."""
+    """Remove temporary files and folders, of one or of all in a folder, whose process on this machine was killed."""
     try:
         entries = os.listdir(folder)
     except OSError:
@@ -49,7 +72,10 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
             continue
         if found["node"] in (None, platform.node()) and not _alive(int(found["pid"])):
             with suppress(OSError):
-                os.unlink(folder / entry)
+                if (folder / entry).is_dir():
+                    shutil.rmtree(folder / entry)
+                else:
+                    os.unlink(folder / entry)
 
 
 def _alive(pid: int) -> bool:

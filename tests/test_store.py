@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from benchmark import atomic
 from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError, DatasetError, UsageError
 from benchmark.json_fields import RecordError
+from benchmark.plan.claim import DataSource
 from benchmark.plan.expand import Plan, PlannedCell
 from benchmark.store.address import finished_cell, matching, one_cell
+from benchmark.store.data_file import data_file
 from benchmark.store.folder import CellFolder, RunFolder, differences
 from benchmark.store.log import LogTail, TrainingLog
 from benchmark.store.predictions import PredictionsReader, write_predictions
@@ -148,6 +151,47 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         atomic.write_with(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_whole_or_what_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    with pytest.raises(FileNotFoundError), atomic.making(target) as work:
+        (work / "half" / "of it").write_text("x")
+    assert list(tmp_path.iterdir()) == []
+    with atomic.making(target) as work:
+        (work / "one").write_text("x")
+        assert not target.exists()
+    with pytest.raises(OSError), atomic.making(target) as work:
+        (work / "two").write_text("x")
+    assert [file.name for file in target.iterdir()] == ["one"]
+    with atomic.making(target, replace=True) as work:
+        (work / "two").write_text("x")
+    assert [file.name for file in target.iterdir()] == ["two"]
+    assert [file.name for file in tmp_path.iterdir()] == ["made"]
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed_and_is_no_cell(tmp_path: Path) -> None:
+    left = tmp_path / "cells" / f".c1.{2**22 + 1}@{platform.node()}.part"  # beyond any process's number
+    left.mkdir(parents=True)
+    (left / "record.json").write_text("torn")
+    assert planned(RunFolder(tmp_path)).unreadable() == []
+    with atomic.making(tmp_path / "cells" / "c1") as work:
+        (work / "log.jsonl").write_text("")
+    assert [file.name for file in (tmp_path / "cells").iterdir()] == ["c1"]
+
+
+@pytest.mark.parametrize("stated", ["/home/somebody/datasets/d.h5", r"C:\work\datasets\d.h5", "elsewhere/d.h5"])
+def test_the_data_of_a_run_that_travelled_are_looked_for_under_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = DataSource("file", "k", stated)
+    assert data_file(source) == Path(stated)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "d.h5").write_bytes(b"")
+    assert data_file(source) == Path("datasets/d.h5")
+    (tmp_path / "mine.h5").write_bytes(b"")
+    assert data_file(replace(source, path="mine.h5")) == Path("mine.h5")
 
 
 def test_json_is_strict(tmp_path: Path) -> None:

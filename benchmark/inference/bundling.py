@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +36,7 @@ from benchmark.inference.trained_cell import TrainedCell
 from benchmark.leaderboard import build as build_leaderboard
 from benchmark.plan.claim import environment
 from benchmark.registry.plugins import Registry
+from benchmark.store.data_file import data_file
 from benchmark.store.seal import write_sealed
 
 COMPARED = 4
@@ -80,16 +78,10 @@ def write_bundle(cell: TrainedCell, registry: Registry, target: Path, terms: Ter
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target}: is there already; give a folder that is not")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with atomic.making(target) as work:
+            bundled = _write(cell, registry, work, terms)
     except OSError as error:
         raise BenchmarkError(f"cannot write {target}: {error.strerror or error}") from None
-    try:
-        bundled = _write(cell, registry, work, terms)
-        work.chmod(0o755)
-        os.replace(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return replace(bundled, path=target)
 
 
@@ -194,7 +186,7 @@ def _translated(model: Translator, images: torch.Tensor) -> torch.Tensor:
 def _data_licence(cell: TrainedCell) -> str:
     """What the data set's file says, if it is there and still what the model was trained on."""
     try:
-        with Dataset(cell.record.spec.dataset.path) as dataset:
+        with Dataset(data_file(cell.record.spec.dataset)) as dataset:
             same = dataset.info.content_sha256 == cell.data.content_sha256
             stated: Mapping[str, Any] = dataset.info.provenance if same else {}
     except DatasetError:

@@ -54,7 +54,7 @@ def _curve(tables: Sequence[Table]) -> Curve:
     names = list(dict.fromkeys(name for rows in reversed(by_name) for name in rows))
     order = {row.name: place for place, row in enumerate(last.rows)}
     names.sort(key=lambda name: order.get(name, math.inf))
-    primary = next((column for column in last.columns if column.name == last.primary), last.columns[0])
+    primary = last.primary_column or last.columns[0]
     return Curve(
         task=last.task,
         title=last.title,

@@ -44,7 +44,7 @@ def table_notes(table: Table, *, mixed_sources: bool) -> tuple[str, ...]:
 def _order(table: Table) -> Iterator[str]:
     """What the order is by, and what may be claimed of it."""
     if not table.ranked_by:
-        primary = next((column.label for column in table.columns if column.name == table.primary), table.primary)
+        primary = column.label if (column := table.primary_column) else table.primary
         if any(row.rank for row in table.rows):
             yield f"Ranked by {primary}."
             yield f"{primary} has no values of patients to test with: the order is not tested."

@@ -164,7 +164,8 @@ def _say_what_is_missing(
 
 def _first_things_first(keys: list[CaseKey], table: Table, shown: Mapping[str, CellFacts]) -> list[CaseKey]:
     """Worst, median, best and most disputed case, then the others, worst first."""
-    higher = next((column.higher_is_better for column in table.columns if column.name == table.primary), None)
+    column = table.primary_column
+    higher = column.higher_is_better if column else None
     values = {
         key: [
             value

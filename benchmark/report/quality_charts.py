@@ -129,8 +129,8 @@ def downstream(table: Table) -> Chart | None:
 
 def _primary(table: Table) -> Column | None:
     """The primary metric, if it has a direction."""
-    columns = (column for column in table.columns if column.name == table.primary)
-    return next((column for column in columns if column.higher_is_better is not None), None)
+    column = table.primary_column
+    return column if column is not None and column.higher_is_better is not None else None
 
 
 def _tau(first: Sequence[float], second: Sequence[float]) -> float:

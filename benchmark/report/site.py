@@ -7,9 +7,7 @@ records say is not taken, and named.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,18 +80,10 @@ def write_site(
         reasons = "; ".join(f"{one.label}: {one.reason}" for one in rejected[:3])
         raise UsageError(f"no run can be taken: {reasons or 'none was given'}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with atomic.making(target, replace=True) as work:
+            _Writer(work, gather(accepted), title, url, rejected).write(cases, budget)
     except OSError as error:
         raise BenchmarkError(f"cannot write {target}: {error.strerror or error}") from None
-    try:
-        _Writer(work, gather(accepted), title, url, rejected).write(cases, budget)
-        work.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Site(target, tuple(labels[path] for path in accepted), rejected)
 
 

@@ -7,15 +7,14 @@ compared with the hashes that their records state before and after they are copi
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from benchmark import atomic
 from benchmark.errors import BenchmarkError, UsageError
 from benchmark.plan.expand import PlannedCell
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder, differences
@@ -190,24 +189,23 @@ def _copy(source: CellFolder, record: Record, target: CellFolder) -> str:
     """
     if damage := source.damage(record, thorough=True):
         return damage
-    target.path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{record.id}.", dir=target.path.parent))
     try:
-        copy = CellFolder(work)
-        for name in (*record.files, *BESIDE, "record.json"):
-            if source.file(name).is_file():
-                shutil.copyfile(source.file(name), copy.file(name))
-        if copy.read() != record and record.done:
-            return "its record.json changed while it was copied"
-        if damage := copy.damage(record, thorough=True):
-            return f"{damage} while it was copied"
-        work.chmod(0o755)
-        if target.path.is_dir():
-            shutil.rmtree(target.path)
-        os.rename(work, target.path)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        with atomic.making(target.path, replace=True) as work:
+            copy = CellFolder(work)
+            for name in (*record.files, *BESIDE, "record.json"):
+                if source.file(name).is_file():
+                    shutil.copyfile(source.file(name), copy.file(name))
+            if copy.read() != record and record.done:
+                raise _Changed("its record.json changed")
+            if damage := copy.damage(record, thorough=True):
+                raise _Changed(damage)
+    except _Changed as change:
+        return f"{change} while it was copied"
     return ""
+
+
+class _Changed(Exception):
+    """A cell that was whole before it was copied, and whose copy is not."""
 
 
 @contextlib.contextmanager

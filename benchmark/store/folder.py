@@ -288,9 +288,10 @@ class RunFolder:
         return wrong
 
     def _unplanned(self, planned: Container[str]) -> list[Path]:
-        """Folders of cells that the plan does not know, by name."""
+        """Folders of cells that the plan does not know, by name; not what a merge is still copying."""
         cells = self.path / "cells"
         names = os.listdir(cells) if cells.is_dir() else []
+        names = [name for name in names if not atomic.PART.fullmatch(name)]
         return [cells / name for name in sorted(name for name in names if name not in planned)]
 
     def _record(self, cell: PlannedCell, verify: bool) -> Record:
