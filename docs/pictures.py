@@ -77,7 +77,7 @@ def draw(run: Path | None) -> None:
 
 
 def _first_screen(run: Path, target: Path) -> None:
-    """The cases of the report, as a browser shows them."""
+    """The first screen of the report, as a browser shows it."""
     sys.path.insert(0, str(ROOT / "tests"))
     from chromium import browser, chromium
 
@@ -88,10 +88,9 @@ def _first_screen(run: Path, target: Path) -> None:
         return
     with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as page:
         report = write_report([run], Path(folder) / "report.html").path
-        page.size(1240, 800)
-        page.open(report, "#cases", wait="!!document.getElementById('viewer').dataset.drawn")
-        page.value("document.getElementById('cases').scrollIntoView()")
-        page.value("new Promise((done) => setTimeout(done, 500))")
+        page.size(1240, 1000)
+        page.open(report, wait="document.documentElement.dataset.plots === 'drawn'")
+        page.value("scrollTo(0, 0); new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         page.screenshot(target)
 
 
