@@ -103,6 +103,12 @@ class Page:
             raise RuntimeError(json.dumps(answer["exceptionDetails"])[:800])
         return answer["result"].get("value")
 
+    def cpu_s(self) -> float:
+        """CPU seconds of the page's main thread so far: what it costs, whatever else the machine does."""
+        self.ask("Performance.enable", timeDomain="threadTicks")
+        metrics = self.ask("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
     def press(self, key: str) -> None:
         """Press a key, as a keyboard would."""
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
