@@ -24,8 +24,10 @@ if find_spec("hypothesis"):  # not where wheels are tried
 collect_ignore = [] if find_spec("benchmark_example") else ["plugins/benchmark-example"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, themselves or through a fixture."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes, themselves or through a fixture, where that is asked: it takes seconds."""
+    if "subprocess" not in config.option.markexpr:
+        return
     for item in items:
         if isinstance(item, pytest.Function):
             definitions = item._fixtureinfo.name2fixturedefs.values()
