@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +16,12 @@ from made_records import made
 from made_runs import Catalogue, MadeRun
 
 from benchmark import BenchmarkError, UsageError
+from benchmark.contracts.budget import Budget
 from benchmark.leaderboard import build
 from benchmark.report import bundle, gather, write_report
 from benchmark.report.page import SCRIPTS, island, sort_key
 from benchmark.report.pixels import Scale, unpack
-from benchmark.report.summary import refusals
+from benchmark.report.summary import refusals, summary
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -114,6 +116,24 @@ def test_first_screen_says_question_answer_and_limits(run: MadeRun) -> None:
     assert "seed" in said
     assert "cannot separate any two models" in said
     assert "not for clinical use" in said.replace("Nothing here is for", "not for")
+
+
+def test_tables_of_several_budgets_are_told_apart_and_patients_counted_once(run: MadeRun) -> None:
+    material = gather.gather([run.path])
+    (table,) = material.board.tables
+    tables = tuple(replace(table, budget=Budget(amount, "steps")) for amount in (100.0, 300.0))
+    said = summary(replace(material, board=replace(material.board, tables=tables)))
+    assert [answer.heading.rpartition(", ")[2] for answer in said.answers] == ["100 steps", "300 steps"]
+    assert dict(said.rests_on)["test patients a task"] == "3, 3 in all"
+
+
+def test_a_model_that_is_alone_has_no_layer_of_names_that_is_empty(tmp_path: Path) -> None:
+    made = MadeRun(tmp_path / "run")
+    made.add("alone", 10.0)
+    layers = [layer for plot in report(made).plots for layer in plot.get("layer", ()) if "transform" in layer]
+    filters = [str(layer["transform"][0]["filter"]) for layer in layers]
+    assert any("'left'" in text for text in filters)
+    assert not any("'right'" in text for text in filters), "Vega complains of it in the browser's console"
 
 
 def test_it_identifies_the_run_and_the_command_that_makes_it_again(run: MadeRun) -> None:

@@ -99,7 +99,7 @@ def _about(number: int, table: Table) -> dict[str, Any]:
     return {
         "number": number,
         "task": table.task,
-        "title": table.title,
+        "title": ", ".join(filter(None, [table.title, str(table.budget or "")])),
         "metrics": [
             {"name": c.name, "label": c.label, "unit": c.unit, "digits": c.digits, "higher": c.higher_is_better}
             for c in sorted(named, key=lambda column: column.name != table.primary)[:MOST_METRICS]

@@ -68,7 +68,7 @@ def costs(table: Table) -> Chart | None:
             "encoding": {"x": x, "y": y},
         },
         {"mark": mark("point", size=80), "encoding": {"x": x, "y": y, "color": colour, "tooltip": under}},
-        *_names(x, y),
+        *_names(x, y, values),
     ]
     kinds = [kind for kind in COSTS if any(value["kind"] == kind for value in values)]
     return Chart(
@@ -123,7 +123,7 @@ def downstream(table: Table) -> Chart | None:
     return Chart(
         "Fidelity against downstream use",
         "tau: Kendall's, positive where what is better in fidelity is better downstream; over means of models.",
-        _chosen(values, choice("kind", "measure", kinds), [points, *_names(x, y)]),
+        _chosen(values, choice("kind", "measure", kinds), [points, *_names(x, y, values)]),
     )
 
 
@@ -151,8 +151,9 @@ def _sides(heights: Sequence[float]) -> list[str]:
     return sides
 
 
-def _names(x: Spec, y: Spec) -> list[Spec]:
-    """The models' names beside their points."""
+def _names(x: Spec, y: Spec, values: Sequence[Spec]) -> list[Spec]:
+    """The models' names beside their points; no layer without a name, of which Vega complains."""
+    sides = {value["side"] for value in values}
     return [
         {
             "transform": [{"filter": f"datum.side === '{side}'"}],
@@ -160,4 +161,5 @@ def _names(x: Spec, y: Spec) -> list[Spec]:
             "encoding": {"x": x, "y": y, "text": {"field": "model"}},
         }
         for side, align, dx in (("right", "left", 7), ("left", "right", -7))
+        if side in sides
     ]

@@ -62,7 +62,7 @@ def _question(tables: Sequence[Table]) -> str:
 
 
 def _answer(table: Table) -> Answer:
-    heading = f"{table.task}{f': {table.title}' if table.title else ''}"
+    heading = f"{table.task}{f': {table.title}' if table.title else ''}{f', {table.budget}' if table.budget else ''}"
     ranked = [row for row in table.rows if row.rank is not None]
     if not ranked:
         done = any(row.scores for row in table.rows)
@@ -103,7 +103,8 @@ def _rests_on(material: Material) -> Iterator[tuple[str, str]]:
     patients = sorted({table.patients for table in tables if table.patients})
     if patients:
         span = str(patients[0]) if len(patients) == 1 else f"{patients[0]} to {patients[-1]}"
-        yield "test patients a task", f"{span}, {sum(table.patients for table in tables)} in all"
+        distinct = {(table.task, table.content_sha256): table.patients for table in tables}
+        yield "test patients a task", f"{span}, {sum(distinct.values())} in all"
     seeds = sorted({len(row.seeds) for table in tables for row in table.rows if row.seeds and not row.baseline})
     if seeds:
         yield "seeds a model", str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
