@@ -249,7 +249,7 @@ def test_verify_scores_again_and_finds_a_number_that_was_changed(toy: CommandLin
 
 
 def test_a_run_of_one_seed_says_how_to_go_on_and_goes_on(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     once = toy(*SMOKE)
     line = next(line for line in once.stdout.splitlines() if line.startswith("trained once"))
     command = shlex.split(line.partition("To go on from here: ")[2])
@@ -265,7 +265,7 @@ def test_a_run_of_one_seed_says_how_to_go_on_and_goes_on(toy: CommandLine, finis
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
 def test_a_signed_run_says_by_whom_and_a_changed_one_that_it_is_not(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(toy.folder / "key")], check=True)
     (toy.folder / "allowed").write_text(f"alice {(toy.folder / 'key.pub').read_text()}")
     before = toy("verify", RUN, "--signers", "allowed")
@@ -328,7 +328,7 @@ def one_patient_less(record: dict[str, Any]) -> None:
 def test_a_record_that_was_changed_and_hashed_again_is_found(
     toy: CommandLine, finished: Path, changes: Sequence[tuple[Callable[[dict[str, Any]], Any], str]]
 ) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     for name, (change, _) in zip(("toy-affine", "toy-copy", "toy-mean"), changes, strict=True):
         edited(toy, name, change)
     ended = toy("verify", RUN, "--json")
@@ -339,7 +339,7 @@ def test_a_record_that_was_changed_and_hashed_again_is_found(
 
 
 def test_predictions_cannot_pose_as_another_seed_of_what_the_run_trained(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     posing = ("evaluate", "--task", "toy-shift", "--predictions", "nowhere", "--into", RUN, "--name", "toy-affine")
     refused = toy(*posing, "--seed", "1")
     assert refused.returncode == 2
@@ -349,7 +349,7 @@ def test_predictions_cannot_pose_as_another_seed_of_what_the_run_trained(toy: Co
 
 
 def test_targets_overwritten_by_predictions_under_the_stated_hash_are_found(toy: CommandLine, finished: Path) -> None:
-    toy.adopt(finished)
+    toy.adopt(finished, Path(RUN).name)
     (data,) = (toy.folder / "datasets").glob("*.h5")
     for name in ("toy-affine", "toy-copy", "toy-mean"):  # their data are the copy's, where they can be spoiled
         edited(toy, name, lambda record: record["spec"]["dataset"].update(path=str(data)))
