@@ -12,6 +12,7 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from null_studies import Study, claims, power
 
 ALLOWED = 0.06
@@ -99,18 +100,45 @@ def report(studies: int, kept: Path | None = None) -> None:
 def _rates(results: Kept, grid: Sequence[Study], studies: int, columns: Sequence[int]) -> None:
     beyond = []
     for study in grid:
-        found = _printed(study, results.get(claims, study, studies, 0), studies, columns)
-        if found > ALLOWED:
+        worst = _printed(study, results.get(claims, study, studies, 0), studies, columns)
+        if worst > ALLOWED:
             beyond.append(study)
+    print("added up over numbers of patients, then over all else but patients (without single seeds)")
+    for title, alike in (
+        *_alike(grid, lambda study: str(study).partition(", ")[2]),
+        *_alike(_several(grid), _patients),
+    ):
+        rates = np.mean([results.get(claims, study, studies, 0) for study in alike], axis=0).tolist()
+        _row(title, rates, studies * len(alike), columns)
     print(f"{len(beyond)} of {len(grid)} above {ALLOWED}" + (", drawn anew:" if beyond else ""))
     for study in beyond:
         _printed(study, results.get(claims, study, AGAIN * studies, 1), AGAIN * studies, columns)
 
 
+def _alike(grid: Sequence[Study], title: Callable[[Study], str]) -> list[tuple[str, list[Study]]]:
+    groups: dict[str, list[Study]] = {}
+    for study in grid:
+        groups.setdefault(title(study), []).append(study)
+    return list(groups.items())
+
+
+def _several(grid: Sequence[Study]) -> list[Study]:
+    """Without single seeds, of which nothing is ever claimed."""
+    return [study for study in grid if study.seeds > 1 or study.fixed]
+
+
+def _patients(study: Study) -> str:
+    return f"{study.patients} patients"
+
+
 def _printed(study: Study, rates: Sequence[float], studies: int, columns: Sequence[int]) -> float:
+    steps = f", {study.apart:g} apart" if study.tasks > 1 else ""
+    return _row(f"{study}{steps}", rates, studies, columns)
+
+
+def _row(title: str, rates: Sequence[float], studies: int, columns: Sequence[int]) -> float:
     worst = max(rates[column] for column in columns)
     low, high = binomial(worst, studies)
-    steps = f", {study.apart:g} apart" if study.tasks > 1 else ""
     shown = "".join(f"{rates[column]:8.3f}" for column in columns)
-    print(f"{f'{study}{steps}':58}{shown}   {low:.3f} to {high:.3f} ({studies})", flush=True)
+    print(f"{title:58}{shown}   {low:.3f} to {high:.3f} ({studies})", flush=True)
     return worst
