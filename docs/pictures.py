@@ -22,7 +22,7 @@ from benchmark.statistics.intervals import Interval
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-REFERENCE = ROOT / "results" / "reference" / "full-small-300" / "leaderboard.csv"
+REFERENCE = ROOT / "results" / "reference" / "full-small-3seeds" / "leaderboard.csv"
 TASK = "mr-ct"
 LARGEST = 300_000
 """Bytes that a picture may have."""

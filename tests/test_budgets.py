@@ -209,7 +209,7 @@ def test_the_curve_is_drawn_for_papers() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["late", "early", "copy"]
     assert [label.get_text() for label in values.get_xticklabels()] == ["100", "1000"]
     assert "simulated data" in figure.get_suptitle()
-    drawn = {container.get_label(): container for container in ranks.containers}
+    drawn: dict[str, Any] = {str(container.get_label()): container for container in ranks.containers}
     assert list(drawn["late"].lines[0].get_ydata()) == [2, 1]
     assert drawn["copy"].lines[0].get_marker() == "None", "what uses no budget has no marks on it"
     with pytest.raises(UsageError, match="say which task: t"):

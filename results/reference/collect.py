@@ -114,7 +114,7 @@ def _squeeze(picture: Path) -> None:
     from PIL import Image
 
     with Image.open(picture) as image:
-        small = image.convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+        small = image.convert("RGB").quantize(colors=256, dither=Image.Dither.NONE)
         small.save(picture, optimize=True)
 
 
