@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from test_run_toy import SMOKE
 
 from benchmark.cell.job import Message
 from benchmark.errors import UsageError
-from benchmark.executors import Assignment, Event
+from benchmark.executors import Assignment, Event, lanes, worker
 from benchmark.executors import local as local_executor
 from benchmark.executors.lanes import Lanes, devices
 from benchmark.executors.local import LocalExecutor
@@ -74,6 +75,91 @@ def test_a_job_that_ran_out_of_memory_beside_another_is_tried_once_more_and_alon
     assert lanes.enter() is None, "nobody joins one that wants to be alone"
     lanes.leave(alone)
     assert lanes.enter() is second
+
+
+TOLD = "RuntimeError: CUDA error: uncorrectable ECC error encountered"
+
+
+@pytest.mark.parametrize("how", ["the job says so", "it is not listed any more", "its process is killed"])
+def test_what_a_lost_device_broke_off_goes_on_elsewhere(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight devices, two jobs on each; the third goes away while it works."""
+    import multiprocessing
+
+    lost = tmp_path / "lost"
+
+    def on_what_is_there(job: BuildJob, pipe: object, device: str) -> None:
+        if device != "2":
+            return note(job, pipe, device)
+        lost.touch()
+        if how == "its process is killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        said = Message("failed", TOLD, stop="device lost") if how == "the job says so" else Message("failed", "oh")
+        return pipe.send(said)  # type: ignore[attr-defined, no-any-return]
+
+    def listing() -> str:
+        there = [number for number in EIGHT if not (number == "2" and lost.exists() and how != "the job says so")]
+        return "\n".join(f"GPU {number}: Toy (UUID: GPU-{number}abc)" for number in there)
+
+    monkeypatch.setattr(local_executor, "work", on_what_is_there)
+    said: list[str] = []
+    executor = LocalExecutor(
+        0,
+        devices=EIGHT,
+        jobs_per_device=2,
+        attempts=1,
+        say=said.append,
+        listing=listing,
+        _context=multiprocessing.get_context("fork"),
+    )
+    events: list[Event] = []
+    outcome = executor.run(jobs(tmp_path, 16), events.append)
+    assert set(outcome.values()) == {("done", "")}
+    assert [event.stop for event in events if event.kind == "retry"] == ["device lost"] * 2
+    found = {path.name: int(path.read_text()) for path in tmp_path.glob("most-*")}
+    assert len(found) == 16
+    assert max(found.values()) <= 2
+    assert "most-2." not in " ".join(found)
+    assert len(said) == 1
+    assert said[0].startswith("CUDA device 2 is gone")
+    assert "left: 14 cells at once" in said[0]
+
+
+def test_without_a_device_left_the_rest_fails_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import multiprocessing
+
+    def lost(job: BuildJob, pipe: object, device: str) -> None:
+        pipe.send(Message("failed", TOLD, stop="device lost"))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(local_executor, "work", lost)
+    executor = LocalExecutor(0, devices=("0", "1"), listing=lambda: "", _context=multiprocessing.get_context("fork"))
+    outcome = executor.run(jobs(tmp_path, 4), lambda _: None)
+    assert {state for state, _ in outcome.values()} == {"failed"}
+    assert sum("no CUDA device is left" in reason for _, reason in outcome.values()) >= 2
+
+
+@pytest.mark.parametrize(("device", "is_gone"), [("1", False), ("2", True), ("GPU-1ab", False), ("MIG-9", True)])
+def test_a_device_is_gone_once_it_is_not_listed_any_more(device: str, is_gone: bool) -> None:
+    before = "GPU 1: A (UUID: GPU-1abc)\nGPU 2: B (UUID: GPU-2abc)\n  MIG 1g.18gb Device 0: (UUID: MIG-9)"
+    assert lanes.gone(device, before, lambda: before) is False
+    assert lanes.gone(device, before, lambda: "GPU 1: A (UUID: GPU-1abc)\n") is is_gone
+    assert lanes.gone(device, "", lambda: "") is False, "nothing tells"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (RuntimeError("CUDA error: no CUDA-capable device is detected"), "device lost"),
+        (RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable"), "device lost"),
+        (RuntimeError("CUDA error: uncorrectable NVLink error detected during the execution"), "device lost"),
+        (RuntimeError("CUDA error: device-side assert triggered"), None),
+        (ValueError("GPU is lost"), None),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_why_a_cell_failed_is_told_from_its_error(error: Exception, cause: str | None) -> None:
+    assert worker._cause(error) == cause
 
 
 @pytest.mark.parametrize("together", [True, False])

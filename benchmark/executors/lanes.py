@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmark.errors import UsageError
@@ -44,6 +44,8 @@ class Lanes:
         """A place on the emptiest lane; ``None`` while there is none."""
         if sum(lane.jobs for lane in self.lanes) >= self.slots:
             return None
+        if not self.lanes:
+            return None
         lane = min(self.lanes, key=lambda lane: (lane.reserved, lane.jobs))
         if lane.reserved or lane.jobs >= (1 if alone else lane.capacity):
             return None
@@ -55,12 +57,38 @@ class Lanes:
         lane.jobs -= 1
         lane.reserved = False
 
+    def take_out(self, lane: Lane) -> bool:
+        """Its device is gone: nothing more goes there. Whether it was one of them until now."""
+        if lane not in self.lanes:
+            return False
+        self.lanes.remove(lane)
+        self.slots = min(self.slots, sum(each.capacity for each in self.lanes))
+        return True
+
     def __str__(self) -> str:
         """For people."""
+        if not self.lanes:
+            return "none is left"
         if self.lanes[0].device:
             names = ", ".join(lane.device for lane in self.lanes)
             return f"{self.slots} cells at once, {self.lanes[0].capacity} each on CUDA device {names}"
         return f"{self.slots} cells at once, on the processor's cores"
+
+
+def gone(device: str, before: str, ask: Callable[[], str]) -> bool:
+    """Whether a device is no longer listed that was in an earlier :func:`listing`; where nothing tells, it is not."""
+    known = any(_names(device, line) for line in before.splitlines())
+    return known and not any(_names(device, line) for line in ask().splitlines())
+
+
+def _names(device: str, line: str) -> bool:
+    """Whether a line of a listing is of a device: by its number, or the start of its id."""
+    return line.startswith(f"GPU {device}:") if device.isdigit() else f"UUID: {device}" in line
+
+
+def listing() -> str:
+    """The devices of this machine and their parts, a line each, as the driver's own tool lists them."""
+    return _ask("-L")
 
 
 def devices(asked: str) -> tuple[str, ...]:
@@ -91,17 +119,22 @@ def _installed() -> tuple[str, ...]:
         # as CUDA reads it: everything up to the first that means nothing
         end = next((place for place, name in enumerate(names) if name in ("", "-1")), len(names))
         return tuple(names[:end])
+    said = _ask("--query-gpu=index", "--format=csv,noheader")
+    return tuple(line.strip() for line in said.splitlines() if line.strip().isdigit())
+
+
+def _ask(*arguments: str) -> str:
+    """What the driver's tool prints, whatever it exits with: of many devices it may miss one. Empty without it."""
     if (tool := shutil.which("nvidia-smi")) is None:
-        return ()
+        return ""
     try:
-        said = subprocess.run(
-            [tool, "--query-gpu=index", "--format=csv,noheader"],
+        return subprocess.run(
+            [tool, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=ASK_SECONDS,
-            check=True,
-        )
+            check=False,
+        ).stdout
     except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(line.strip() for line in said.stdout.splitlines() if line.strip().isdigit())
+        return ""

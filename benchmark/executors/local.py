@@ -22,11 +22,12 @@ from typing import Any
 
 from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.executors import Assignment, Event, Surroundings, process_group
-from benchmark.executors.lanes import Lane, Lanes, devices
+from benchmark.executors.lanes import Lane, Lanes, devices, gone, listing
 from benchmark.executors.worker import work
 from benchmark.store.stops import POLICIES, STOPS, next_attempt
 
 ELSEWHERE = ("elsewhere", "another run has it")
+NO_DEVICE = ("failed", "no CUDA device is left; the same command goes on where there is one")
 HELD = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 20.0
 """How long a worker may take to write its checkpoint after it was asked to stop."""
@@ -60,7 +61,8 @@ class LocalExecutor:
     share the cores. ``timeout``: seconds a job may take, ``None`` for no limit. ``preload``: modules that the fork
     server imports so that workers need not. ``attempts``: how often a job that stopped by itself is begun without
     getting further; one that ran out of memory beside others is begun once more, alone.
-    ``memory``: GiB that a job and its children may take.
+    ``memory``: GiB that a job and its children may take. A device that goes away takes no more jobs, and those that it
+    broke off are begun again on the others; ``listing`` says which there are, and is asked when a job there failed.
     """
 
     slots: int
@@ -70,6 +72,8 @@ class LocalExecutor:
     devices: Sequence[str] = ()
     jobs_per_device: int = 1
     memory: float | None = None
+    say: Callable[[str], None] = lambda _: None
+    listing: Callable[[], str] = listing
     _context: BaseContext | None = field(default=None, repr=False)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:
@@ -82,8 +86,14 @@ class LocalExecutor:
         waiting, running = deque(_Attempt(assignment) for assignment in assignments), list[_Attempt]()
         outcome: dict[str, tuple[str, str]] = {}
         lanes = Lanes.of(self.devices, self.jobs_per_device, self.slots, available_cores())
+        listed = self.listing() if self.devices else ""
         try:
             while waiting or running:
+                if not lanes.lanes:
+                    while waiting:
+                        title = waiting.popleft().assignment.title
+                        outcome[title] = NO_DEVICE
+                        notify(Event("finished", title, *NO_DEVICE, stop="device lost"))
                 while waiting and (lane := lanes.enter(alone=waiting[0].alone)) is not None:
                     attempt = waiting.popleft()
                     attempt.lane = lane
@@ -102,10 +112,18 @@ class LocalExecutor:
                     if attempt.lane is not None:
                         lanes.leave(attempt.lane)
                     title, ended = attempt.assignment.title, self._judge(attempt)
+                    if attempt.lane is not None and (lost := self._lost(attempt.lane, ended, listed)):
+                        ended = replace(ended, stop="device lost")
+                        if lanes.take_out(attempt.lane):
+                            self.say(f"CUDA device {attempt.lane.device} is gone ({lost}); left: {lanes}")
+                        if lanes.lanes:  # not the job's fault; and there are only so many devices
+                            notify(Event("retry", title, ended.kind, ended.reason, stop=ended.stop))
+                            waiting.appendleft(_again(attempt, attempt.number, attempt.alone))
+                            continue
                     following = next_attempt(ended.stop, attempt.number, self.attempts, further=ended.further)
                     alone = ended.stop is not None and POLICIES[ended.stop].alone
-                    if alone and (attempt.alone or not attempt.shared):
-                        following = None  # it had all the memory that there is
+                    if (alone and (attempt.alone or not attempt.shared)) or not lanes.lanes:
+                        following = None  # it had all the memory that there is, or there is nothing left to run on
                     if following is not None:
                         notify(Event("retry", title, ended.kind, ended.reason, stop=ended.stop))
                         waiting.appendleft(_again(attempt, following, alone))
@@ -185,6 +203,15 @@ class LocalExecutor:
             attempt.pipe.close()
             attempt.pipe = None
 
+    def _lost(self, lane: Lane, ended: Message, listed: str) -> str:
+        """Why a job's device is taken to be gone: the job said so, or it failed and the device is not listed any more;
+        empty if it is there, for all that is known."""
+        if not lane.device or ended.kind != "failed":
+            return ""
+        if ended.stop == "device lost":
+            return ended.reason
+        return "it is not listed any more" if gone(lane.device, listed, self.listing) else ""
+
     def _judge(self, attempt: _Attempt) -> Message:
         """The worker's last word; for one that died without it, what is seen from outside."""
         if attempt.ending is not None:
@@ -222,6 +249,7 @@ def build(_: None, surroundings: Surroundings) -> LocalExecutor:
         devices(surroundings.device),
         surroundings.jobs_per_device,
         surroundings.memory,
+        surroundings.say,
     )
 
 

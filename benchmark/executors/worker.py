@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import signal
 import threading
 import time
@@ -29,6 +30,11 @@ from benchmark.store.lease import RECORD, Held, Leases
 from benchmark.store.record import State, Timings
 from benchmark.store.stops import POLICIES, Stop
 
+DEVICE_LOST = re.compile(
+    r"CUDA error: (no CUDA-capable device|CUDA-capable device\(s\) is/are busy|uncorrectable (ECC|NVLink) error)|"
+    r"GPU is lost|fallen off the bus"
+)
+"""What CUDA says of a device that is there no more, or must not be used any more."""
 MOST_OUTPUT = 10_000_000
 """Bytes of ``output.txt``."""
 OUTPUT_SECONDS = 1.0
@@ -211,13 +217,15 @@ def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[]
         raise
     except BaseException as error:  # plugins raise what they like
         trace, seconds = traceback.format_exc(), time.perf_counter() - began
-        cause: Stop | None = "out of memory" if _out_of_memory(error) else None
-        return _record(job, "failed", explain(error), stop=cause, trace=trace, seconds=seconds)
+        return _record(job, "failed", explain(error), stop=_cause(error), trace=trace, seconds=seconds)
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, the host's or a device's; torch's own kind of error is known by its name."""
-    return isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+def _cause(error: BaseException) -> Stop | None:
+    """Whether memory ran out, the host's or a device's (torch's own kind of error is known by its name), or the device
+    went away."""
+    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return "out of memory"
+    return "device lost" if isinstance(error, RuntimeError) and DEVICE_LOST.search(str(error)) else None
 
 
 def _record(

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Stop = Literal["user", "walltime", "preempted", "node lost", "cancelled", "out of memory", "lost sight of"]
+Stop = Literal[
+    "user", "walltime", "preempted", "node lost", "cancelled", "out of memory", "device lost", "lost sight of"
+]
 STOPS: tuple[Stop, ...] = get_args(Stop)
 
 
@@ -30,6 +32,7 @@ POLICIES: Mapping[Stop, Policy] = {
     "node lost": Policy("its machine went away", continues=True),
     "cancelled": Policy("somebody cancelled its job", continues=False),
     "out of memory": Policy("memory ran out", continues=True, alone=True),
+    "device lost": Policy("its device went away", continues=True),
     "lost sight of": Policy("it gave no sign of life any more", continues=True),
 }
 
