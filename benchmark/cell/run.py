@@ -55,7 +55,7 @@ def run_cell(
         Interrupted: asked to stop; the checkpoint is written.
         BenchmarkError: anything else that went wrong and that a user can understand.
     """
-    with Dataset(job.spec.dataset.path) as dataset:
+    with Dataset(job.data or job.spec.dataset.path) as dataset:
         bench = lay_out(job, registry, dataset)
         if job.score_only:
             record = job.folder.record()

@@ -11,10 +11,15 @@ from benchmark_executors import exchange, remote
 from benchmark_executors.bundle import Bundle, end
 from benchmark_executors.fleet import Fleet, Rules
 from benchmark_executors.queues import Busy, Refused, Request, Standing
+from benchmark_executors.staging import staged
+from made_records import spec
 
+from benchmark.cell.job import CellJob
 from benchmark.contracts.presets import DataSize
 from benchmark.executors import Assignment, Event, Surroundings
+from benchmark.plan.claim import DataSource
 from benchmark.plan.expand import BuildJob
+from benchmark.store.folder import CellFolder
 
 RULES = Rules(
     limit=100,
@@ -338,8 +343,45 @@ def test_a_claim_of_a_dead_process_of_this_machine_holds_nobody_up(tmp_path: Pat
     assert not exchange.Claim(elsewhere).alone(60)
 
 
+def cell(data: Path) -> Assignment:
+    claim = spec(dataset=DataSource("file", "0123456789abcdef0123", str(data)))
+    return Assignment("c", CellJob(claim, CellFolder(data.parent / "cells" / claim.id), False, "cpu"))
+
+
+def test_data_are_copied_to_the_node_once_and_read_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, disk = tmp_path / "d.h5", tmp_path / "node" / "disk"
+    data.write_bytes(b"images")
+    monkeypatch.setenv("NODE_DISK", str(disk))
+    wanted = {0: cell(data), 3: assignment("built")}
+    first = staged(wanted, "$NODE_DISK")
+    copy = Path(first[0].job.data)  # type: ignore[union-attr]
+    assert copy.parent == disk
+    assert copy.read_bytes() == b"images"
+    assert first[0].job.spec == wanted[0].job.spec  # type: ignore[union-attr]
+    assert first[3].job == wanted[3].job
+    kept = copy.stat().st_ino
+    assert staged(wanted, "$NODE_DISK")[0].job == first[0].job
+    assert copy.stat().st_ino == kept, "it was copied again"
+    data.write_bytes(b"other images")
+    staged(wanted, "$NODE_DISK")
+    assert copy.read_bytes() == b"other images"
+    assert [path.name for path in disk.iterdir()] == [copy.name]
+
+
+def test_where_no_copy_can_be_made_the_data_are_read_where_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, full = tmp_path / "d.h5", tmp_path / "full"
+    data.write_bytes(b"images")
+    full.write_text("no folder")
+    wanted = cell(data)
+    assert staged({0: wanted}, str(full))[0].job == wanted.job
+    assert "is not copied to" in capsys.readouterr().out
+    assert staged({0: wanted}, "")[0].job == wanted.job
+
+
 def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
-    bundle = Bundle((assignment("a"), assignment("b")), 3.0, 2, ("torch",), 0.1, 3.0, True)
+    bundle = Bundle((assignment("a"), assignment("b")), 3.0, 2, ("torch",), 0.1, 3.0, True, "$TMPDIR")
     bundle.write(tmp_path)
     back = Bundle.read(tmp_path)
     assert back is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from benchmark_executors import needs, slurm
@@ -101,12 +102,40 @@ def test_a_controller_that_does_not_answer_says_nothing(
 
 
 def test_sbatch_is_asked_for_what_was_said(queue: slurm.SlurmQueue) -> None:
-    asked = queue._parameters(requests(1)[0].assignments[0])
+    asked = queue._parameters(requests(1))
     assert (asked["partition"], asked["time"], asked["cpus_per_task"]) == ("gpu", 60, 1)
     assert asked["additional_parameters"] == {"requeue": True, "constraint": "a100", "exclusive": True}
     assert "gres" not in asked
     promised = Assignment("a", requests(1)[0].assignments[0].job, needs=Needs(gpu=True))
-    assert queue._parameters(promised)["gres"] == "gpu:1"
+    assert queue._parameters([Request(Path("0"), (promised,))])["gres"] == "gpu:1"
+
+
+def took(*cells: tuple[float | None, float | None]) -> Request:
+    """A job of cells of which finished ones took so many seconds and MB."""
+    job = requests(1)[0].assignments[0].job
+    return Request(Path("0"), tuple(Assignment("a", job, needs=Needs(False, *taken)) for taken in cells))
+
+
+@pytest.mark.parametrize(
+    ("said", "jobs", "time", "mem"),
+    [
+        ({}, [took((600.0, 700.0))], 24, "2G"),
+        ({}, [took((600.0, 700.0), (300.0, 700.0)), took((60.0, 700.0))], 34, "2G"),
+        ({}, [took((600.0, 5000.0))], 24, "16G"),
+        ({"time": 7}, [took((600.0, 700.0))], 7, "2G"),
+        ({"mem": "3G"}, [took((600.0, 700.0))], 24, "3G"),
+        ({}, [took((None, None))], None, None),
+        ({}, [took((600.0, None), (None, None))], None, None),
+        ({"measured": False}, [took((600.0, 700.0))], None, None),
+    ],
+)
+def test_time_and_memory_are_asked_for_as_finished_cells_took_them(
+    said: dict[str, Any], jobs: list[Request], time: int | None, mem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitit.SlurmExecutor, "affinity", classmethod(lambda _: 2))
+    options = SlurmOptions(**{"measured": True, **said})
+    asked = slurm.SlurmQueue(options, 4, needs.Needs("slurm", ()))._parameters(jobs)
+    assert (asked.get("time"), asked.get("mem")) == (time, mem)
 
 
 @pytest.mark.parametrize("only", ["medgan", "medgan:time", "medgan:colour=red", "medgan:time=long"])

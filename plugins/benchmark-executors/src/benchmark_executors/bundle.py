@@ -16,7 +16,8 @@ from benchmark_executors import exchange
 class Bundle:
     """``timeout``, ``attempts``, ``preload``: see :class:`benchmark.executors.Surroundings`. ``poll_seconds``: how
     often both sides look at files. ``lost_seconds``: how long one that says nothing is taken to be alive.
-    ``independent``: the job goes on when the run that wants it has gone."""
+    ``independent``: the job goes on when the run that wants it has gone. ``stage``: a folder of the node to which data
+    are copied first; empty: none."""
 
     assignments: tuple[Assignment, ...]
     timeout: float | None
@@ -25,13 +26,13 @@ class Bundle:
     poll_seconds: float
     lost_seconds: float
     independent: bool
+    stage: str = ""
 
     def write(self, folder: Path) -> None:
         """Put it into a job's folder."""
         cells = [{"title": one.title, "job": job_to_json(one.job)} for one in self.assignments]
-        settings = {
-            name: getattr(self, name) for name in ("timeout", "attempts", "poll_seconds", "lost_seconds", "independent")
-        }
+        plain = ("timeout", "attempts", "poll_seconds", "lost_seconds", "independent", "stage")
+        settings = {name: getattr(self, name) for name in plain}
         exchange.write(folder / "bundle.json", {**settings, "preload": list(self.preload), "cells": cells})
 
     @classmethod

@@ -33,7 +33,7 @@ class Rules:
     ``limit``: jobs queued or running at once. ``pack``: cells a job; 0: as many as leave four jobs for each of the
     ``side_by_side`` that run at once. ``patience``: seconds for which submitting may fail while there is no job to wait
     for. ``query_seconds``: how often the batch system is asked. ``independent``: jobs go on without the run, and it
-    takes over those of an earlier one.
+    takes over those of an earlier one. ``stage``: see :class:`benchmark_executors.bundle.Bundle`.
     """
 
     limit: int
@@ -44,6 +44,7 @@ class Rules:
     lost_seconds: float
     query_seconds: float
     independent: bool = False
+    stage: str = ""
 
 
 class Fleet:
@@ -164,6 +165,7 @@ class Fleet:
             rules.poll_seconds,
             rules.lost_seconds,
             rules.independent,
+            rules.stage,
         )
         bundle.write(folder)
         return Request(folder, assignments)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from benchmark.cell.job import CellJob
 from benchmark.errors import UsageError
@@ -56,3 +57,23 @@ class Needs:
     def key(self, assignment: Assignment) -> tuple[object, ...]:
         """The same for telling whether two may share a job."""
         return (assignment.needs.gpu, *sorted(self.of(assignment).items()))
+
+
+START_SECONDS = 120.0
+"""What a job may take before its first cell begins: modules, environments, imports."""
+
+
+def memory_gib(assignment: Assignment) -> int | None:
+    """Twice what the most of finished cells of its model and task took, as a power of two so that many cells may share
+    an array; ``None`` while none is finished."""
+    took = assignment.needs.memory_mb
+    return None if took is None else int(2 ** math.ceil(math.log2(max(1.0, 2 * took / 1024))))
+
+
+def minutes(assignments: Sequence[Assignment], warning_seconds: float) -> int | None:
+    """Twice what the cells of a job will take as finished ones went, its start and the warning before its end added;
+    ``None`` where that is not known of all."""
+    known = [one.needs.seconds for one in assignments if one.needs.seconds is not None]
+    if len(known) < len(assignments):
+        return None
+    return math.ceil((2 * sum(known) + START_SECONDS + warning_seconds) / 60)

@@ -60,6 +60,13 @@ class SlurmOptions:
         },
     )
     setup: tuple[str, ...] = field(default=(), metadata={"help": "shell commands before Python starts"})
+    stage: str = field(
+        default="", metadata={"help": "folder on each node's own disk to which data are copied first, e.g. $TMPDIR"}
+    )
+    measured: bool = field(
+        default=False,
+        metadata={"help": "ask for the time and memory that finished cells of the run took, twice, where none is said"},
+    )
     detach: bool = field(default=False, metadata={"help": "submit everything and leave; the same command comes back"})
     warning_seconds: int = field(
         default=120, metadata={"help": "how long before its time is up a job writes its checkpoint and queues again"}

@@ -25,6 +25,7 @@ from benchmark.store.lease import Leases, Standing, Watch
 from benchmark.store.stops import Stop
 from benchmark_executors import exchange
 from benchmark_executors.bundle import Bundle, end, unfinished
+from benchmark_executors.staging import staged
 
 PROGRESS_SECONDS = 1.0
 """How often a job says where it stands, at most."""
@@ -96,7 +97,7 @@ def _run(todo: dict[int, Assignment], bundle: Bundle, folder: Path) -> None:
                 end(folder, number, Event("finished", assignment.title, "elsewhere", str(standing)))
                 del todo[number]
         if ready:
-            local.run(list(ready.values()), _teller(ready, todo, folder))
+            local.run(list(staged(ready, bundle.stage).values()), _teller(ready, todo, folder))
         if todo:
             time.sleep(bundle.poll_seconds)
 

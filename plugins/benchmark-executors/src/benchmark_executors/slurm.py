@@ -23,7 +23,7 @@ from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.store.stops import Stop
 from benchmark_executors import remote
 from benchmark_executors.fleet import Fleet, Rules
-from benchmark_executors.needs import Needs
+from benchmark_executors.needs import Needs, memory_gib, minutes
 from benchmark_executors.options import SlurmOptions
 from benchmark_executors.queues import Busy, Refused, Request, Standing
 
@@ -77,11 +77,13 @@ class SlurmExecutor:
             lost_seconds=options.lost_seconds,
             query_seconds=options.query_seconds,
             independent=True,
+            stage=options.stage,
         )
         for assigned in ("time", "cpus"):
             needs.check(assigned, int)
         self._detach = options.detach
-        self._fleet = Fleet(SlurmQueue(options, at_once, needs), rules, surroundings, needs.key)
+        key = (lambda one: (needs.key(one), memory_gib(one))) if options.measured else needs.key
+        self._fleet = Fleet(SlurmQueue(options, at_once, needs), rules, surroundings, key)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
@@ -133,7 +135,7 @@ class SlurmQueue:
 
         name = f"{_job_name(requests[0].name)}-{uuid.uuid4().hex[:8]}"
         executor = submitit.SlurmExecutor(folder=requests[0].folder.parent / "slurm")
-        executor.update_parameters(**self._parameters(requests[0].assignments[0]), job_name=name)
+        executor.update_parameters(**self._parameters(requests), job_name=name)
         self._doubtful.add(name)
         with contextlib.redirect_stderr(io.StringIO()):  # sbatch's words come back in the error
             jobs: Sequence[submitit.Job[int]] = executor.map_array(
@@ -145,10 +147,17 @@ class SlurmQueue:
                 (request.folder / "job.out").symlink_to(job.paths.stderr)
         return jobs
 
-    def _parameters(self, assignment: Assignment) -> dict[str, Any]:
-        """What sbatch is asked for."""
+    def _parameters(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """What sbatch is asked for, of jobs whose cells all need the same."""
+        assignment = requests[0].assignments[0]
         options, needs = self._options, self._needs.of(assignment)
         said: dict[str, Any] = {name: needs.get(name, getattr(options, name)) for name in SAID_OF_ONE}
+        if options.measured:
+            longest = [minutes(request.assignments, options.warning_seconds) for request in requests]
+            if said["time"] in (None, "") and all(longest):
+                said["time"] = max(each for each in longest if each)
+            if not said["mem"] and (memory := memory_gib(assignment)):
+                said["mem"] = f"{memory}G"
         said["cpus_per_task"] = int(said.pop("cpus"))
         said["time"] = None if said["time"] in (None, "") else int(said["time"])
         extra = {name: value or True for name, _, value in (text.partition("=") for text in options.sbatch)}
