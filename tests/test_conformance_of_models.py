@@ -188,6 +188,27 @@ class CannotLoad(Sound):
         super().load_state_dict({"networks": state["nets"]})
 
 
+class Thrifty(Sound):
+    """Keeps no optimiser once it is trained."""
+
+    def finished_state(self) -> dict[str, Any]:
+        return {name: value for name, value in self.state_dict().items() if name != "optimiser"}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict({"optimiser": self.optimiser.state_dict(), **state})
+
+
+class KeepsAnotherNetwork(Thrifty):
+    def finished_state(self) -> dict[str, Any]:
+        nets = {name: {key: 0 * weight for key, weight in net.state_dict().items()} for name, net in self.nets.items()}
+        return {"nets": nets, "steps": self.steps}
+
+
+class CannotLoadWhatItKept(Sound):
+    def finished_state(self) -> dict[str, Any]:
+        return {"nets": self.state_dict()["nets"]}
+
+
 class HiddenGain(Sound):
     """What it learnt beside its networks is not in its state."""
 
@@ -421,6 +442,7 @@ SEVERAL = {"channels": "several"}
         (ForgottenNetwork, {}, {"resting": ("discriminator",)}),
         (Lacking, {}, {}),
         (Extendable, {"options": Searched}, {}),
+        (Thrifty, {}, {}),
     ],
 )
 def test_a_sound_model_passes(sound: type, more: Any, promises: Any) -> None:
@@ -449,6 +471,8 @@ FAULTS = [
     (ForgetsItsCount, {}, "test_its_state_makes_a_new_model_the_same", "['steps']: 4 and 0; load everything"),
     (CannotLoad, {}, "test_its_state_makes_a_new_model_the_same", "load_state_dict() raised KeyError"),
     (HiddenGain, {}, "test_its_state_makes_a_new_model_the_same", "something that translate() uses is missing"),
+    (KeepsAnotherNetwork, {}, "test_what_it_keeps_once_finished_is_enough", "its networks differ"),
+    (CannotLoadWhatItKept, {}, "test_what_it_keeps_once_finished_is_enough", "load_state_dict() raised KeyError"),
     (ForgetsItsOptimiser, {}, "test_continues_after_a_kill_as_if_nothing_had_been", "stopped after 2 of 4 steps"),
     (DecaysTooEarly, {}, "test_trains_the_same_until_its_rate_decays", "do not say `extendable`"),
     (Sound, {"options": Backwards}, "test_declared_search_spaces_make_sense", "search space 8 to 2 is empty"),

@@ -182,6 +182,8 @@ class Loop:
     def _save(self, step: int, seconds: float, updates: int, *, finished: bool = False) -> None:
         state = self.model.state_dict()
         if finished:
+            # longer budgets go on from the trunk, others start from the networks: nobody takes a next step from here
+            state = self.model.finished_state() if hasattr(self.model, "finished_state") else state
             require_storable(state)
         checkpoints.save(
             self.checkpoint,

@@ -125,6 +125,10 @@ class TrainedModel(Stateful, Protocol):
     without pretrained weights or training, so that ``benchmark show model`` can describe them. A network may state
     the pixels that one of its outputs sees as ``receptive_field`` (``None``: all).
 
+    A model may have ``finished_state() -> dict``: what of ``state_dict`` is worth keeping once its budget is spent,
+    without optimisers and whatever else only a next step needs. A fresh model that loads it has the same networks and
+    translates alike. A cell keeps that alone; without it all of ``state_dict``.
+
     A model may also have ``provenance() -> Mapping[str, str]``: facts for the record, such as the name and
     checksum of the pretrained features it uses.
     """

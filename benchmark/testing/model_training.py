@@ -165,6 +165,40 @@ class TrainingTests(ModelCase):
                 "something that translate() uses is missing from state_dict()",
             )
 
+    def test_what_it_keeps_once_finished_is_enough(self) -> None:
+        """A fresh model that loads ``finished_state()`` has the same networks, and translates alike."""
+        self._only_if(self.spec.kind == "trained", "is not trained by the harness")
+        model, other = self.trained(), self.make()
+        self._only_if(hasattr(model, "finished_state"), "keeps all of its state once it is trained")
+        self._needs("test_its_state_makes_a_new_model_the_same")
+        kept = model.finished_state()
+        fault = not_plain(kept)
+        assert not fault, self._says(f"finished_state() holds {fault}", "keep a part of what state_dict() gives")
+        try:
+            other.load_state_dict(kept)
+        except Exception as error:
+            raise AssertionError(
+                self._says(
+                    f"load_state_dict() raised {type(error).__name__}: {error}",
+                    "let it take what finished_state() gives, too",
+                )
+            ) from error
+        own, loaded = (
+            {name: dict(network.state_dict()) for name, network in whose.networks().items()} for whose in (model, other)
+        )
+        fault = difference(own, loaded)
+        assert not fault, self._says(
+            f"after load_state_dict(finished_state()) its networks differ: {fault}",
+            "keep all networks: --init needs them",
+        )
+        if not self.draws:
+            source = self.images().source
+            same = torch.equal(self.translated(model, source), self.translated(other, source))
+            assert same, self._says(
+                "a fresh model with its finished_state() translates otherwise",
+                "something that translate() uses is missing from finished_state()",
+            )
+
     def test_continues_after_a_kill_as_if_nothing_had_been(self) -> None:
         """A cell killed half-way and run again ends with the same state to the bit as one that was not."""
         self._only_if(self.spec.kind == "trained", "is not trained by the harness")

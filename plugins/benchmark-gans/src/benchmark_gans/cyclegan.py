@@ -146,7 +146,8 @@ class CycleGan(Trainable):
         return {**super().state_dict(), "pools": pools}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Take back what :meth:`state_dict` or :meth:`finished_state` gave."""
         super().load_state_dict(state)
-        self.target_pool.load_state_dict(state["pools"]["target"])
-        self.source_pool.load_state_dict(state["pools"]["source"])
+        if "pools" in state:
+            self.target_pool.load_state_dict(state["pools"]["target"])
+            self.source_pool.load_state_dict(state["pools"]["source"])

@@ -129,8 +129,12 @@ class Pix2pixGdl:
         """The state of every GAN."""
         return {"gans": [gan.state_dict() for gan in self.gans]}
 
+    def finished_state(self) -> dict[str, Any]:
+        """What is left of every GAN once it is trained."""
+        return {"gans": [gan.finished_state() for gan in self.gans]}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Take back what :meth:`state_dict` or :meth:`finished_state` gave."""
         for gan, own in zip(self.gans, state["gans"], strict=True):
             gan.load_state_dict(own)
 

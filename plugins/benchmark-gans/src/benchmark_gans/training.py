@@ -108,12 +108,16 @@ class Trainable:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
         }
 
+    def finished_state(self) -> dict[str, Any]:
+        """The same without what only a next step needs: two thirds of it are Adam's moments."""
+        return {"steps_done": self.steps_done, "networks": Trainable.state_dict(self)["networks"]}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Take back what :meth:`state_dict` or :meth:`finished_state` gave."""
         self.steps_done = int(state["steps_done"])
         for name, network in self._networks.items():
             network.load_state_dict(state["networks"][name])
-        for name, optimiser in self._optimisers.items():
+        for name, optimiser in self._optimisers.items() if "optimisers" in state else ():
             own = [{key: group[key] for key in DEVICE_SETTINGS & group.keys()} for group in optimiser.param_groups]
             optimiser.load_state_dict(state["optimisers"][name])
             for group, settings in zip(optimiser.param_groups, own, strict=True):

@@ -97,10 +97,16 @@ class Regression:
             "optimiser": self.optimiser.state_dict(),
         }
 
+    def finished_state(self) -> dict[str, Any]:
+        """The same without what only a next step needs."""
+        return {"steps_done": self.steps_done, "generator": dict(self.generator.state_dict())}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Take back what :meth:`state_dict` or :meth:`finished_state` gave."""
         self.steps_done = int(state["steps_done"])
         self.generator.load_state_dict(state["generator"])
+        if "optimiser" not in state:
+            return
         own = [{key: group[key] for key in DEVICE_SETTINGS} for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
         for group, settings in zip(self.optimiser.param_groups, own, strict=True):
