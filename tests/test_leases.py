@@ -197,15 +197,14 @@ def test_the_code_does_what_the_model_does(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("flock", [True, False])
 def test_two_hosts_share_a_grid_and_one_takes_over_from_the_other_when_it_dies(toy: CommandLine, flock: bool) -> None:
     arguments = (
-        *SMOKE, "--models", "toy-slow,toy-affine,toy-copy", "-p", "toy-slow.seconds=1", "--seeds", "2", "--name", "x",
-        "--jobs", "1", "--lost-seconds", "4",
+        *SMOKE, "--models", "toy-slow,toy-affine,toy-copy", "-p", "toy-slow.seconds=0.6", "--seeds", "2", "--name", "x",
+        "--jobs", "1", "--lost-seconds", "3",
     )  # fmt: skip
-    first = on_host(toy, "alpha", flock=flock).start(*arguments)
+    # both at once: each begins with one of the two slow cells
+    first, second = (on_host(toy, name, flock=flock).start(*arguments) for name in ("alpha", "beta"))
     work, cells = toy.folder / "results/x/work", toy.folder / "results/x/cells"
     try:
-        wait_for(lambda: list(work.glob("*/log.jsonl")))
-        second = on_host(toy, "beta", flock=flock).start(*arguments)
-        wait_for(lambda: len(list(work.glob("*/log.jsonl"))) + len(list(cells.glob("*/record.json"))) > 1)
+        wait_for(lambda: len(list(work.glob("*/log.jsonl"))) > 1)
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.communicate(timeout=60)
