@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 PART = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,10})(?:@(?P<node>.*))?\.part")
 """Names of temporary files: what shall become of them, and whose they are."""
 
@@ -115,7 +116,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def canonical(value: Any) -> bytes:
     """The one byte string that stands for a JSON value: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return CANONICAL.encode(value).encode()
 
 
 def sha256_of(value: Any) -> str:

@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_records import spec
+from made_records import made, spec
 from made_runs import Catalogue, MadeRun
 
+from benchmark.atomic import sha256_of
 from benchmark.errors import BenchmarkError
+from benchmark.plan.claim import CellSpec, Start
 from benchmark.plan.expand import Plan, PlannedCell
+from benchmark.runs.read import Run
 from benchmark.runs.verify import examine_all
 from benchmark.store import folder as folders
+from benchmark.store import index
 from benchmark.store.address import one_cell
 from benchmark.store.folder import CellFolder, RunFolder
 from benchmark.store.record import Record
@@ -91,11 +95,99 @@ def test_of_the_plan_only_the_cell_that_was_asked_for_is_read(tmp_path: Path, mo
     cells = planned(20)
     run = write(tmp_path, cells)
     read: list[str] = []
-    monkeypatch.setattr(
-        RunFolder, "_record", lambda _, cell, __: read.append(cell.spec.id) or folders.planned_record(cell)
-    )
+
+    def look_at(_: RunFolder, cell: PlannedCell, **__: bool) -> Record:
+        read.append(cell.spec.id)
+        return folders.planned_record(cell)
+
+    monkeypatch.setattr(RunFolder, "look_at", look_at)
     assert one_cell(run, cells[3].spec.title).seed == 3
     assert read == [cells[3].spec.id]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"seed": 0}, {"seed": 12345}, {"split": "val"}, {"start": Start("c", "s", "p")}, {"trials": 3}]
+)
+def test_an_id_is_the_hash_of_the_claim_however_it_is_reckoned(changes: dict[str, object]) -> None:
+    first = spec(model="m")
+    cell = replace(first, **changes)  # type: ignore[arg-type]
+    for same in (cell, first.like(**changes), CellSpec.from_json(cell.to_json())):
+        assert same == cell
+        assert same.id == sha256_of(cell.claim)[:16]
+
+
+def test_a_record_that_says_what_was_expected_is_read_as_one_that_nobody_expected(tmp_path: Path) -> None:
+    record = replace(done(CellFolder(tmp_path)), state="planned")
+    for other in (record.spec, record.spec.like(seed=5), record.spec.like(profile="other"), replace(record.spec)):
+        assert Record.from_json(record.to_json(), other).spec == Record.from_json(record.to_json()).spec == record.spec
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run of three finished cells, and one that is not, with an index of them."""
+    monkeypatch.setattr(index, "MANY", 1)
+    run = RunFolder(tmp_path)
+    finished = [made({"model": name, "state": "done", "scores": {}, "timings": {"train_s": 2.5}}) for name in "abc"]
+    specs = [*(record.spec for record in finished), spec(model="d")]
+    run.create(Plan("g", "small", (0,), tuple(PlannedCell(each, 1.0, False) for each in specs), ()), [], {})
+    for record in finished:
+        folder = run.cell(record.id)
+        facts = done(folder)
+        folder.write(replace(record, files=facts.files, stamps=facts.stamps, token=7))
+    list(Run(run.path).overview())
+    assert (run.path / "index.json").is_file()
+    return run
+
+
+def seen(run: RunFolder) -> tuple[list[str], list[str]]:
+    """States, and of which cells the record was read."""
+    read: list[str] = []
+    original = RunFolder.look_at
+
+    def look_at(self: RunFolder, cell: PlannedCell, *, verify: bool = False) -> Record:
+        read.append(cell.spec.name)
+        return original(self, cell, verify=verify)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RunFolder, "look_at", look_at)
+        found = {spec.name: brief for spec, brief in Run(run.path).overview()}
+    for cell in run.about().cells:  # whatever was read, it says the same
+        assert found[cell.spec.name] == index.Brief.of(run.look_at(cell, verify=True))
+    return [brief.state for brief in found.values()], read
+
+
+def test_of_finished_cells_that_were_seen_before_no_record_is_read(many: RunFolder) -> None:
+    assert seen(many) == (["done", "done", "done", "planned"], ["d"])
+
+
+@pytest.mark.parametrize("what", ["predictions.h5", "log.jsonl", "record.json"])
+@pytest.mark.parametrize("how", ["altered", "gone", "written again"])
+def test_a_cell_whose_files_changed_is_looked_at_again(many: RunFolder, what: str, how: str) -> None:
+    path = many.cell(many.about().cells[1].spec.id).file(what)
+    text = path.read_bytes()
+    path.unlink()
+    if how != "gone":
+        path.write_bytes(text if how == "written again" else text + b"x")
+    state = "done" if how == "written again" else "planned" if what == "record.json" else "failed"
+    assert seen(many) == (["done", state, "done", "planned"], ["b", "d"])
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 1, "cells": {}}'])
+def test_an_index_that_is_torn_is_none(many: RunFolder, text: str) -> None:
+    (many.path / "index.json").write_text(text)
+    assert seen(many)[1] == ["a", "b", "c", "d"]
+
+
+def test_a_record_without_stamps_is_read_each_time(many: RunFolder) -> None:
+    """Of what an older version wrote, or a copy of a run, nothing else can be known."""
+    folder = many.cell(many.about().cells[1].spec.id)
+    folder.write(replace(folder.record(), stamps={}))
+    assert seen(many)[1] == seen(many)[1] == ["b", "d"]
+
+
+def test_states_that_come_with_the_leaderboard_are_those_of_the_run(many: RunFolder) -> None:
+    run = Run(many.path)
+    assert run.leaderboard_and_states()[1] == run.states == {"done": 3, "planned": 1}
 
 
 @pytest.mark.slow

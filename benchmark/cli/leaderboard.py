@@ -100,8 +100,9 @@ def write_export(folder: RunFolder, found: Registry, export: str, to: Path | Non
     warn(f"cell {cell}: {reason}; left out" for cell, reason in unreadable)
 
 
-def print_and_write(path: Path, form: str = "terminal") -> None:
-    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how.
+def print_and_write(path: Path, form: str = "terminal") -> dict[str, int]:
+    """Derive the leaderboards from the cells, write them into the run folder, and print them if ``form`` says how;
+    returns how many cells are in which state.
 
     ``brief``: what fits one screen.
     """
@@ -109,7 +110,7 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
     from benchmark import leaderboard as boards
     from benchmark.cli.text import echo, warn
 
-    built = load_run(path).leaderboard()
+    built, states = load_run(path).leaderboard_and_states()
     texts = {
         "md": boards.to_markdown(built),
         "csv": boards.to_csv(built),
@@ -136,6 +137,7 @@ def print_and_write(path: Path, form: str = "terminal") -> None:
         echo()
     elif form:
         typer.echo(texts[{"markdown": "md", "latex": "tex"}.get(form, form)])
+    return states
 
 
 def print_board(board: Leaderboard, form: str) -> None:

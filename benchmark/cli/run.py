@@ -92,9 +92,8 @@ def _start(planned: PlannedRun, settings: RunSettings, *, json: bool, report: bo
             run = carry_out(planned, settings, executor, outliving(observer))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command continues where it stopped") from None
-    print_and_write(run.path, form="" if json else "brief")
+    states = print_and_write(run.path, form="" if json else "brief")
     page = _report(run.path) if report else None
-    states = run.states
     exit_code = 0 if states.keys() <= FINE else 1
     if json:
         from benchmark.cli.events import end

@@ -12,7 +12,9 @@ from benchmark.cli import completion
 from benchmark.store.stops import POLICIES, Stop
 
 if TYPE_CHECKING:
-    from benchmark.runs.read import Cell
+    from benchmark.plan.claim import CellSpec
+    from benchmark.store.index import Brief
+    from benchmark.store.record import Record
 
 
 def status(
@@ -35,10 +37,10 @@ def status(
     about, experience = found.about, Experience()
     planned = {cell.spec.id: cell for cell in about.cells}
     rows = []
-    for cell in found.each_cell(verify=True):
-        rows.append(_row(cell))
-        if cell.id in planned:
-            experience.learn(planned[cell.id], cell.record)
+    for spec, brief in found.overview():
+        rows.append(_row(spec, brief))
+        if spec.id in planned:
+            experience.learn(planned[spec.id], brief)
     for row in rows:
         ahead = row["id"] in planned and row["state"] not in FINE
         row["expected_s"] = experience.expected_seconds(planned[row["id"]]) if ahead else None
@@ -77,20 +79,20 @@ def stopped(rows: list[dict[str, Any]]) -> dict[Stop, int]:
     return {stop: number for stop, number in numbers.items() if number}
 
 
-def _row(cell: Cell) -> dict[str, Any]:
+def _row(spec: CellSpec, cell: Brief | Record) -> dict[str, Any]:
     return {
-        "id": cell.id,
-        "task": cell.task,
-        "model": cell.name,
-        "seed": cell.seed,
+        "id": spec.id,
+        "task": spec.task,
+        "model": spec.name,
+        "seed": spec.seed,
         "state": cell.state,
         "reason": cell.reason,
-        "stop": cell.record.stop,
-        "attempt": cell.record.attempt,
-        "train_s": cell.record.timings.train_s,
-        "peak_memory_mb": cell.record.peak_memory_mb,
-        "peak_gpu_memory_mb": cell.record.peak_gpu_memory_mb,
-        "health": [asdict(finding) for finding in cell.record.health],
+        "stop": cell.stop,
+        "attempt": cell.attempt,
+        "train_s": cell.timings.train_s,
+        "peak_memory_mb": cell.peak_memory_mb,
+        "peak_gpu_memory_mb": cell.peak_gpu_memory_mb,
+        "health": [asdict(finding) for finding in cell.health],
     }
 
 
@@ -129,8 +131,9 @@ def explain(
     if json:
         echo_json(
             [
-                {"cell": one.title, **_row(one), "next_run": _next(one.state), "spec": one.record.spec.to_json()}
-                for one in found
+                {"cell": record.title, **_row(record.spec, record), "next_run": _next(record.state)}
+                | {"spec": record.spec.to_json()}
+                for record in (one.record for one in found)
             ]
         )
         return

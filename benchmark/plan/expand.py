@@ -137,14 +137,18 @@ def make_plan(
             registry.profile(chosen)
             kind = registry.model(entry.model).spec.kind
             for budget in budgets if kind == "trained" and budgets else (None,):
-                for seed in choices.seed_numbers:
-                    cell = _cell(registry, specs[task], entry, chosen, seed, preset, data[task], choices, budget, price)
-                    if start is not None and kind == "trained":
-                        start.check(entry.model, specs[task])
-                        cell = replace(cell, spec=replace(cell.spec, start=start.start))
-                    first = cells.setdefault(cell.spec.id, cell).spec.budget
-                    if first is not None and budget is not None and first != budget:
-                        alike.setdefault((first, budget), []).append(f"{task}/{entry.name}")
+                seeds = choices.seed_numbers
+                first = _cell(
+                    registry, specs[task], entry, chosen, seeds[0], preset, data[task], choices, budget, price
+                )
+                if start is not None and kind == "trained":
+                    start.check(entry.model, specs[task])
+                    first = replace(first, spec=replace(first.spec, start=start.start))
+                for seed in seeds:  # all else they share, in memory too
+                    cell = replace(first, spec=first.spec.like(seed=seed))
+                    less = cells.setdefault(cell.spec.id, cell).spec.budget
+                    if less is not None and budget is not None and less != budget:
+                        alike.setdefault((less, budget), []).append(f"{task}/{entry.name}")
     if not cells:
         raise UsageError(
             f"grid {grid.name!r} has no cell with these tasks and models; see 'benchmark show grid {grid.name}'"

@@ -22,6 +22,7 @@ from benchmark.runs.same_pixels import require_same_pixels
 from benchmark.runs.sharing import Sharing, job_of
 from benchmark.settings.statement import HowToRun
 from benchmark.store.folder import RunFolder, planned_record
+from benchmark.store.index import Index
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ def run_plan(
             f"cannot write the run folder {folder.path}: {error.strerror or error}; choose another with --results"
         ) from None
     folder.create(plan, registry.plugins, said)
-    for part in (folder.path, *(folder.cell(cell.spec.id).path for cell in plan.cells)):
-        atomic.remove_leftovers(part)
-    todo, kept = _sort_out(plan, folder, registry, how, sharing)
+    atomic.remove_leftovers(folder.path)
+    index = Index(folder)
+    todo, kept = _sort_out(plan, folder, registry, how, sharing, index)
     # one cell of each file is enough, and ten thousand records take their time
     finished = {cell.spec.dataset.path: folder.cell(cell.spec.id) for cell, state in kept if state == "done"}
     require_same_pixels(record for cell in finished.values() if (record := cell.read()) is not None)
@@ -72,7 +73,7 @@ def run_plan(
         observer.say(note)
     _check_files(plan, observer)
     if todo:
-        _execute(plan, todo, folder, registry, how, executor, observer, sharing)
+        _execute(plan, todo, folder, registry, how, executor, observer, sharing, index)
 
 
 def _check_files(plan: Plan, observer: Observer) -> None:
@@ -87,28 +88,32 @@ def _check_files(plan: Plan, observer: Observer) -> None:
 
 
 def _sort_out(
-    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun, sharing: Sharing
+    plan: Plan, folder: RunFolder, registry: Registry, how: HowToRun, sharing: Sharing, index: Index
 ) -> tuple[list[PlannedCell], list[tuple[PlannedCell, str]]]:
     """Cells that must run, and those that stay as they are with their state."""
     todo, kept = [], []
     keys = Keys(registry)
     for cell in plan.cells:
-        record = folder.cell(cell.spec.id).read()
-        sharing.note(cell, record.token if record else 0)
+        brief = index.of(cell)
+        sharing.note(cell, brief.token)
         if cell.skip:
             folder.cell(cell.spec.id).write(planned_record(cell).ended("skipped", cell.skip))
             kept.append((cell, "skipped"))
-        elif record and record.done and not folder.cell(cell.spec.id).damage(record):
-            said = replace(record.spec, budget=cell.spec.budget, trials=cell.spec.trials)
-            if said != record.spec:  # the same cell, asked for in other words: tables follow what was asked last
-                record = replace(record, spec=said)
-                folder.cell(cell.spec.id).write(record)
-            if how.rescore or keys.of(cell.spec) != (record.score_key, record.downstream_key):
+        elif brief.done:
+            asked = {"budget": cell.spec.budget, "trials": cell.spec.trials}
+            if asked != {"budget": brief.budget, "trials": brief.trials}:
+                # the same cell, asked for in other words: tables follow what was asked last
+                record = folder.cell(cell.spec.id).record()
+                folder.cell(cell.spec.id).write(replace(record, spec=record.spec.like(**asked)))
+            if how.rescore or keys.of(cell.spec) != (brief.score_key, brief.downstream_key):
                 todo.append(cell)
             else:
                 kept.append((cell, "done"))
         else:
             todo.append(cell)
+    index.keep()
+    for cell in todo:  # a finished one has come to its folder whole
+        atomic.remove_leftovers(folder.cell(cell.spec.id).path)
     return todo, kept
 
 
@@ -143,6 +148,7 @@ def _execute(
     chosen: ChosenExecutor,
     observer: Observer,
     sharing: Sharing,
+    index: Index,
 ) -> None:
     surroundings = Surroundings(
         how.jobs,
@@ -159,9 +165,9 @@ def _execute(
     broken = _build_data(plan, todo, executor, chosen.name, observer)
     experience, scored_again = Experience(), set()
     for cell in plan.cells:
-        record = folder.cell(cell.spec.id).read()
-        if record is not None and record.done:
-            experience.learn(cell, record)
+        brief = index.of(cell)
+        if brief.done:
+            experience.learn(cell, brief)
             scored_again.add(cell.spec.id)
     left: list[PlannedCell] = []
     # a shorter budget first: the longer ones go on from what it trained; then seed by seed, so that there is a table of

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from benchmark.executors import Needs
 from benchmark.plan.expand import PlannedCell
 from benchmark.runs.time_left import Pace
+from benchmark.store.index import Brief
 from benchmark.store.record import Record, Timings
 
 
@@ -18,7 +19,7 @@ class Experience:
     _memory: dict[tuple[str, str], float] = field(default_factory=dict)
     _gpu_memory: dict[tuple[str, str], float] = field(default_factory=dict)
 
-    def learn(self, cell: PlannedCell, record: Record) -> None:
+    def learn(self, cell: PlannedCell, record: Record | Brief) -> None:
         """A cell is done."""
         if not record.done:
             return

@@ -6,16 +6,19 @@ Light: torch is imported only where a trained model is asked for, numpy and HDF5
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.plan.claim import CellSpec
 from benchmark.registry.plugins import registry
 from benchmark.store.address import matching, meant, one_cell
 from benchmark.store.data_file import data_file
 from benchmark.store.folder import CellFolder, RunFacts, RunFolder
+from benchmark.store.index import Brief, Index
 from benchmark.store.record import Record
 
 if TYPE_CHECKING:
@@ -235,6 +238,14 @@ class Run:
 
         return scores_frame(cell._payload("scores.parquet") for cell in self if cell.state == "done")
 
+    def overview(self) -> Iterator[tuple[CellSpec, Brief]]:
+        """Every cell with its state and costs, its files looked at; of finished ones that were seen before no record is
+        read.
+        """
+        index = Index(self._store)
+        yield from index.overview()
+        index.keep()
+
     def cells(self, *, verify: bool = False) -> list[Cell]:
         """All cells; with ``verify`` the files of done ones are looked at, and an altered one makes them ``failed``."""
         return list(self.each_cell(verify=verify))
@@ -264,11 +275,23 @@ class Run:
 
     def leaderboard(self) -> Leaderboard:
         """The leaderboards, derived from the cells anew: a table for each task, data set, profile and preset."""
+        return self.leaderboard_and_states()[0]
+
+    def leaderboard_and_states(self) -> tuple[Leaderboard, dict[str, int]]:
+        """The same with :attr:`states`, for which every record is read only once."""
         from benchmark.leaderboard import build
+
+        counts: Counter[str] = Counter()
+
+        def counted() -> Iterator[Record]:
+            for record in self._store.stream():
+                counts[record.state] += 1
+                yield record
 
         specs = {kind: {name: each.spec for name, each in registry().all(kind).items()} for kind in ("metric", "task")}
         published = self.about.published
-        return build(self._store.stream(), specs["metric"], specs["task"], published, self._store.unreadable())
+        board = build(counted(), specs["metric"], specs["task"], published, self._store.unreadable())
+        return board, dict(sorted(counts.items()))
 
     def compare(self, after: Run, metric: str | None = None) -> RunComparison:
         """Did a change help? This run and a later one, paired by task, model, seed and patient.

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,22 +63,22 @@ class CellFolder:
         """What was logged in training."""
         return TrainingLog(self.file("log.jsonl"))
 
-    def read(self) -> Record | None:
+    def read(self, expected: CellSpec | None = None) -> Record | None:
         """The record, or ``None`` when there is none, or it is torn, altered or makes no sense."""
         try:
-            return self.record()
+            return self.record(expected)
         except (OSError, ValueError):
             return None
 
-    def record(self) -> Record:
-        """The record.
+    def record(self, expected: CellSpec | None = None) -> Record:
+        """The record; ``expected`` is the claim that it most likely has, and is quicker to read then.
 
         Raises:
             OSError: there is none.
             Unsealed: it is torn or was altered.
             RecordError: it makes no sense.
         """
-        return Record.from_json(read_sealed(f"{self.path}/record.json"))
+        return Record.from_json(read_sealed(f"{self.path}/record.json"), expected)
 
     def write(self, record: Record) -> None:
         """Store a record atomically, with its own hash."""
@@ -243,7 +244,8 @@ class RunFolder:
         """
         where = f"{self.path}/run.json"
         try:
-            return RunFacts.from_json(read_sealed(where))
+            found = os.stat(where)
+            return _facts(where, (found.st_size, found.st_mtime_ns, found.st_ino))
         except (OSError, ValueError, RecursionError) as error:
             reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
             raise BenchmarkError(f"{where} is damaged ({reason}); run the same command again") from None
@@ -258,15 +260,24 @@ class RunFolder:
     def stream(self, *, verify: bool = False, only: Callable[[CellSpec], bool] = lambda _: True) -> Iterator[Record]:
         """The same one at a time, for runs whose records do not fit into memory together. Of the plan's cells those are
         read of which ``only`` holds."""
-        planned = {cell.spec.id: cell for cell in self.about().cells}
-        at_work = self.leases.standing()
-        for cell in planned.values():
-            if not only(cell.spec):
-                continue
-            standing = at_work.get(cell.spec.id)
-            yield self._record(cell, verify) if standing is None else _running(cell, standing)
-        by_address = {cell.spec.title: cell.spec for cell in planned.values()}
-        for folder in self._unplanned(planned):
+        at_work = self.at_work()
+        for cell in self.about().cells:
+            if only(cell.spec):
+                yield at_work.get(cell.spec.id) or self.look_at(cell, verify=verify)
+        yield from self.others(verify=verify, only=only)
+
+    def at_work(self) -> dict[str, Record]:
+        """Records of the plan's cells that somebody holds, by id."""
+        standing = self.leases.standing()
+        cells = self.about().cells if standing else ()
+        return {cell.spec.id: _running(cell, standing[cell.spec.id]) for cell in cells if cell.spec.id in standing}
+
+    def others(self, *, verify: bool = False, only: Callable[[CellSpec], bool] = lambda _: True) -> Iterator[Record]:
+        """Records of cells that the plan does not know: those that were evaluated, and stale ones."""
+        planned = {cell.spec.id for cell in self.about().cells}
+        folders = self._unplanned(planned)
+        by_address = {cell.spec.title: cell.spec for cell in self.about().cells} if folders else {}
+        for folder in folders:
             if not (record := CellFolder(folder).read()):
                 continue
             if record.evaluated:
@@ -294,17 +305,24 @@ class RunFolder:
         names = [name for name in names if not atomic.PART.fullmatch(name)]
         return [cells / name for name in sorted(name for name in names if name not in planned)]
 
-    def _record(self, cell: PlannedCell, verify: bool) -> Record:
+    def look_at(self, cell: PlannedCell, *, verify: bool = False) -> Record:
+        """The record of a planned cell that nobody holds, whatever its state."""
         folder = self.cell(cell.spec.id)
         try:
-            record = folder.record()
+            record = folder.record(cell.spec)
         except FileNotFoundError:
             return planned_record(cell)
         except (OSError, ValueError) as error:
             return planned_record(cell).ended("planned", _fault(error))
         if verify and record.done and (damage := folder.damage(record)):
-            return record.ended("failed", damage)
+            return replace(record.ended("failed", damage), token=record.token)
         return record if record.done else replace(record, spec=cell.spec)
+
+
+@lru_cache(maxsize=1)
+def _facts(where: str, _: tuple[int, int, int]) -> RunFacts:
+    """A plan is asked for several times in a command, and takes a second to read where it has 10,000 cells."""
+    return RunFacts.from_json(read_sealed(where))
 
 
 def planned_record(cell: PlannedCell) -> Record:

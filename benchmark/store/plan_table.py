@@ -7,7 +7,7 @@ of these values once, by field; a cell names them by their place. 10,000 cells t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,21 +22,26 @@ SHARED = ("preset", "precision", "options", "recipe", "dataset", "profile", "sou
 ID = re.compile(r"[0-9a-f]{16}")
 
 
-def cells_to_json(cells: Iterable[PlannedCell]) -> dict[str, Any]:
+def cells_to_json(cells: Sequence[PlannedCell]) -> dict[str, Any]:
     """``parts`` and ``cells``."""
     parts: dict[str, list[Any]] = {name: [] for name in SHARED}
     places: dict[tuple[str, bytes], int] = {}
+    same: dict[tuple[str, int], int] = {}  # by identity: cells of one method share these values in memory
     rows = []
     for cell in cells:
         named = []
         for name in SHARED:
             value = getattr(cell.spec, name)
+            if (name, id(value)) in same:
+                named.append(same[name, id(value)])
+                continue
             plain = asdict(value) if isinstance(value, DataSource) else value
             key = (name, canonical(plain))
             if key not in places:
                 places[key] = len(parts[name])
                 parts[name].append(plain)
             named.append(places[key])
+            same[name, id(value)] = places[key]
         row: dict[str, Any] = {"id": cell.spec.id, "task": cell.spec.task, "model": cell.spec.model}
         row |= {"name": cell.spec.name, "seed": cell.spec.seed, "kind": cell.kind, "baseline": cell.baseline}
         row |= {"cost": cell.cost, "skip": cell.skip, "parts": named}
@@ -86,8 +91,7 @@ def _like(
     if places not in known:
         shared = {name: part[place] for name, part, place in zip(SHARED, parts, places, strict=True)}
         known[places] = CellSpec.from_json({**own, **shared}, "run.cells.spec")
-    first = known[places]
-    return CellSpec(**own, **{name: getattr(first, name) for name in SHARED})
+    return known[places].like(**own)
 
 
 def _places(named: Sequence[Any], parts: Sequence[Sequence[Any]]) -> tuple[int, ...]:

@@ -263,8 +263,8 @@ class Record:
         }
 
     @classmethod
-    def from_json(cls, data: Any) -> Record:
-        """From what :meth:`to_json` gave.
+    def from_json(cls, data: Any, expected: CellSpec | None = None) -> Record:
+        """From what :meth:`to_json` gave; ``expected`` is the claim that it most likely has.
 
         Raises:
             RecordError: something is missing, of the wrong kind, or contradicts the cell's claim.
@@ -272,7 +272,8 @@ class Record:
         fields = Fields(data, "record")
         if fields.count("schema") != RECORD_SCHEMA:
             raise RecordError(f"schema {data['schema']}, this harness reads {RECORD_SCHEMA}")
-        spec = CellSpec.from_json(fields.table("spec"))
+        said = fields.table("spec")
+        spec = expected if expected is not None and expected.is_told_by(said) else CellSpec.from_json(said)
         for key in ("id", "task", "model", "name", "seed", "preset"):
             if data.get(key) != getattr(spec, key):
                 raise RecordError(f"{key} is {data.get(key)!r}, and its claim says {getattr(spec, key)!r}")

@@ -1,9 +1,10 @@
 """What commands cost on a run of many cells: CPU seconds and peak memory of each process, as a Markdown table.
 
-    python tests/performance/large_runs.py [CELLS ...]
+    python tests/performance/large_runs.py [--verify] [CELLS ...]
 
 One cell is run for real, by a model that copies its input; the others are it again under their own names, with hard
-links to its files. ``git stash`` or another checkout gives the column before a change.
+links to its files. The first ``status`` reads every record and writes the index that the others use; ``--verify``
+scores all of them again, which takes minutes. ``git stash`` or another checkout gives the column before a change.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +60,7 @@ def main(sizes: Sequence[int]) -> None:
     """Print the table."""
     from command_line import CommandLine
 
-    print("| cells | command | CPU s | peak MB |\n|---|---|---|---|")
+    print("| cells | command | CPU s | peak MB | wall s |\n|---|---|---|---|---|")
     for cells in sizes:
         with tempfile.TemporaryDirectory() as temporary:
             toy = CommandLine.make(Path(temporary))
@@ -66,19 +68,24 @@ def main(sizes: Sequence[int]) -> None:
             subprocess.run(here, cwd=toy.folder, env=toy.environment, check=True, stdout=subprocess.DEVNULL)
             size = (toy.folder / RUN / "run.json").stat().st_size / 1e6
             first = json.loads(next((toy.folder / RUN / "cells").glob("*/record.json")).read_text())
+            verify = {"verify": ("verify", str(RUN))} if "--verify" in sys.argv else {}
             for title, arguments in {
+                "status, the first": ("status", str(RUN)),
                 "status": ("status", str(RUN)),
                 "explain, one cell": ("explain", str(RUN), first["id"]),
                 "leaderboard": ("leaderboard", str(RUN)),
                 "run, nothing to do": ("run", *TYPED, "--seeds", str(cells)),
+                **verify,
             }.items():
+                began = time.monotonic()
                 seconds, memory = measure(toy.command(*arguments), toy.folder, toy.environment)
-                print(f"| {cells:,} | {title} | {seconds:.2f} | {memory:.0f} |", flush=True)
-            print(f"| {cells:,} | run.json | | {size:.1f} on disk |", flush=True)
+                took = time.monotonic() - began
+                print(f"| {cells:,} | {title} | {seconds:.2f} | {memory:.0f} | {took:.1f} |", flush=True)
+            print(f"| {cells:,} | run.json | | {size:.1f} on disk | |", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--make"]:
         make(int(sys.argv[2]))
     else:
-        main([int(size) for size in sys.argv[1:]] or [1000])
+        main([int(size) for size in sys.argv[1:] if size != "--verify"] or [1000])
