@@ -91,12 +91,13 @@ def test_what_a_lost_device_broke_off_goes_on_elsewhere(
 
     def on_what_is_there(job: BuildJob, pipe: object, device: str) -> None:
         if device != "2":
-            return note(job, pipe, device)
+            note(job, pipe, device)
+            return
         lost.touch()
         if how == "its process is killed":
             os.kill(os.getpid(), signal.SIGKILL)
         said = Message("failed", TOLD, stop="device lost") if how == "the job says so" else Message("failed", "oh")
-        return pipe.send(said)  # type: ignore[attr-defined, no-any-return]
+        pipe.send(said)  # type: ignore[attr-defined]
 
     def listing() -> str:
         there = [number for number in EIGHT if not (number == "2" and lost.exists() and how != "the job says so")]

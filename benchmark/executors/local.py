@@ -22,7 +22,8 @@ from typing import Any
 
 from benchmark.cell.job import STOP, CellJob, Message
 from benchmark.executors import Assignment, Event, Surroundings, process_group
-from benchmark.executors.lanes import Lane, Lanes, devices, gone, listing
+from benchmark.executors.lanes import Lane, Lanes, devices, gone
+from benchmark.executors.lanes import listing as list_devices
 from benchmark.executors.worker import work
 from benchmark.store.stops import POLICIES, STOPS, next_attempt
 
@@ -73,7 +74,7 @@ class LocalExecutor:
     jobs_per_device: int = 1
     memory: float | None = None
     say: Callable[[str], None] = lambda _: None
-    listing: Callable[[], str] = listing
+    listing: Callable[[], str] = list_devices
     _context: BaseContext | None = field(default=None, repr=False)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> dict[str, tuple[str, str]]:

@@ -157,7 +157,7 @@ class CellSpec:
         """Whether plain values say what this claim says and no more; quicker than reading and hashing them. One that
         has anything unusual is always read."""
         own = vars(self)
-        return (
+        return bool(
             all(own[name] == value for name, value in USUAL.items())
             and data.get("dataset") == vars(self.dataset)
             and len(data) == len(PLAIN) + 1

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,10 @@ class SlurmExecutor:
         for assigned in ("time", "cpus"):
             needs.check(assigned, int)
         self._detach = options.detach
-        key = (lambda one: (needs.key(one), memory_gib(one))) if options.measured else needs.key
+
+        def key(one: Assignment) -> Hashable:
+            return needs.key(one), memory_gib(one) if options.measured else None
+
         self._fleet = Fleet(SlurmQueue(options, at_once, needs), rules, surroundings, key)
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmark.cell.job import CellJob
 from benchmark.executors import Assignment
+from benchmark.plan.expand import BuildJob
 
 
 def staged(assignments: Mapping[int, Assignment], where: str) -> dict[int, Assignment]:
@@ -22,7 +23,7 @@ def staged(assignments: Mapping[int, Assignment], where: str) -> dict[int, Assig
     return {number: replace(one, job=_staged(one.job, where)) for number, one in assignments.items()}
 
 
-def _staged(job: object, where: str) -> object:
+def _staged(job: CellJob | BuildJob, where: str) -> CellJob | BuildJob:
     if not where or not isinstance(job, CellJob):
         return job
     data, folder = job.spec.dataset, Path(os.path.expandvars(where))
