@@ -113,6 +113,7 @@ class ModelTests(TrainingTests, TranslatingTests, ChannelTests):
                 "test_trains_and_says_its_losses",
                 "test_its_state_is_plain",
                 "test_its_state_makes_a_new_model_the_same",
+                "test_what_it_keeps_once_finished_is_enough",
                 "test_draws_images_and_structures" if self.draws else "test_translates_to_images",
             )
         assert not ended, self._says(f"as a cell it ended with {ended}", "see docs/plugins.md")
