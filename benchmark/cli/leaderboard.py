@@ -48,7 +48,7 @@ def leaderboard(
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)
     if export:
-        write_export(RunFolder(load_run(run).path), registry(), export, to, hub_dataset)
+        write_export(RunFolder(load_run(run).path, salvage=True), registry(), export, to, hub_dataset)
         return
     if plot:
         from benchmark.leaderboard import to_brackets
@@ -97,7 +97,7 @@ def write_export(folder: RunFolder, found: Registry, export: str, to: Path | Non
     for path, text in texts.items():
         atomic.write_text(target / path, text)
     echo(f"{count(len(texts), 'file')} in {target}, such as {min(texts)}")
-    warn(f"cell {cell}: {reason}; left out" for cell, reason in unreadable)
+    warn(f"{cell}: {reason}; left out" for cell, reason in unreadable)
 
 
 def print_and_write(path: Path, form: str = "terminal") -> dict[str, int]:

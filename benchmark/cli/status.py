@@ -29,11 +29,12 @@ def status(
     benchmark status results/full-small-1seed
     """
     from benchmark import load_run
-    from benchmark.cli.text import columns, count, echo, echo_json, minutes
+    from benchmark.cli.text import columns, count, echo, echo_json, minutes, warn
     from benchmark.runs.needs import Experience
     from benchmark.runs.read import FINE
 
     found = load_run(run)
+    warn(f"{found.path}/{name}: {reason}" for name, reason in found.unreadable)
     about, experience = found.about, Experience()
     planned = {cell.spec.id: cell for cell in about.cells}
     rows = []

@@ -121,9 +121,9 @@ def stages_sheet(table: Table, stages: Stages) -> Sheet:
 
 
 def unreadable_sheet(cells: Sequence[Unreadable]) -> Sheet:
-    """Cells of which nothing is known, not even which table they belong to."""
+    """Cells of which nothing is known, not even which table they belong to, and a plan that is not known."""
     return Sheet(
-        heading="Cells that cannot be read",
+        heading="What cannot be read",
         about="",
         header=(),
         units=(),

@@ -132,7 +132,7 @@ def gather(paths: Sequence[Path | None]) -> Material:
     unreadable = [
         (cell if len(runs) == 1 else f"{cell} ({label})", reason)
         for label, run in zip(labels, runs, strict=True)
-        for cell, reason in RunFolder(run.path).unreadable()
+        for cell, reason in run.unreadable
     ]
     material.board = build(
         _watched(material, runs, labels), specs["metric"], specs["task"], _distinct(published), unreadable

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +191,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._store = RunFolder(path)
+        self._store = RunFolder(path, salvage=True)
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {', '.join(f'{count} {state}' for state, count in self.states.items())}>"
@@ -204,10 +204,14 @@ class Run:
     def about(self) -> RunFacts:
         """What ``run.json`` says: grid, preset, seeds, plugins, environment, planned cells.
 
-        Raises:
-            BenchmarkError: it is damaged.
+        Where that file is damaged, what the cells that are there say; :attr:`unreadable` names it then.
         """
         return self._store.about()
+
+    @property
+    def unreadable(self) -> list[tuple[str, str]]:
+        """Name of file or folder and what is wrong with it: ``run.json``, and cells that no plan knows."""
+        return self._store.unreadable()
 
     @property
     def states(self) -> dict[str, int]:
@@ -289,8 +293,9 @@ class Run:
                 yield record
 
         specs = {kind: {name: each.spec for name, each in registry().all(kind).items()} for kind in ("metric", "task")}
-        published = self.about.published
-        board = build(counted(), specs["metric"], specs["task"], published, self._store.unreadable())
+        about = self.about
+        board = build(counted(), specs["metric"], specs["task"], about.published, self._store.unreadable())
+        board = replace(board, notes=(*board.notes, *kit_notes(about.plugins)))
         return board, dict(sorted(counts.items()))
 
     def compare(self, after: Run, metric: str | None = None) -> RunComparison:
@@ -342,6 +347,22 @@ class Run:
             yield Cell(self.path, record), problem
 
 
+def kit_notes(plugins: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What the conformance kit had said of the plugins when the run was started; nothing where none was tried."""
+    titles: dict[str, list[str]] = {}
+    for plugin in plugins:
+        if "kit" in plugin:
+            title = f"{plugin.get('distribution', '')} {plugin.get('version', '')}".strip()
+            titles.setdefault(str(plugin["kit"]), []).append(title)
+    if "passed" in titles or "failed" in titles:
+        told = [f"{words} {', '.join(titles[kit])}" for kit, words in KIT.items() if kit in titles]
+        yield f"Conformance kit, when the run was started: {'; '.join(told)}."
+
+
+KIT = {"passed": "passed by", "failed": "FAILED by", "not tried": "not tried on"}
+"""Verdicts of the conformance kit as tables word them."""
+
+
 def load_run(path: str | Path | None = None) -> Run:
     """A run that was made before: its folder, or a folder that holds one run; by default the latest under results/.
 
@@ -349,9 +370,10 @@ def load_run(path: str | Path | None = None) -> Run:
         UsageError: there is none, or there are several.
     """
     start = Path("results") if path is None else Path(path)
-    if (start / "run.json").is_file():
+    # a run.json that is lost or no file: what the cells tell is shown all the same
+    if (start / "run.json").is_file() or (path is not None and (start / "cells").is_dir()):
         return Run(start)
-    runs = sorted(start.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    runs = sorted(start.glob("*/run.json"), key=lambda file: file.lstat().st_mtime)
     if not runs:
         raise UsageError(f"no run in {start}; give the folder that 'benchmark run' printed")
     if path is not None and len(runs) > 1:

@@ -18,6 +18,7 @@ from typing import Any
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.pixels import altered_pixels
 from benchmark.data.format.reader import Dataset, DatasetInfo
+from benchmark.errors import BenchmarkError
 from benchmark.executors.local import without_main
 from benchmark.plan.file_tasks import task_of
 from benchmark.registry.plugins import Registry
@@ -70,7 +71,7 @@ def _begin(run: Path) -> None:
     """One thread each: there is a process for every core."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = "1"
-    _mine[:] = [Verifier(RunFolder(run), installed())]
+    _mine[:] = [Verifier(RunFolder(run, salvage=True), installed())]
 
 
 def _examine(record: Record) -> str:
@@ -87,11 +88,13 @@ class Verifier:
         self._data_faults: dict[Path, str] = {}
 
     def examine(self, record: Record) -> str:
-        """What is wrong with a cell; empty when everything that a table reads of it comes out again.
+        """What is wrong with a cell; empty when everything that a table reads of it comes out again."""
+        try:
+            return self._examined(record)
+        except BenchmarkError as error:
+            return str(error)
 
-        Raises:
-            BenchmarkError: predictions or data cannot be read.
-        """
+    def _examined(self, record: Record) -> str:
         if not record.done:
             return f"{record.state}: {record.reason}" if record.reason else record.state
         path = data_file(record.spec.dataset)

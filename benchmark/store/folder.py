@@ -20,11 +20,13 @@ from benchmark.json_fields import Fields, RecordError
 from benchmark.plan.claim import CellSpec, environment
 from benchmark.plan.expand import Plan, PlannedCell
 from benchmark.printable import printable
-from benchmark.registry.plugins import Plugin
+from benchmark.registry.plugins import Plugin, source_sha256
+from benchmark.registry.verdicts import verdict
 from benchmark.store.lease import Leases, Standing
 from benchmark.store.log import TrainingLog
 from benchmark.store.plan_table import cells_from_json, cells_to_json
 from benchmark.store.record import Record
+from benchmark.store.salvage import planned_by_records
 from benchmark.store.seal import Unsealed, read_sealed, write_sealed
 
 RUN_SCHEMA = 3
@@ -186,8 +188,11 @@ def _published(item: Any) -> Mapping[str, Any]:
 class RunFolder:
     """A run on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, salvage: bool = False) -> None:
+        """``salvage``: where ``run.json`` is damaged go on with what the cells' own records tell, for commands that
+        only show; :meth:`unreadable` names the file then."""
         self.path = path
+        self._salvage = salvage
 
     @property
     def exists(self) -> bool:
@@ -220,7 +225,7 @@ class RunFolder:
             seeds=plan.seeds,
             options=options,
             plugins=tuple(
-                {"name": p.name, "distribution": p.distribution, "version": p.version, "state": p.state}
+                {"name": p.name, "distribution": p.distribution, "version": p.version, "state": p.state} | _kit(p)
                 for p in plugins
             ),
             environment=environment(),
@@ -237,18 +242,31 @@ class RunFolder:
             ) from None
 
     def about(self) -> RunFacts:
-        """What ``run.json`` says.
+        """What ``run.json`` says; of a run that is salvaged, what its cells say.
 
         Raises:
             BenchmarkError: it is damaged.
         """
-        where = f"{self.path}/run.json"
+        facts = self._facts()
+        if isinstance(facts, RunFacts):
+            return facts
+        if not self._salvage:
+            raise BenchmarkError(f"{self.path}/run.json {facts}")
+        cells = planned_by_records(self.path / "cells")
+        presets = sorted({cell.spec.preset for cell in cells})
+        return RunFacts(
+            "(not known)", ", ".join(presets), tuple(sorted({cell.spec.seed for cell in cells})), {}, (), {}, (), cells
+        )
+
+    def _facts(self) -> RunFacts | str:
+        """What ``run.json`` says, or what is wrong with it."""
         try:
-            found = os.stat(where)
-            return _facts(where, (found.st_size, found.st_mtime_ns, found.st_ino))
+            file = os.stat(self.path / "run.json")
+            return _sealed_facts(f"{self.path}/run.json", (file.st_size, file.st_mtime_ns, file.st_ino))
         except (OSError, ValueError, RecursionError) as error:
-            reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
-            raise BenchmarkError(f"{where} is damaged ({reason}); run the same command again") from None
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            reason = printable(" ".join(said.split())[:200]) or type(error).__name__
+            return f"is damaged ({reason}); the 'benchmark run' that made it writes it anew"
 
     def records(self, *, verify: bool = False) -> list[Record]:
         """One record for each planned cell, whatever its state, then one for each stale cell.
@@ -287,15 +305,15 @@ class RunFolder:
                 yield record.stale(_why_stale(record.spec, by_address))
 
     def unreadable(self) -> list[tuple[str, str]]:
-        """Cells that no plan knows and whose record cannot be read: folder name and what is wrong."""
-        wrong = []
+        """What cannot be read: ``run.json``, and cells that no plan knows; name of file or folder and what is wrong."""
+        facts = self._facts() if self._salvage else ""
+        wrong = [("run.json", facts)] if facts and isinstance(facts, str) else []
         for folder in self._unplanned({cell.spec.id for cell in self.about().cells}):
             try:
                 CellFolder(folder).record()
-            except FileNotFoundError:
-                continue
             except (OSError, ValueError) as error:
-                wrong.append((folder.name, _fault(error)))
+                if os.path.lexists(folder / "record.json"):
+                    wrong.append((folder.name, _fault(error)))
         return wrong
 
     def _unplanned(self, planned: Container[str]) -> list[Path]:
@@ -320,9 +338,17 @@ class RunFolder:
 
 
 @lru_cache(maxsize=1)
-def _facts(where: str, _: tuple[int, int, int]) -> RunFacts:
+def _sealed_facts(where: str, _: tuple[int, int, int]) -> RunFacts:
     """A plan is asked for several times in a command, and takes a second to read where it has 10,000 cells."""
     return RunFacts.from_json(read_sealed(where))
+
+
+def _kit(plugin: Plugin) -> dict[str, str]:
+    """What the conformance kit said of a plugin as it is now; nothing of one that is not loaded, or has no source."""
+    try:
+        return {"kit": verdict(source_sha256(plugin.module))} if plugin.state == "loaded" else {}
+    except BenchmarkError:
+        return {}
 
 
 def planned_record(cell: PlannedCell) -> Record:

@@ -349,7 +349,7 @@ class Leases:
         """What lies in the folder."""
         try:
             names = os.listdir(self._work)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         found = (NAME.fullmatch(name) for name in names)
         return [_Name(match[0], match[1], int(match[2]), bool(match[3])) for match in found if match]
