@@ -69,6 +69,20 @@ def test_a_mirrored_source_is_told_from_a_shifted_one(axis: int, how: str) -> No
     assert not measured(np.roll(source, 3, axis=2), target, mask).flipped
 
 
+@pytest.mark.parametrize("spoilt", [(7,), (6, 7), (1, 2)])
+def test_slices_that_look_like_a_neighbour_are_no_shift(spoilt: tuple[int, ...]) -> None:
+    """Degraded slices fit their less degraded neighbours better; a shift is of all slices."""
+    source, target, mask = tissue(2, slices=9)
+    target = np.broadcast_to(target[4], target.shape).copy()  # neighbours are alike
+    source = np.broadcast_to(source[4], source.shape).copy()
+    for number in spoilt:
+        source[number] = gaussian_filter(source[number], 4)
+    found = measured(source, target, mask)
+    assert found.gain > 1.05, "the neighbours do fit better"
+    assert not found.apart
+    assert measured(np.roll(source, 3, axis=1), target, mask).apart
+
+
 def test_nothing_is_said_of_what_is_too_small_or_empty() -> None:
     source, target, mask = tissue(0)
     assert alignment(source[:, :20, :20], target[:, :20, :20], mask[:, :20, :20], SPACING) is None
@@ -108,7 +122,8 @@ def test_a_common_shift_is_taken_for_a_fault_of_the_import() -> None:
 
     def advice(*found: Alignment) -> str:
         statistics = PairStatistics({CaseKey(f"p{number}", "s"): one for number, one in enumerate(found)})
-        ((_, advice),) = statistics.findings()
+        ((_, advice, cases),) = statistics.findings()
+        assert len(cases) == len(found), "every pair is listed, where the words name three"
         return advice
 
     assert "origin or axis" in advice(off(3, 0.2), off(3.1, 0), off(2.8, -0.3))

@@ -22,6 +22,8 @@ _SMALLEST = 24
 _BEYOND = 2
 _CLEARLY = 1.05
 _A_PIXEL = 0.9
+_MOST = 0.75
+_VOTES = 32
 _MIRRORS = ("with its slices in reverse order", "mirrored top to bottom", "mirrored left to right")
 
 
@@ -41,6 +43,8 @@ class Alignment:
     """The same of the best place of the source mirrored along its slices, rows and columns."""
     information: float
     """Mutual information without a shift, in nats."""
+    agreeing: float = 1.0
+    """Share of the slices that fit better there, each on its own."""
 
     @property
     def length(self) -> float:
@@ -49,8 +53,9 @@ class Alignment:
 
     @property
     def apart(self) -> bool:
-        """At least a pixel or a slice off, and clearly better elsewhere."""
-        return self.gain >= _CLEARLY and (self.pixels >= _A_PIXEL or self.slices != 0)
+        """At least a pixel or a slice off, clearly better elsewhere, and so in most slices: a volume is shifted as a
+        whole, while degraded slices may look more like a neighbour that happens to be less so."""
+        return self.gain >= _CLEARLY and self.agreeing >= _MOST and (self.pixels >= _A_PIXEL or self.slices != 0)
 
     @property
     def flipped(self) -> str:
@@ -68,7 +73,7 @@ def alignment(
     """Measure a pair ``(Z, H, W)``; ``None`` where slices are too small, or hold too little, to say anything.
 
     Up to seven slices, at no more than 96 pixels a side, are compared at all shifts of up to eight pixels and two
-    slices; the best is refined by a parabola.
+    slices; the best is refined by a parabola, and up to 32 slices say, each on its own, whether they fit better there.
     """
     import numpy as np
 
@@ -99,14 +104,22 @@ def alignment(
     reversed_slices = _binned(_small(source[::-1], chosen, step))
     mirrors = (reversed_slices, images[0][:, ::-1], images[0][:, :, ::-1])
     along_slices, along_rows, along_columns = (float(_plane(mirror, fixed, reach).max()) / still for mirror in mirrors)
+    gain, agreeing = float(plane.max() / still), 1.0
+    within = filled[(filled + best >= 0) & (filled + best < len(source))]
+    if gain >= _CLEARLY and within.size:
+        many = within[np.unique(np.linspace(0, len(within) - 1, _VOTES).round().astype(int))]
+        # in one go, so that both are counted in the same bins
+        here, there = np.split(_binned(_small(source, np.concatenate([many, many + best]), step)), 2)
+        agreeing = _agreeing(here, there, _binned(_small(target, many, step)), reach, row, column)
     y, x = row + _peak(plane[:, column + reach], row + reach), column + _peak(plane[row + reach], column + reach)
     return Alignment(
         shift=(best * spacing[0], -y * step * spacing[1], -x * step * spacing[2]),
         pixels=float(np.hypot(y, x)) * step,
         slices=best,
-        gain=float(plane.max() / still),
+        gain=gain,
         mirrored=(along_slices, along_rows, along_columns),
         information=still,
+        agreeing=agreeing,
     )
 
 
@@ -161,6 +174,19 @@ def _information(moving: NDArray[np.int16], fixed: NDArray[np.int16], reach: int
     sides = joint.sum(1)[:, None] * joint.sum(0)[None, :]
     there = joint > 0
     return float((joint[there] * np.log(joint[there] / sides[there])).sum())
+
+
+def _agreeing(
+    here: NDArray[np.int16], there: NDArray[np.int16], fixed: NDArray[np.int16], reach: int, row: int, column: int
+) -> float:
+    """The share of slices that, each on its own, tell more of ``fixed`` there, shifted, than here."""
+    layers = [slice(number, number + 1) for number in range(len(fixed))]
+    better = [
+        _information(there[layer], fixed[layer], reach, row, column)
+        > _information(here[layer], fixed[layer], reach, 0, 0)
+        for layer in layers
+    ]
+    return sum(better) / len(better)
 
 
 def _peak(values: NDArray[np.float64], place: int) -> float:

@@ -12,6 +12,7 @@ from benchmark.data.checks.leakage import SliceIndex
 from benchmark.data.checks.pairs import PairStatistics
 from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
+from benchmark.data.checks.resampled import thumbnail
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.reader import case_shape, require_channels, require_pair
 from benchmark.data.format.schema import CaseKey, array_sha256, role_words, roles_in, text
@@ -33,6 +34,8 @@ class Gathered:
     slices: SliceIndex = field(default_factory=SliceIndex)
     pairs: dict[str, PairStatistics] = field(default_factory=dict)
     """By the role of the source's channel."""
+    thumbnails: dict[CaseKey, NDArray[np.float32]] = field(default_factory=dict)
+    """Of the targets."""
 
     def paired(self, file: h5py.File, key: CaseKey) -> bool:
         """Whether both sides of a case show the same patient at the same place."""
@@ -96,6 +99,8 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
             seen.slices.add(named, key, seen.split_of[key.patient], array[~constant], np.flatnonzero(~constant))
         if role in seen.statistics:
             seen.statistics[role].add(key, array, mask)
+        if role == "target" and (small := thumbnail(array, mask)) is not None:
+            seen.thumbnails[key] = small
     # what is drawn in a mask need not be what stands out in a picture: they tell nothing of a shift
     masks = any(statistics.side.unit == "mask" for statistics in seen.statistics.values())
     if masks or not seen.paired(file, key) or not np.isfinite(arrays["target"]).all():

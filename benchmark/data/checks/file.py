@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from benchmark import atomic
 from benchmark.data.checks import identity, persons
@@ -17,6 +18,7 @@ from benchmark.data.checks.case import Gathered, check_case
 from benchmark.data.checks.leakage import SliceIndex, alike
 from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
+from benchmark.data.checks.resampled import same_scans
 from benchmark.data.format import croissant
 from benchmark.data.format.facts import USUAL_PIXELS
 from benchmark.data.format.fitting import fitted_window
@@ -107,9 +109,9 @@ def _check_file(file: h5py.File, path: Path) -> Iterator[Problem]:
         if sound:
             yield from _caught(role_words(role), path, _check_window(file, role, side, keys, seen.split_of))
     for pairs in seen.pairs.values():
-        for what, advice in pairs.findings():
-            yield Problem("warning", "pairs", what, advice)
-    yield from _caught("splits", path, _check_persons(file, keys, seen.split_of))
+        for what, advice, cases in pairs.findings():
+            yield Problem("warning", "pairs", what, advice, cases)
+    yield from _caught("splits", path, _check_persons(file, keys, seen))
     yield from _caught("cases", path, _check_scale(file, keys))
     yield from _caught("file", path, _check_identity(file, keys))
     yield from _caught("file", path, _check_content(file))
@@ -214,12 +216,14 @@ def _check_identity(file: h5py.File, keys: list[CaseKey]) -> Iterator[Problem]:
         yield Problem("error" if mark.certain else "warning", mark.where, mark.what, advice)
 
 
-def _check_persons(file: h5py.File, keys: list[CaseKey], split_of: dict[str, str]) -> Iterator[Problem]:
+def _check_persons(file: h5py.File, keys: list[CaseKey], seen: Gathered) -> Iterator[Problem]:
     """What is called a patient is one person, and nobody is there under two names."""
+    split_of, told = seen.split_of, set()
     for what, advice in persons.doubts(keys):
         yield Problem("warning", "splits", what, advice)
     prints = {key: _content(file, key) for key in keys}
     for first, second, number in persons.copies(prints):
+        told.add((first, second))
         leaks = split_of.get(first.patient) != split_of.get(second.patient)
         what = (
             f"the scan is that of {first} ({split_of.get(first.patient)}), or a part of it: {number} of its marks agree"
@@ -230,6 +234,14 @@ def _check_persons(file: h5py.File, keys: list[CaseKey], split_of: dict[str, str
             f"leakage: {what}" if leaks else what,
             "one scan, one patient: leave one of them out when importing (--exclude)",
         )
+    for first, second in same_scans(seen.thumbnails):
+        if (first, second) not in told and (second, first) not in told:
+            yield Problem(
+                "warning",
+                f"{second} ({split_of.get(second.patient)})",
+                f"the scan looks like that of {first} ({split_of.get(first.patient)}) on another grid",
+                "look at both; one scan, one patient: leave one of them out when importing (--exclude)",
+            )
 
 
 def _content(file: h5py.File, key: CaseKey) -> list[str]:
@@ -257,14 +269,15 @@ def _check_scale(file: h5py.File, keys: list[CaseKey]) -> Iterator[Problem]:
 
 def _collected(problems: list[Problem]) -> list[Problem]:
     """The same remark about many cases as one, with how many they are."""
-    places: dict[tuple[str, str, str], list[str]] = {}
+    places: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in dict.fromkeys(problems):
-        places.setdefault((problem.severity, problem.what, problem.advice), []).append(problem.where)
-    kept = []
-    for (severity, what, advice), where in places.items():
-        if severity == "warning" and len(where) > _LISTED:
-            where = [f"{where[0]} and {len(where) - 1} more"]
-        kept += [Problem(cast("Literal['error', 'warning']", severity), place, what, advice) for place in where]
+        places.setdefault((problem.severity, problem.what, problem.advice), []).append(problem)
+    kept: list[Problem] = []
+    for (severity, _, _), same in places.items():
+        if severity == "warning" and len(same) > _LISTED:
+            where = tuple(problem.where for problem in same)
+            same = [replace(same[0], where=f"{where[0]} and {len(where) - 1} more", cases=same[0].cases or where)]
+        kept += same
     return sorted(kept, key=lambda problem: problem.severity != "error")
 
 

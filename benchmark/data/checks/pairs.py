@@ -24,27 +24,30 @@ class PairStatistics:
         if found is not None:
             self.measured[key] = found
 
-    def findings(self) -> Iterator[tuple[str, str]]:
-        """What looks wrong, and what to do about it."""
+    def findings(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """What looks wrong, what to do about it, and every case of it."""
         for how in dict.fromkeys(found.flipped for found in self.measured.values() if found.flipped):
             flipped = [key for key, found in self.measured.items() if found.flipped == how]
             yield (
                 f"{self.source} fits target better {how} in {self._share(len(flipped))}: "
                 f"{', '.join(map(str, flipped[:_LISTED]))}{', ...' if len(flipped) > _LISTED else ''}",
                 "look at the contact sheet, and at the orientation in the headers of both scans",
+                tuple(map(str, flipped)),
             )
         apart = sorted(
             ((found, key) for key, found in self.measured.items() if found.apart and not found.flipped),
             key=lambda pair: -pair[0].length,
         )
         if apart:
-            listed = "; ".join(f"{key} by {_described(found)}" for found, key in apart[:_LISTED])
+            described = tuple(f"{key} by {_described(found)}" for found, key in apart)
+            listed = "; ".join(described[:_LISTED])
             more = "; ..." if len(apart) > _LISTED else ""
             yield (
                 f"{self.source} lies beside target in {self._share(len(apart))}: {listed}{more}",
                 "an origin or axis went wrong where all cases are off the same way"
                 if self._alike([found for found, _ in apart])
                 else f"register {self.source} to target before importing, or leave out what is far off",
+                described,
             )
 
     def _share(self, count: int) -> str:

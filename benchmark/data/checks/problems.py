@@ -16,3 +16,5 @@ class Problem:
     where: str
     what: str
     advice: str
+    cases: tuple[str, ...] = ()
+    """Every case that it is about and how far it goes there, where ``what`` names the first few only."""

@@ -73,6 +73,14 @@ class TestMotion:
         assert len(moved.physics["severity_mm"]) == 3
         assert max(moved.physics["severity_mm"]) > 0
 
+    def test_slices_without_signal_stay_empty(self):
+        mask, image = body(inside=100)
+        image[1] = 0
+        moved = Motion(ScanMotionOptions(severity=1)).degrade(study(image, mask), rng())
+        assert not moved.source[1].any()
+        assert np.isfinite(moved.source).all()
+        assert np.isfinite(moved.physics["severity_mm"]).all()
+
     def test_slices_need_not_be_square_and_pixels_must(self):
         mask, image = body(inside=100)
         part = np.s_[:, 8:-8]

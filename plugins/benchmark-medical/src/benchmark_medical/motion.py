@@ -142,9 +142,13 @@ def corrupt(
 
 
 def line_weights(image: NDArray[np.generic], along: int) -> NDArray[np.float64]:
-    """Share of the image's k-space energy in each phase-encode line (``fftfreq`` order) of axis ``along``."""
+    """Share of the image's k-space energy in each phase-encode line (``fftfreq`` order) of axis ``along``.
+
+    Of an empty image, as slices beyond a body are, all lines have the same.
+    """
     energy: NDArray[np.float64] = (np.abs(np.fft.fft2(image)) ** 2).sum(1 - along, dtype=np.float64)
-    shares: NDArray[np.float64] = energy / energy.sum()
+    total = energy.sum()
+    shares: NDArray[np.float64] = energy / total if total > 0 else np.full(len(energy), 1 / len(energy))
     return shares
 
 
