@@ -73,20 +73,32 @@ def import_(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
+    file: Annotated[Path, typer.Argument(help="An mi2i/1 file, or predictions (mi2i-predictions/1).")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Contact sheet to write; default: beside the file, none with --json.")
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Of predictions: their data set; default: the one that their cell names.")
+    ] = None,
 ) -> None:
-    """Print shapes, units, windows, splits, patients and checks; write a contact sheet (PNG) and Croissant metadata."""
+    """Print shapes, units, windows, splits, patients and checks; write a contact sheet (PNG) and Croissant metadata.
+
+    Of predictions: range and error of each study, what is lost, and a sheet of source, target, prediction, difference.
+    """
     from benchmark import atomic
     from benchmark.cli.text import columns, echo, echo_json
     from benchmark.data.checks.file import check
     from benchmark.data.contact_sheet import contact_sheet
     from benchmark.data.format import croissant
     from benchmark.data.summary import summary
+    from benchmark.evaluation import stored
 
+    if stored.is_predictions(file):
+        _inspect_predictions(file, stored.data_of(file, data), picture, json)
+        return
+    if data is not None:
+        raise UsageError(f"--data goes with predictions, and {file} holds none")
     facts = summary(file)
     if json:
         echo_json(facts)
@@ -117,6 +129,40 @@ def inspect(
             echo(f"metadata: not written, {error.strerror or error}")
 
 
+def _inspect_predictions(file: Path, data: Path | None, picture: Path | None, json: bool) -> None:
+    from benchmark.cli.text import columns, echo, echo_json
+    from benchmark.evaluation import stored
+
+    facts = stored.facts(file, data)
+    if json:
+        echo_json(facts)
+    else:
+        where = f"{facts['split']} split of {data or 'unknown data'}"
+        echo(f"{file}: predictions of the {where}, in {facts['unit'] or 'no unit'}")
+        heading = ["patient", "study", "slices", "least", "mean", "greatest", *(["mean abs. error"] if data else [])]
+        rows = [
+            [one["patient"], one["study"], str(one["shape"][0])]
+            + [f"{one[name]:.4g}" for name in ("least", "mean", "greatest", "mae") if name in one]
+            for one in facts["studies"]
+        ]
+        for line in columns([heading, *rows]):
+            echo(line)
+        for name, state in facts["lost"].items():
+            echo(f"{name}: {state}")
+        if data is None:
+            echo("errors and pictures need the data set: --data FILE.h5")
+    if data is not None and (picture or not json):
+        path = picture or file.with_suffix(".png")
+        try:
+            stored.picture(file, data, path)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the picture {path}: {error.strerror or error}; choose another with --picture"
+            ) from None
+        if not json:
+            echo(f"contact sheet: {path}")
+
+
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
@@ -142,8 +188,13 @@ def check(
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="An mi2i/1 file.")],
-    folder: Annotated[Path, typer.Argument(help="New folder for PATIENT/STUDY/ROLE.nii.gz and manifest.csv.")],
+    file: Annotated[Path, typer.Argument(help="An mi2i/1 file, or predictions (mi2i-predictions/1).")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="New folder for PATIENT/STUDY/ROLE.nii.gz and manifest.csv; predictions: PATIENT/STUDY.nii.gz."
+        ),
+    ],
     role: Annotated[
         list[str] | None, typer.Option(help="source, target, mask or labels; may be repeated. Default: all there are.")
     ] = None,
@@ -152,15 +203,31 @@ def export(
         str,
         typer.Option(help="original: each scan's own voxels, where noted at import; stored: the slices as they are."),
     ] = "original",
+    data: Annotated[
+        Path | None, typer.Option(help="Of predictions: their data set; default: the one that their cell names.")
+    ] = None,
 ) -> None:
-    """Write a data set's volumes back to NIfTI."""
+    """Write the volumes of a data set, or of predictions, back to NIfTI."""
     from benchmark.cli.text import count, echo
     from benchmark.data.format.schema import ROLES, SPLITS
     from benchmark.data.volumes.export import MANIFEST, Grid
     from benchmark.data.volumes.export import export as write_out
     from benchmark.errors import unknown_name
+    from benchmark.evaluation import stored
 
-    for kind, given, known in (("role", role, ROLES), ("split", split, SPLITS), ("grid", [grid], get_args(Grid))):
+    if grid not in get_args(Grid):
+        raise unknown_name("grid", grid, get_args(Grid))
+    if stored.is_predictions(file):
+        if role or split:
+            raise UsageError("--role and --split choose from a data set; predictions are exported whole")
+        if (known_data := stored.data_of(file, data)) is None:
+            raise UsageError(f"{file}: where these predictions lie is said by their data set: --data FILE.h5")
+        predicted = stored.export(file, known_data, folder, grid=cast(Grid, grid), say=echo)
+        echo(f"wrote {count(len(predicted), 'volume')}; score them with: benchmark evaluate --predictions {folder}")
+        return
+    if data is not None:
+        raise UsageError(f"--data goes with predictions, and {file} holds none")
+    for kind, given, known in (("role", role, ROLES), ("split", split, SPLITS)):
         for name in given or ():
             if name not in known:
                 raise unknown_name(kind, name, known)

@@ -51,13 +51,7 @@ def export(
         UsageError: the folder holds something already.
         DatasetError: the file cannot be read, or holds none of the roles.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} holds something already; name an empty or new folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.rmdir()
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made ({error.strerror or error}); name another folder") from None
+    require_new(folder)
     written: list[Exported] = []
     rows: list[dict[str, str]] = []
     with Dataset(path) as dataset:
@@ -69,7 +63,7 @@ def export(
                 written += found.values()
                 files = {role: one.path.relative_to(folder).as_posix() for role, one in found.items()}
                 rows.append({"patient": key.patient, "study": key.study, "split": split, **files})
-                say(f"{key}: {', '.join(_described(role, one) for role, one in found.items()) or 'nothing'}")
+                say(f"{key}: {', '.join(described(role, one) for role, one in found.items()) or 'nothing'}")
     if not written:
         raise DatasetError(f"{path}: no case of {', '.join(splits)} holds {' or '.join(roles)}")
     table = io.StringIO()
@@ -78,6 +72,21 @@ def export(
     writer.writerows(rows)
     atomic.write_text(folder / MANIFEST, table.getvalue())
     return written
+
+
+def require_new(folder: Path) -> None:
+    """Make sure that a folder can be made, and that nothing in it is written over.
+
+    Raises:
+        UsageError: it holds something already, or cannot be made.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} holds something already; name an empty or new folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.rmdir()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror or error}); name another folder") from None
 
 
 def _export_case(
@@ -97,7 +106,7 @@ def _export_case(
         if stored is None:
             continue
         origin = origins.get(role) or (origins.get("target") if role in ("mask", "labels") else None)
-        image, exact, filled = _laid_out(stored, affine, origin, role)
+        image, exact, filled = laid_out(stored, affine, origin, role)
         place = folder / key.patient / key.study / f"{role.replace('/', '-')}.nii.gz"
         words = f"{dataset.info.name} {role_words(role)} {units.get(role, '')}".rstrip()
         image.header["descrip"] = words.encode("ascii", "replace")[:79]
@@ -106,7 +115,7 @@ def _export_case(
     return found
 
 
-def _laid_out(
+def laid_out(
     stored: NDArray[np.number], affine: NDArray[np.float64], origin: Origin | None, role: str
 ) -> tuple[nib.Nifti1Image, bool, float]:
     """A stored array ``(Z, H, W)`` as an image on its scan's grid, whether all its values came over, what is filled."""
@@ -173,7 +182,8 @@ def _same_voxels(first: NDArray[np.float64], second: NDArray[np.float64]) -> boo
     return bool(np.abs(steps - np.rint(steps)).max() < 1e-3 and np.abs(np.abs(steps[:3, :3]).sum(0) - 1).max() < 1e-3)
 
 
-def _described(role: str, one: Exported) -> str:
+def described(role: str, one: Exported) -> str:
+    """What was written, in words."""
     notes = [] if one.exact else ["interpolated"]
     if one.filled > 5e-4:
         notes.append(f"{100 * one.filled:.0f} % not in the file")
