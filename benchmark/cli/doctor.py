@@ -62,6 +62,7 @@ def examine(found: Registry) -> Iterator[CheckResult]:
     for clash in found.clashes:
         yield CheckResult("fail", str(clash))
     yield _disk(Path.cwd())
+    yield from _memory()
     for name, offer in sorted(found.all("check").items()):
         try:
             yield from offer.spec.load()()
@@ -109,3 +110,22 @@ def _disk(path: Path) -> CheckResult:
     if free < 2:
         return CheckResult("fail", f"{free:.1f} GB free here", "a small run needs about 1 GB")
     return CheckResult("ok", f"{free:.0f} GB free here")
+
+
+def _memory() -> Iterator[CheckResult]:
+    """Whether the cells that run at once have room, before anything is known of their models."""
+    from benchmark.executors.local import available_cores
+    from benchmark.runs.memory import PROCESS_MB, machine_mb
+
+    if (machine := machine_mb()) is None:
+        return
+    cores = available_cores()
+    room = int(0.8 * machine / (2 * PROCESS_MB))
+    text = (
+        f"{machine / 1000:.0f} GB of memory; a cell takes {PROCESS_MB / 1000:.1f} GB and what its model and data need"
+    )
+    if room < cores:
+        advice = f"start with --jobs {max(1, room)}; 'benchmark run --dry-run' says what the cells of a run will take"
+        yield CheckResult("missing", f"{text}: too little for {cores} at once", advice)
+    else:
+        yield CheckResult("ok", f"{text} ('benchmark run --dry-run' forecasts it)")

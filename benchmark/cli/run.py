@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from benchmark.settings.setting import HOW, WHAT
 from benchmark.settings.statement import RunSettings
 
 if TYPE_CHECKING:
+    from benchmark.runs.memory import Forecast
     from benchmark.runs.start import PlannedRun
 
 
@@ -53,7 +54,7 @@ def run(
     settings = settings_from(typed)
     planned = plan_of(settings)
     if dry_run:
-        _show_plan(planned, json)
+        _show_plan(planned, settings, json)
     else:
         _start(planned, settings, json=json, report=report)
 
@@ -138,13 +139,16 @@ def _on(run: Path) -> str:
     return shlex.join(["benchmark", *kept, "--seeds", str(ENOUGH_SEEDS), "--name", run.name])
 
 
-def _show_plan(planned: PlannedRun, json: bool) -> None:
+def _show_plan(planned: PlannedRun, settings: RunSettings, json: bool) -> None:
     from benchmark.cli.text import columns, count, echo, echo_json
+    from benchmark.runs.memory import earlier_records, forecast
 
     cells = [(cell.spec, cell.skip) for cell in planned.cells]
+    memory = forecast(planned.cells, earlier_records(planned.path))
     if json:
         rows = [
             {"id": spec.id, "task": spec.task, "model": spec.name, "seed": spec.seed, "skip": skip}
+            | {"memory_mb": memory.cells.get(spec.id), "memory_known": spec.id in memory.known}
             | ({"budget": spec.budget.to_json()} if spec.budget else {})
             for spec, skip in cells
         ]
@@ -161,4 +165,29 @@ def _show_plan(planned: PlannedRun, json: bool) -> None:
         echo(f"without {name}: {reason}")
     for note in planned.plan.notes:
         echo(note)
+    for line in _memory_lines(memory, settings):
+        echo(line)
     echo(f"{count(len(cells), 'cell')} -> {planned.path}")
+
+
+def _memory_lines(memory: Forecast, settings: RunSettings) -> Iterator[str]:
+    """What the cells will take, and whether this machine has it."""
+    from benchmark.cli.text import count
+    from benchmark.executors.lanes import Lanes, devices
+    from benchmark.executors.local import available_cores
+    from benchmark.runs.memory import machine_mb
+
+    if not memory.cells:
+        return
+    if guessed := len(memory.cells) - len(memory.known):
+        rest = f"of {count(guessed, 'cell')} no one like it has run, and the least is taken: torch and the slices"
+    else:
+        rest = "as finished cells of the same models took"
+    yield f"memory: up to {max(memory.cells.values()) / 1000:.1f} GB a cell ({rest})"
+    if settings.executor != "local":
+        return
+    lanes = Lanes.of(devices(settings.device), settings.jobs_per_device, settings.jobs, available_cores())
+    together, machine = memory.at_once(lanes.slots) / 1000, machine_mb()
+    if machine is not None:
+        here = f"{lanes.slots} at once: {together:.1f} GB of the {machine / 1000:.1f} GB of this machine"
+        yield f"        {here}{'; take fewer: --jobs' if together > 0.8 * machine / 1000 else ''}"
