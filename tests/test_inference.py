@@ -259,6 +259,28 @@ def test_a_folder_is_translated_and_what_cannot_be_used_is_named(trained: Comman
     assert "--overwrite" in again.stderr
 
 
+def test_how_a_model_samples_may_be_changed_and_is_told(trained: CommandLine) -> None:
+    cell, scan = "results/run/toy-shift/toy-copy/s0", "scans/one.nii.gz"
+    assert trained("translate", cell, scan, "as-scored.nii").returncode == 0
+    other = trained("translate", cell, scan, "other.nii", "-p", "gain=0.5")
+    assert other.returncode == 0, other.stderr
+    assert "translated with gain=0.5; it was scored with gain=1.0" in other.stderr
+    before, after = (np.asarray(nib.load(trained.folder / name).dataobj) for name in ("as-scored.nii", "other.nii"))
+    assert not np.allclose(before, after)
+    for typed, said in (
+        ("layers=3", "'layers' cannot be changed after training; those that may be: gain"),
+        ("gian=1", "'gian' cannot be changed after training"),
+        ("gain=much", "toy-copy.gain"),
+        ("gain", "write OPTION=VALUE"),
+    ):
+        refused = trained("translate", cell, scan, "none.nii", "-p", typed)
+        assert refused.returncode == 2, typed
+        assert said in refused.stderr
+        assert not (trained.folder / "none.nii").exists()
+    none = trained("translate", "results/run/toy-shift/toy-affine/s0", scan, "none.nii", "-p", "bias=no")
+    assert "it has none that may be" in none.stderr
+
+
 def test_translate_gives_what_was_scored(trained: CommandLine) -> None:
     """A stored case, written as NIfTI and translated, equals the stored prediction."""
     import h5py

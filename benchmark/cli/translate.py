@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,12 @@ def translate(
     ],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--parameter", help="OPTION=VALUE of how the model samples, where it has such options. Repeatable."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -54,7 +61,8 @@ def translate(
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more} exists already; add --overwrite to replace it")
-    loaded = load_bundle(cell, device) if bundled else load_cell(cell, registry(), device)
+    sampling = _changes(parameter or ())
+    loaded = load_bundle(cell, device, sampling) if bundled else load_cell(cell, registry(), device, sampling)
     warn(loaded.warnings)
     rows = []
     for inputs, target in files:
@@ -75,3 +83,14 @@ def translate(
     if json:
         echo_json({"cell": loaded.record.id, "unit": loaded.data.target.unit, "files": rows})
     raise typer.Exit(1 if any(row["fault"] for row in rows) else 0)
+
+
+def _changes(given: Iterable[str]) -> dict[str, str]:
+    """What was typed as OPTION=VALUE."""
+    changes = {}
+    for item in given:
+        name, separator, value = item.partition("=")
+        if not separator or not name:
+            raise UsageError(f"--parameter {item!r}: write OPTION=VALUE")
+        changes[name] = value
+    return changes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from benchmark.contracts.presets import Recipe
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError, explain
 from benchmark.inference.network import TranslationNetwork, generators
+from benchmark.inference.sampling import told, with_sampling
 from benchmark.inference.trained_cell import TrainedCell
 from benchmark.json_fields import Fields, RecordError
 from benchmark.plan.claim import CellSpec
@@ -132,11 +133,13 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def load_bundle(folder: str | Path, device: str = "auto") -> TrainedCell:
+def load_bundle(folder: str | Path, device: str = "auto", sampling: Mapping[str, Any] | None = None) -> TrainedCell:
     """The model of a bundle, ready to translate (:mod:`benchmark.inference.translate`), as it was scored.
 
+    ``sampling`` changes options that the model lets be changed after training (:mod:`benchmark.inference.sampling`).
+
     Raises:
-        UsageError: that is no bundle.
+        UsageError: that is no bundle, or the model has no such option.
         BenchmarkError: a file is missing or altered, or does not fit the model.
         PluginError: the plugin that the model comes from is not installed.
     """
@@ -148,7 +151,10 @@ def load_bundle(folder: str | Path, device: str = "auto") -> TrainedCell:
     path = Path(folder)
     manifest = read_manifest(path)
     chosen = choose_device(device)
-    model = build(manifest, chosen)
+    used = manifest.spec.options
+    if sampling:
+        used = with_sampling(registry().model(manifest.spec.model).spec, used, sampling)
+    model = build(replace(manifest, spec=replace(manifest.spec, options=used)), chosen)
     try:
         fill(model, manifest.form, manifest.plain, load_file(path / WEIGHTS), chosen)
     except (SafetensorError, OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
@@ -157,9 +163,9 @@ def load_bundle(folder: str | Path, device: str = "auto") -> TrainedCell:
             f"{path / WEIGHTS} does not fit {manifest.spec.name} of {manifest.requires}: {printable(first[:200])}"
         ) from None
     offer = registry().model(manifest.spec.model)
-    warnings: tuple[str, ...] = ()
+    warnings = told(manifest.spec.options, used)
     if source_sha256(offer.plugin.module) != manifest.spec.sources.get("model"):
-        warnings = (f"{offer.plugin.title} is not what this model was trained with ({printable(manifest.requires)})",)
+        warnings += (f"{offer.plugin.title} is not what this model was trained with ({printable(manifest.requires)})",)
     return TrainedCell(manifest.record(), model, manifest.data, chosen, warnings, manifest.context)
 
 

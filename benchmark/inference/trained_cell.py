@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from benchmark.contracts.channels import input_names
 from benchmark.contracts.protocols import Translator
 from benchmark.data.format.facts import DataFacts
 from benchmark.errors import BenchmarkError, UsageError
+from benchmark.inference.sampling import told, with_sampling
 from benchmark.registry.plugins import Registry, source_sha256
 from benchmark.store.address import finished_cell
 from benchmark.store.record import Record
@@ -40,11 +42,16 @@ class TrainedCell:
         return input_names([channel.name for channel in self.data.sources], self.context)
 
 
-def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCell:
+def load_cell(
+    place: str, registry: Registry, device: str = "auto", sampling: Mapping[str, Any] | None = None
+) -> TrainedCell:
     """Rebuild the model of ``RUN/CELL`` from its record and checkpoint.
 
+    ``sampling`` changes options that the model lets be changed after training (:mod:`benchmark.inference.sampling`).
+
     Raises:
-        UsageError: as :func:`benchmark.store.address.finished_cell`; or the model draws images and translates none.
+        UsageError: as :func:`benchmark.store.address.finished_cell`; or the model draws images and translates none, or
+            has no such option.
         BenchmarkError: the checkpoint is missing or torn.
         PluginError: the model's plugin is not installed.
     """
@@ -61,15 +68,16 @@ def load_cell(place: str, registry: Registry, device: str = "auto") -> TrainedCe
         raise BenchmarkError(f"{place}: its record says nothing of its data; run the grid again")
     chosen = choose_device(device)
     context = model_context(facts, spec, chosen, training=False)
-    model = build_model(offer.spec, spec, context)
+    used = with_sampling(offer.spec, spec.options, sampling) if sampling else spec.options
+    model = build_model(offer.spec, replace(spec, options=used), context)
     if offer.spec.kind != "fixed":
         found = checkpoints.load(cell.file("checkpoint.pt"), spec.id, chosen)
         if found is None or not found.finished:
             raise BenchmarkError(f"{place}: its checkpoint is missing or torn; run the grid again")
         model.load_state_dict(found.model)
-    warnings: tuple[str, ...] = ()
+    warnings = told(spec.options, used)
     if source_sha256(offer.plugin.module) != spec.sources["model"]:
-        warnings = (f"{offer.plugin.title} has changed since {record.title} was trained",)
+        warnings += (f"{offer.plugin.title} has changed since {record.title} was trained",)
     if record.profile_definition.get("region") == "mask":
         warnings += (
             f"{record.title} was scored inside the body only: what it paints around it is not known to mean anything",

@@ -35,6 +35,14 @@ class AffineOptions:
 
 
 @dataclass(frozen=True)
+class CopyOptions:
+    """Options of ``toy-copy``."""
+
+    gain: float = field(default=1.0, metadata={"help": "times the source", "sampling": True})
+    layers: int = field(default=1, metadata={"help": "nothing"})
+
+
+@dataclass(frozen=True)
 class SlowOptions:
     """Options of ``toy-slow``."""
 
@@ -60,7 +68,14 @@ class NoiseOptions:
 @hookimpl
 def benchmark_models() -> Iterator[ModelSpec]:
     yield ModelSpec("toy-affine", "benchmark_toy.models:Affine", options=AffineOptions, summary="One convolution.")
-    yield ModelSpec("toy-copy", "benchmark_toy.models:Copy", kind="fixed", baseline=True, summary="The source.")
+    yield ModelSpec(
+        "toy-copy",
+        "benchmark_toy.models:Copy",
+        options=CopyOptions,
+        kind="fixed",
+        baseline=True,
+        summary="The source.",
+    )
     yield ModelSpec("toy-mean", "benchmark_toy.models:Mean", kind="fitted", baseline=True, summary="The mean target.")
     yield ModelSpec("toy-nan", "benchmark_toy.models:Diverging", summary="Its loss becomes NaN.")
     yield ModelSpec("toy-crash", "benchmark_toy.models:Crashing", summary="Its process is killed.")

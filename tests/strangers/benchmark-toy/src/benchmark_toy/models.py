@@ -88,10 +88,10 @@ class Copy:
     """The source itself."""
 
     def __init__(self, options: Any, context: ModelContext) -> None:
-        pass
+        self.gain = getattr(options, "gain", 1.0)
 
     def translate(self, source: Tensor) -> Tensor:
-        return source.clone()
+        return source * self.gain
 
 
 class Talker(Copy):
