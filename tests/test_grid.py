@@ -373,12 +373,19 @@ def test_options_survive_the_way_through_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made_for", "unit", "said"), [("mr", "HU", "for task 'mr'"), ("ct", "SUV", "target is in SUV"), ("ct", "HU", "")]
+    ("made_for", "units", "said"),
+    [
+        ("mr", ("a.u.", "HU"), "for task 'mr'"),
+        ("ct", ("a.u.", "SUV"), "target is in SUV"),
+        ("ct", ("SUV", "HU"), "source is MR in SUV"),
+        ("ct", ("HU", "HU"), "source is MR in HU, task 'ct' translates A in a.u."),
+        ("ct", ("a.u.", "HU"), ""),
+    ],
 )
 def test_a_file_of_another_task_or_unit_is_refused(
-    registry: Registry, tmp_path: Path, made_for: str, unit: str, said: str
+    registry: Registry, tmp_path: Path, made_for: str, units: tuple[str, str], said: str
 ) -> None:
-    source, target = Side("MR", "a.u.", Window(0, 1)), Side("CT", unit, Window(0, 1))
+    source, target = Side("MR", units[0], Window(0, 1)), Side("CT", units[1], Window(0, 1))
     path = tmp_path / "mine.h5"
     with DatasetWriter(path, task=made_for, name="n", source=source, target=target, simulated=False) as writer:
         for patient in ("a", "b"):

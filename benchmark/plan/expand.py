@@ -252,7 +252,7 @@ def file_info(path: Path, task: TaskSpec) -> DatasetInfo:
     """What a user's file says of itself, after checking that it is data for this task.
 
     Raises:
-        DatasetError: the file is missing, broken, for another task, or its target has another unit.
+        DatasetError: the file is missing, broken, for another task, or one of its sides has another unit.
     """
     from benchmark.data.format.reader import Dataset
     from benchmark.errors import DatasetError
@@ -268,6 +268,12 @@ def file_info(path: Path, task: TaskSpec) -> DatasetInfo:
         raise DatasetError(
             f"{path}: its target is in {info.target.unit}, task {task.name!r} needs {task.target_unit}; "
             "import with the right --target-unit or give it to another task"
+        )
+    # importers refuse this; files that were made before they did, or by others, are refused here
+    if len(info.sources) == task.source_channels == 1 and info.source_unit != task.source_unit:
+        raise DatasetError(
+            f"{path}: its source is {info.source_modality} in {info.source_unit}, task {task.name!r} translates "
+            f"{task.source_modality} in {task.source_unit}; import it again as what it is, for another task"
         )
     return info
 
