@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from small_datasets import SOURCE, TARGET, anatomy, write
 
 from benchmark.data.format import chunks, fitting
-from benchmark.data.format.chunks import read_array, read_slice
+from benchmark.data.format.chunks import read_array, read_slices
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.data.format.writer import DatasetWriter
@@ -51,12 +51,12 @@ def test_every_array_comes_back_whatever_its_layout(tmp_path: Path, array: np.nd
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
-def test_one_slice_is_read_as_it_is_in_the_whole(tmp_path: Path, layout: str) -> None:
+def test_some_slices_are_read_as_they_are_in_the_whole(tmp_path: Path, layout: str) -> None:
     array = np.random.default_rng(0).integers(-900, 900, (3, 5, 4)).astype(np.int16)
     stored(tmp_path / "a.h5", array, **LAYOUTS[layout])
     with h5py.File(tmp_path / "a.h5") as file:
-        for number, image in enumerate(array):
-            np.testing.assert_array_equal(read_slice(file["a"], number), image)
+        for numbers in ([0], [2], [0, 2], [1, 2], range(3)):
+            np.testing.assert_array_equal(read_slices(file["a"], numbers), array[list(numbers)])
 
 
 def test_what_the_writer_stores_is_read_the_quick_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,3 +96,12 @@ def test_an_unknown_curve_is_refused() -> None:
     for make in (lambda: IntensityMap("SUV", 0, 8, "cubic"), lambda: Window(0, 8, curve="cubic")):  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="'cubic' is none of linear, root"):
             make()
+
+
+@pytest.mark.parametrize("curve", ["linear", "root"])
+def test_many_whole_numbers_are_looked_up_with_the_bits_of_computing_them(curve: Curve) -> None:
+    every = np.arange(-(2**15), 2**15).astype(np.int16).reshape(2, 128, 256)
+    fitted = IntensityMap("HU", -1024.0, 1377.5, curve)
+    for images in (every, every[:, ::-1], np.repeat(every, 2, axis=0)[::2]):
+        np.testing.assert_array_equal(fitted.forward(images), fitted.forward(images.astype(np.float32)))
+    np.testing.assert_array_equal(fitted.forward(every[0]), fitted.forward(every)[0])

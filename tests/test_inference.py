@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -22,6 +24,7 @@ from benchmark.data.format.orientation import view_of
 from benchmark.data.volumes.geometry import VIEWS, Volume, slicing
 from benchmark.data.volumes.nifti import read, write
 from benchmark.errors import UsageError
+from benchmark.inference.fusion import fused
 from benchmark.inference.onnx_export import _windows
 from benchmark.inference.trained_cell import TrainedCell
 from benchmark.inference.translate import list_files, translate, translate_file
@@ -172,6 +175,60 @@ class TestFolders:
             list_files(tmp_path / "in", tmp_path / "in")
         with pytest.raises(UsageError, match="is a file"):
             list_files(tmp_path / "in", tmp_path / "in" / "t1.nii")
+
+
+class Adds(Copy):
+    """The source with something added to it."""
+
+    def __init__(self, amount: float) -> None:
+        super().__init__(pointwise=False)
+        self.amount = amount
+
+    def translate(self, source: torch.Tensor) -> torch.Tensor:
+        return super().translate(source) + self.amount
+
+
+class TestFusion:
+    def adding(self, hu: int, axis: str = "axial") -> TrainedCell:
+        return replace(cell(axis=axis), model=Adds(hu / 1512.0))
+
+    def test_it_is_the_mean_of_what_cells_of_any_direction_make(self) -> None:
+        source = volume((16, 16, 16), (2.0, 2.0, 2.0))
+        inner = Volume(np.clip(source.data, -900, 1900), source.affine)
+        three = [self.adding(3), self.adding(-1, "coronal"), self.adding(4, "sagittal")]
+        result = fused(three, inner)
+        assert result.data.dtype == np.int16
+        np.testing.assert_array_equal(result.data, inner.data + 2)
+
+    def test_nothing_is_rounded_before_the_mean(self) -> None:
+        source = Volume(np.full((16, 16, 3), 7.0, np.float32), np.diag([2.0, 2.0, 3.0, 1.0]))
+        source.data[4:12, 4:12] = 500
+        result = fused([replace(cell(), model=Adds(0.4 / 1512.0)), replace(cell(), model=Adds(0.8 / 1512.0))], source)
+        np.testing.assert_array_equal(result.data, source.data + 1)
+
+    def test_one_cell_alone_is_its_own_mean_and_warnings_name_their_cell(self) -> None:
+        small = volume((40, 30, 3), (2.0, 2.0, 3.0))
+        alone, together = translate(cell(), small), fused([cell(), cell()], small)
+        np.testing.assert_array_equal(alone.data, together.data)
+        assert together.warnings == tuple(f"{cell().title}: {text}" for text in alone.warnings) * 2
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"target": IntensityMap("a.u.", 0.0, 1.0)}, "into CT in a.u., mr-ct/copy/s0 into CT in HU"),
+            ({"source_modality": "PET"}, "translates from source (PET, HU)"),
+            ({"target_modality": "T2"}, "into T2 in HU"),
+        ],
+    )
+    def test_what_translates_something_else_is_refused(self, changes: dict[str, Any], said: str) -> None:
+        other = replace(cell(), data=replace(cell().data, **changes))
+        with pytest.raises(UsageError, match=re.escape(said)):
+            fused([cell(), other], volume((16, 16, 3), (2.0, 2.0, 3.0)))
+
+    def test_a_file_says_which_cells_it_is_of(self, tmp_path: Path) -> None:
+        nib.save(nib.Nifti1Image(np.zeros((16, 16, 3), np.int16), np.diag([2.0, 2.0, 3.0, 1.0])), tmp_path / "a.nii")
+        translate_file(cell(), tmp_path / "a.nii", tmp_path / "b.nii", fuse=[cell()])
+        assert np.asarray(nib.load(tmp_path / "b.nii").dataobj).dtype == np.int16
 
 
 def test_other_units_stay_float32() -> None:

@@ -30,6 +30,8 @@ from benchmark.cell.read_ahead import AHEAD, ReadAhead
 from benchmark.cell.streamed import StreamedSlices, training_slices
 from benchmark.contracts.intensity import Window
 from benchmark.contracts.specs import ModelSpec
+from benchmark.data.checks.file import check
+from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import Side
 from benchmark.data.format.writer import DatasetWriter
@@ -37,8 +39,10 @@ from benchmark.data.streaming import build
 from benchmark.data.streaming.build import NO_NEIGHBOURS, cached, obstacle
 from benchmark.data.streaming.cache import beside, key_of
 from benchmark.data.streaming.places import bytes_in_memory
+from benchmark.data.volumes.export import export
 from benchmark.errors import DatasetError, Interrupted
 from benchmark.runs.execute import Observer, say_what_has_no_cache
+from benchmark.sanity import card
 from benchmark.store.folder import CellFolder
 from benchmark.store.record import TrainingFacts
 from benchmark.testing import tiny
@@ -424,6 +428,33 @@ def test_a_cell_needs_no_more_memory_than_a_study_whatever_the_data(large: Path,
         assert in_child(limited(lambda: tiny.run(spec, tmp_path / "cell", registry))) == ""
     assert CellFolder(tmp_path / "cell").record().state == "done"
     assert facts(tmp_path / "cell").slices == "streamed from large.h5.slices"
+
+
+def checked(large: Path, _: Path) -> None:
+    assert [problem for problem in check(large) if problem.severity == "error"] == []
+
+
+def looked_at(large: Path, folder: Path) -> None:
+    contact_sheet(large, folder / "sheet.png")
+
+
+def taken_out(large: Path, folder: Path) -> None:
+    export(large, folder / "out", roles=["target"], splits=["test"], grid="stored", say=str)
+
+
+def distorted(large: Path, _: Path) -> None:
+    registry = tiny.registry_with(NOISY, tiny.task_for(NOISY))
+    with pytest.MonkeyPatch.context() as patch, Dataset(large) as dataset:
+        patch.setattr(card, "DISTORTIONS", tuple(d for d in card.DISTORTIONS if d.name in ("scale", "mean image")))
+        assert len(card.make_card(registry, dataset, "error").ladders) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("use", [checked, looked_at, taken_out, distorted])
+def test_whatever_else_reads_a_data_set_needs_no_more_either(
+    large: Path, tmp_path: Path, use: Callable[[Path, Path], None]
+) -> None:
+    assert in_child(limited(lambda: use(large, tmp_path))) == ""
 
 
 # -- on the command line ------------------------------------------------------------------------------------------

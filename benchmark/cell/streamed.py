@@ -17,7 +17,7 @@ from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey, source_roles
 from benchmark.data.streaming.build import NO_NEIGHBOURS, NoCache, cached
 from benchmark.data.streaming.cache import DamagedCache, SliceCache
-from benchmark.data.streaming.places import SIDE_OF, SPLIT, in_network_space, places, stay_on_disk
+from benchmark.data.streaming.places import SIDE_OF, SPLIT, places, read_mapped, stay_on_disk
 from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -145,22 +145,20 @@ class _FileReader:
     def read(self, role: str, rows: NDArray[np.integer]) -> NDArray[np.generic]:
         import numpy as np
 
-        chosen = self._places.sides[SIDE_OF[role]][rows]
-        if role == "source":
-            return np.concatenate([self._source(self._places.keys[case], int(number)) for case, number in chosen])
-        images = [self._dataset.load_slice(self._places.keys[case], role, int(number)) for case, number in chosen]
-        return in_network_space(self._dataset.info, role, np.stack(images))
+        chosen = self._places.sides[SIDE_OF[role]][rows].tolist()
+        read = self._with_neighbours if role == "source" and self._context else self._alone
+        return np.concatenate([read(self._places.keys[case], role, number) for case, number in chosen])
 
-    def _source(self, key: CaseKey, number: int) -> NDArray[np.float32]:
-        """A slice with its neighbours, ``(1, C, H, W)``."""
+    def _alone(self, key: CaseKey, role: str, number: int) -> NDArray[np.generic]:
+        return read_mapped(self._dataset, key, role, [number])
+
+    def _with_neighbours(self, key: CaseKey, _: str, number: int) -> NDArray[np.generic]:
+        """A source with its neighbours, ``(1, C, H, W)``."""
         import numpy as np
 
         info = self._dataset.info
         first, last = max(0, number - self._context), min(info.slices[key] - 1, number + self._context)
-        channels = [
-            np.stack([self._dataset.load_slice(key, role, shown) for shown in range(first, last + 1)])
-            for role in source_roles(info.sources)
-        ]
+        channels = [self._dataset.load_slices(key, role, range(first, last + 1)) for role in source_roles(info.sources)]
         source = (channels[0] if len(channels) == 1 else np.stack(channels)).astype(np.float32, copy=False)
         return SourceStack(source, info.source_maps, self._context)[np.array([number - first])]
 

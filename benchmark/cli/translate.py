@@ -26,6 +26,13 @@ def translate(
         ),
     ],
     output: Annotated[Path, typer.Argument(help="The file, or the folder, to write.")],
+    fuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN/CELL|BUNDLE",
+            help="Average with the translation of this one, e.g. of a model of coronal slices. Repeatable.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     parameter: Annotated[
         list[str] | None,
@@ -48,7 +55,8 @@ def translate(
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.data.volumes.geometry import CaseFault
     from benchmark.inference.bundle import is_bundle, load_bundle, read_manifest
-    from benchmark.inference.trained_cell import load_cell
+    from benchmark.inference.fusion import require_alike
+    from benchmark.inference.trained_cell import TrainedCell, load_cell
     from benchmark.inference.translate import list_channels, translate_file
     from benchmark.registry.plugins import registry
     from benchmark.store.address import finished_cell
@@ -62,12 +70,21 @@ def translate(
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more} exists already; add --overwrite to replace it")
     sampling = _changes(parameter or ())
-    loaded = load_bundle(cell, device, sampling) if bundled else load_cell(cell, registry(), device, sampling)
-    warn(loaded.warnings)
+
+    def load(place: str) -> TrainedCell:
+        if is_bundle(Path(place)):
+            trained = load_bundle(place, device, sampling)
+        else:
+            trained = load_cell(place, registry(), device, sampling)
+        warn(trained.warnings)
+        return trained
+
+    loaded, *others = [load(place) for place in (cell, *(fuse or ()))]
+    require_alike([loaded, *others])
     rows = []
     for inputs, target in files:
         try:
-            warnings, fault = translate_file(loaded, inputs, target), ""
+            warnings, fault = translate_file(loaded, inputs, target, fuse=others), ""
         except CaseFault as error:
             warnings, fault = (), str(error)
         if len(inputs) == 1:
@@ -81,7 +98,8 @@ def translate(
                 f"skipped {fault}" if fault else f"{target}: {loaded.data.target_modality} in {loaded.data.target.unit}"
             )
     if json:
-        echo_json({"cell": loaded.record.id, "unit": loaded.data.target.unit, "files": rows})
+        together = {"fused": [other.record.id for other in others]} if others else {}
+        echo_json({"cell": loaded.record.id, **together, "unit": loaded.data.target.unit, "files": rows})
     raise typer.Exit(1 if any(row["fault"] for row in rows) else 0)
 
 

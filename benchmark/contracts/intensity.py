@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class IntensityMap:
         """Physical units to [-1, 1]; values outside the window are clipped."""
         import numpy as np
 
+        if isinstance(values, np.ndarray) and values.dtype == np.int16 and values.size >= _INT16:
+            looked_up: NDArray[np.float32] = _of_every_int16(self)[values.view(np.uint16)]
+            return looked_up
         share = self.clip(values)  # a copy of our own: changed in place it takes half the time
         share -= self.low
         share /= self.width
@@ -113,3 +117,16 @@ class IntensityMap:
     def from_json(cls, data: Mapping[str, Any]) -> IntensityMap:
         """From what :meth:`to_json` gave."""
         return cls(str(data["unit"]), float(data["low"]), float(data["high"]), data.get("curve", "linear"))
+
+
+_INT16 = 1 << 16
+"""So many int16 there are: to map as many pixels or more, such as a slice of HU, they are looked up, which takes a
+quarter of the time and gives the same bits."""
+
+
+@lru_cache(maxsize=8)
+def _of_every_int16(fitted: IntensityMap) -> NDArray[np.float32]:
+    """The map of every int16, in the order of their bits."""
+    import numpy as np
+
+    return fitted.forward(np.arange(_INT16, dtype=np.uint16).view(np.int16).astype(np.float64))

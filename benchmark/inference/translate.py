@@ -48,6 +48,12 @@ def translate(cell: TrainedCell, *sources: Volume) -> Translation:
         UsageError: another number of volumes than of channels, or slices that volumes are not cut into.
         CaseFault: the channels lie on different grids.
     """
+    translated, warnings = voxels(cell, *sources)
+    return Translation(stored(translated, cell.data.target.unit), tuple(warnings))
+
+
+def voxels(cell: TrainedCell, *sources: Volume) -> tuple[NDArray[np.float64], list[str]]:
+    """A translation as :func:`translate` makes it, before it is rounded, and its warnings; raises what that does."""
     facts, channels = cell.data, cell.data.sources
     if len(sources) != len(channels):
         names = ", ".join(channel.name for channel in channels)
@@ -78,7 +84,7 @@ def translate(cell: TrainedCell, *sources: Volume) -> Translation:
         slices = [cut.apply(volume.data, float(volume.data.min())) for volume in sources]
         stack = SourceStack(_together(slices), maps, cell.context)
         translated = cut.restore(translate_volume(cell.model, stack, facts.target, cell.device))
-    return Translation(_stored(translated, facts.target.unit), tuple(warnings))
+    return translated, warnings
 
 
 def _together(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -86,16 +92,24 @@ def _together(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return channels[0] if len(channels) == 1 else np.stack(channels)
 
 
-def translate_file(cell: TrainedCell, source: Path | Sequence[Path], output: Path) -> tuple[str, ...]:
+def translate_file(
+    cell: TrainedCell, source: Path | Sequence[Path], output: Path, *, fuse: Sequence[TrainedCell] = ()
+) -> tuple[str, ...]:
     """Translate one NIfTI file, or one of each channel, into another on the same grid; returns warnings.
+
+    ``fuse``: further cells, whose translations are averaged with the cell's (:mod:`benchmark.inference.fusion`).
 
     Raises:
         CaseFault: a file cannot be used; says why.
     """
+    from benchmark.inference.fusion import fused
+
     scans = [read(path) for path in ([source] if isinstance(source, Path) else source)]
-    result = translate(cell, *(scan.volume for scan in scans))
+    volumes = [scan.volume for scan in scans]
+    result = fused([cell, *fuse], *volumes) if fuse else translate(cell, *volumes)
     output.parent.mkdir(parents=True, exist_ok=True)
-    write(output, scans[0].like(result.data, f"{cell.record.name} {cell.record.id}, not for clinical use"))
+    ids = ", ".join(f"{one.record.name} {one.record.id}" for one in (cell, *fuse))
+    write(output, scans[0].like(result.data, f"{ids}, not for clinical use"))
     return result.warnings
 
 
@@ -219,7 +233,8 @@ def _cut(source: Volume, facts: DataFacts, size: int) -> tuple[Slicing, list[str
     ]
 
 
-def _stored(data: NDArray[np.float64], unit: str) -> NDArray[np.generic]:
+def stored(data: NDArray[np.float64], unit: str) -> NDArray[np.generic]:
+    """As files hold it: HU in whole numbers, all else as float32."""
     if unit == "HU":
         return np.clip(np.rint(data), -32768, 32767).astype(np.int16)
     return data.astype(np.float32)

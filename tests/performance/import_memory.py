@@ -51,12 +51,14 @@ def link(drawn: Path, folder: Path, patients: int) -> None:
             os.link(drawn / f"P{number % DRAWN}" / name, place / name)
 
 
-def imported(folder: Path, output: Path, size: int) -> tuple[float, float]:
+def imported(folder: Path, output: Path, size: int, *options: str) -> tuple[float, float]:
     """Seconds, and the peak resident memory in MB, of one import on the command line."""
     command = [sys.executable, "-m", "benchmark", "data", "import", "nifti-pairs", str(folder)]
     command += ["--source", "mr.nii.gz", "--target", "ct.nii.gz", "--target-unit", "HU", "--task", "mr-ct"]
     began = time.perf_counter()
-    process = subprocess.Popen([*command, "--size", str(size), "--out", str(output)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--size", str(size), "--out", str(output), *options], stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

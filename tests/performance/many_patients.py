@@ -3,7 +3,8 @@
     python tests/performance/many_patients.py FOLDER [--patients 200] [--limit-gb 8] [--steps 50]
 
 The limit holds for every process of the run. torch alone maps 4 to 5 GB, so that 8 leave room for some studies; the
-training slices of 200 patients take 8 GB more for each cell that holds them in memory.
+training slices of 200 patients take 8 GB more for each cell that holds them in memory. Few patients are for testing:
+scoring, which takes one study at a time, would take most of the hour. FOLDER needs 11 GB.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--shape", default="256x256x100", help="voxels of a scan, COLUMNSxROWSxSLICES")
     parser.add_argument("--limit-gb", type=float, default=8.0)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--split", default="0.65:0.33:0.02", help="shares for training, validation and testing")
     arguments = parser.parse_args()
     shape = tuple(map(int, arguments.shape.split("x")))
     folder = arguments.folder / "many-patients"
@@ -38,7 +40,7 @@ def main() -> None:
         drawing.join()
         link(folder / "drawn", folder / "scans", arguments.patients)
         data = folder / "many.h5"
-        seconds, peak = imported(folder / "scans", data, shape[0])
+        seconds, peak = imported(folder / "scans", data, shape[0], "--split", arguments.split)
         print(f"import of {arguments.patients} patients: {seconds:.0f} s, peak RSS {peak:.0f} MB", flush=True)
         run(data, folder / "results", round(arguments.limit_gb * 1e9), arguments.steps)
     finally:
@@ -55,7 +57,7 @@ def run(data: Path, results: Path, limit: int, steps: int) -> None:
         "--data",
         str(data),
         "--models",
-        "unet-l1,mean-image",
+        "unet-l1,pix2pix",
         "--jobs",
         "2",
     ]
@@ -68,7 +70,7 @@ def run(data: Path, results: Path, limit: int, steps: int) -> None:
     for path in sorted(results.glob("*/cells/*/record.json")):
         record = json.loads(path.read_text())
         training = record.get("training") or {}
-        print(f"{record['name']}: {record['state']} {record.get('reason', '')}, slices {training.get('slices')},")
+        print(f"{path.parent.parent.name}: {record['state']} {record.get('reason') or ''}, {training.get('slices')},")
         print(f"  {training.get('images_per_s')} images/s, peak RSS {record.get('peak_memory_mb')} MB")
 
 

@@ -7,6 +7,7 @@ way, or does not inflate, is left to HDF5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,21 +36,20 @@ def read_array(data: h5py.Dataset) -> NDArray[np.number]:
     return whole
 
 
-def read_slice(data: h5py.Dataset, number: int) -> NDArray[np.number]:
-    """One slice of a data set, in its stored type; the same values as ``data[number]``.
+def read_slices(data: h5py.Dataset, numbers: Sequence[int]) -> NDArray[np.number]:
+    """Some slices of a data set in ascending order, in its stored type; the same values as ``data[numbers]``.
 
     Raises:
-        OSError: it is damaged.
+        OSError: one is damaged.
     """
-    inflated = _inflated(data, range(number, number + 1))
+    inflated = _inflated(data, numbers)
     if inflated is not None:
-        image: NDArray[np.number] = inflated[0]
-        return image
-    stored: NDArray[np.number] = data[number]
+        return inflated
+    stored: NDArray[np.number] = data[list(numbers)]
     return stored
 
 
-def _inflated(data: h5py.Dataset, numbers: range) -> NDArray[np.number] | None:
+def _inflated(data: h5py.Dataset, numbers: Sequence[int]) -> NDArray[np.number] | None:
     """These slices, if they are stored in a way that is known here and are whole."""
     import deflate
 
@@ -78,7 +78,7 @@ def _pipeline(data: h5py.Dataset) -> list[int] | None:
     return filters if filters in _PIPELINES else None
 
 
-def _inflate(data: h5py.Dataset, pipeline: list[int], numbers: range) -> NDArray[np.number]:
+def _inflate(data: h5py.Dataset, pipeline: list[int], numbers: Sequence[int]) -> NDArray[np.number]:
     import deflate
     import numpy as np
 

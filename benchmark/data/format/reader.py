@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.contracts.channels import Channel, joined
 from benchmark.contracts.intensity import IntensityMap
-from benchmark.data.format.chunks import read_array, read_slice
+from benchmark.data.format.chunks import read_array, read_slices
 from benchmark.data.format.hdf5 import open_read
 from benchmark.data.format.schema import (
     CHANNELS_SCHEMA,
@@ -275,8 +275,8 @@ class Dataset:
         images = [read_array(group[role]).astype(np.float32, copy=False) for role in source_roles(self.info.sources)]
         return images[0] if len(images) == 1 else np.stack(images)
 
-    def load_slice(self, key: CaseKey, role: str, number: int) -> NDArray[np.number]:
-        """Read one slice ``(H, W)`` of a case in its stored type, and nothing else of it.
+    def load_slices(self, key: CaseKey, role: str, numbers: Sequence[int]) -> NDArray[np.number]:
+        """Read some slices ``(n, H, W)`` of a case, in ascending order, in their stored type, and nothing else of it.
 
         Of a source of several channels ``role`` is one's (:func:`benchmark.data.format.schema.source_roles`).
 
@@ -284,7 +284,7 @@ class Dataset:
             DatasetError: the file has no such slice, or is damaged there.
         """
         with guarded(f"{self.path}: case {key}"):
-            return read_slice(self.file[f"cases/{key}/{role}"], number)
+            return read_slices(self.file[f"cases/{key}/{role}"], numbers)
 
     def regions(self, key: CaseKey) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
         """Which of the two sides a case has, and which of its slices ``(Z,)`` have a region; no image is read.

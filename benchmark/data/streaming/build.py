@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from benchmark import atomic
 from benchmark.data.format.hdf5 import CannotWrite, HDF5Writer
 from benchmark.data.format.reader import Dataset, DatasetInfo
+from benchmark.data.format.schema import CaseKey
 from benchmark.data.streaming.cache import SCHEMA, CacheWriter, SliceCache, beside, open_cache
-from benchmark.data.streaming.places import SIDE_OF, SPLIT, Places, bytes_in_memory, in_network_space, places
+from benchmark.data.streaming.places import SIDE_OF, SPLIT, Places, bytes_in_memory, places, read_mapped
 from benchmark.errors import Interrupted
 from benchmark.registry.sources import code_sha256, files_below
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 BLOCK = 4
 """Slices that are mapped and written together: few, so that they stay in a core's cache meanwhile."""
+AHEAD = 4
+"""Blocks that a thread inflates and maps while others are written: one for it, and some for a disk that hesitates."""
 SPARED_BYTES = 1 << 30
 """Of a disk's free space, what a cache leaves to the run that it is made for."""
 _POLL_SECONDS = 0.5
@@ -81,7 +91,8 @@ def cached(
 ) -> SliceCache:
     """The cache of a data file's training slices, made now where it is missing; runs that need it at once make it once.
 
-    One study is in memory at a time. ``instead_of`` is a cache that was found to be damaged: another than that.
+    Some blocks of slices are in memory at a time. ``instead_of`` is a cache that was found to be damaged: another than
+    that.
 
     Raises:
         NoCache: the disk is full, the folder cannot be written, or the like; nothing is left behind.
@@ -148,10 +159,10 @@ def _write(temporary: Path, path: Path, dataset: Dataset, key: str, should_stop:
     writer = HDF5Writer(temporary, path)
     try:
         filled = CacheWriter(writer.file, key, _shapes(dataset.info, found))
-        for case in range(len(found.keys)):
+        for role, images in _mapped(dataset, found):
             if should_stop():
                 raise Interrupted(f"stopped while {path.name} was made")
-            _add_study(filled, dataset, found, case)
+            filled.add(role, images)
             writer.require()
     finally:
         writer.close()
@@ -164,15 +175,27 @@ def _shapes(info: DatasetInfo, found: Places) -> dict[str, tuple[int, ...]]:
     return {role: (counts[SIDE_OF[role]], channels.get(role, 1), *info.image_size) for role in SIDE_OF}
 
 
-def _add_study(filled: CacheWriter, dataset: Dataset, found: Places, case: int) -> None:
-    """The slices of one study, mapped and written a few at a time."""
-    sides = dataset.load_sides(found.keys[case])
-    for role, images in (("source", sides.source), ("target", sides.target), ("mask", sides.mask)):
-        rows = found.sides[SIDE_OF[role]]
-        numbers = rows[rows[:, 0] == case, 1]
-        for first in range(0, len(numbers), BLOCK):
-            assert images is not None  # there is no place in a side that a case does not have
-            filled.add(role, in_network_space(dataset.info, role, images[..., numbers[first : first + BLOCK], :, :]))
+def _mapped(dataset: Dataset, found: Places) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """Blocks of slices by role, in the order in which the cache holds them; a thread makes them a little ahead."""
+    coming: deque[tuple[str, Future[NDArray[np.generic]]]] = deque()
+    with ThreadPoolExecutor(1, "mapping") as pool:
+        for role, case, numbers in _blocks(found):
+            coming.append((role, pool.submit(read_mapped, dataset, case, role, numbers)))
+            if len(coming) > AHEAD:
+                ready, block = coming.popleft()
+                yield ready, block.result()
+        for ready, block in coming:
+            yield ready, block.result()
+
+
+def _blocks(found: Places) -> Iterator[tuple[str, CaseKey, list[int]]]:
+    """Role, case and numbers of the slices of each block: of one case, since a case is opened for it."""
+    for role, side in SIDE_OF.items():
+        rows = found.sides[side]
+        for case, key in enumerate(found.keys):
+            numbers = rows[rows[:, 0] == case, 1].tolist()
+            for first in range(0, len(numbers), BLOCK):
+                yield role, key, numbers[first : first + BLOCK]
 
 
 def _no_space(info: DatasetInfo, path: Path) -> str:

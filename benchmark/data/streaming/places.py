@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.contracts.channels import SourceStack
 from benchmark.data.format.reader import Dataset, DatasetInfo
-from benchmark.data.format.schema import CaseKey
+from benchmark.data.format.schema import CaseKey, source_roles
 from benchmark.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -64,7 +64,20 @@ def in_network_space(info: DatasetInfo, role: str, images: NDArray[np.generic]) 
     if role == "mask":
         return np.asarray(images != 0)[:, None]
     maps = info.source_maps if role == "source" else (info.target_map,)
-    return SourceStack(images.astype(np.float32, copy=False), maps)[:]
+    return SourceStack(images if images.dtype == np.int16 else images.astype(np.float32, copy=False), maps)[:]
+
+
+def read_mapped(dataset: Dataset, key: CaseKey, role: str, numbers: Sequence[int]) -> NDArray[np.generic]:
+    """Slices of a case in ascending order as they are trained on (:func:`in_network_space`); no other is read.
+
+    Raises:
+        DatasetError: the file has no such slice, or is damaged there.
+    """
+    import numpy as np
+
+    roles = source_roles(dataset.info.sources) if role == "source" else (role,)
+    images = [dataset.load_slices(key, name, numbers) for name in roles]
+    return in_network_space(dataset.info, role, images[0] if len(images) == 1 else np.stack(images))
 
 
 def no_slice(info: DatasetInfo, split: str, role: str) -> DatasetError:

@@ -216,6 +216,64 @@ def test_series_of_different_studies_are_paired_only_when_asked(tmp_path):
     assert len(pairs(tmp_path / "in", across_studies=True)[0].info.cases) == 1
 
 
+def contrasts(folder: Path, patient: str, *, without: str = "", number: int = 0) -> None:
+    """A CT, and two contrasts of an MR on a coarser grid of their own in the CT's frame of reference."""
+    who = {"PatientID": patient, "PatientIdentityRemoved": "YES"}
+    made.ct_series(folder / patient, number, f"1.{number}", **who)
+    for place, name in enumerate(("T1", "T2")):
+        if name != without:
+            made.dicom_series(
+                folder / patient,
+                np.random.default_rng(number).integers(50, 900, (made.SLICES, made.ROWS // 2, made.COLUMNS // 2)),
+                f"2.{number}.{place}",
+                Modality="MR",
+                RescaleIntercept=0,
+                SeriesDescription=f"t{place + 1}_tse",
+                PixelSpacing=[2 * length for length in made.SPACING[:2]],
+                **who,
+            )
+
+
+BOTH = {"task": "t1t2-ct", "source_window": "0:1000", "source": ("T1=MR/t1", "T2=MR/t2"), "target": "CT"}
+
+
+def test_a_source_of_several_series_has_a_channel_of_each(tmp_path):
+    for number, patient in enumerate(("P1", "P2")):
+        contrasts(tmp_path / "in", patient, number=number)
+    data, lines = pairs(tmp_path / "in", **BOTH)
+    assert [(side.name, side.modality, side.unit) for side in data.info.sources] == [
+        ("T1", "MR T1", "a.u."),
+        ("T2", "MR T2", "a.u."),
+    ]
+    assert data.load(data.info.cases[0]).source.shape[0] == 2
+    assert lines[-1] == "2 studies of 2 patients imported, 0 skipped"
+
+
+def test_a_patient_who_lacks_a_series_of_the_source_ends_the_import_with_the_name(tmp_path):
+    contrasts(tmp_path / "in", "P1")
+    contrasts(tmp_path / "in", "P2", without="T2", number=1)
+    with pytest.raises(DatasetError, match=r"P2.*no series matches the source T2"):
+        pairs(tmp_path / "in", **BOTH)
+    data, _ = pairs(tmp_path / "in", **BOTH, exclude="P2")
+    assert [key.patient for key in data.info.cases] == ["P1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        (("MR/t1", "MR/t2"), UsageError, "two sources are called 'MR'"),
+        (("T1=MR/t1", "T2=MR/t(1"), UsageError, "regular expression"),
+        (("T1=MR/t1", "T2=MR/tse"), DatasetError, "2 series match the source T2"),
+        (("T1=MR/t1", "T2=MR/^t1"), DatasetError, "the source T1 and the source T2 are one series"),
+        (("T1=MR/t1", "T2=CT"), DatasetError, "the target and the source T2 are one series"),
+    ],
+)
+def test_channels_that_cannot_be_told_apart(tmp_path, source, error, message):
+    contrasts(tmp_path / "in", "P1")
+    with pytest.raises(error, match=message):
+        pairs(tmp_path / "in", **{**BOTH, "source": source})
+
+
 def test_patients_that_nobody_deidentified_are_hashed(tmp_path):
     for series in (made.ct_series, made.pet_series):
         series(tmp_path / "in", PatientID="Doe^Jane", PatientIdentityRemoved=None, PatientName="Doe^Jane")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.errors import UsageError
 from benchmark_medical.importing import options as chosen
 from benchmark_medical.importing.dicom_series import Series, find_series, patients, read_series
 from benchmark_medical.importing.dicom_slices import UNITS
-from benchmark_medical.importing.layouts import as_both_sides, folder_of, tree_of
+from benchmark_medical.importing.layouts import as_both_sides, by_channel, called, folder_of, tree_of
+from benchmark_medical.importing.sources import each, named
 from benchmark_medical.importing.studies import Found, Image, Skipped, Study
 from benchmark_medical.importing.volumes import Report, import_studies
 
@@ -20,18 +22,19 @@ Wanted = Callable[[Series], bool]
 
 
 def dicom_pairs(options: chosen.DicomPairsOptions, output: Path, report: Report) -> None:
-    """Import pairs of series, matched within a study of a patient."""
+    """Import pairs of series, matched within a study of a patient; a source may be several series, one a channel."""
     folder = folder_of(options)
-    if options.clean == bool(options.source):
+    if options.clean == any(each(options.source)):
         raise UsageError("give --source, or --clean and no --source")
     target = _selector("target", options.target)
-    source = target if options.clean else _selector("source", options.source)
-    of_target, of_source = options.target.partition("/")[0], options.source.partition("/")[0]
+    asked = {"": options.target} if options.clean else _channels(options)
+    sources = {name: _selector("source", text) for name, text in asked.items()}
+    of_target, of_sources = _modality(options.target), [_modality(text) for text in asked.values()]
     options = replace(
         options,
-        source_modality=options.source_modality or of_source or "DICOM",
+        source_modality=options.source_modality or called(_modalities(tuple(asked), of_sources)),
         target_modality=options.target_modality or of_target or "DICOM",
-        source_unit=options.source_unit or UNITS.get(of_source, "a.u."),
+        source_unit=options.source_unit or called([UNITS.get(modality, "a.u.") for modality in of_sources]),
         target_unit=options.target_unit or UNITS.get(of_target, "a.u."),
     )
     if options.clean:
@@ -50,16 +53,24 @@ def dicom_pairs(options: chosen.DicomPairsOptions, output: Path, report: Report)
                 groups.setdefault("" if options.across_studies else one.study, []).append(one)
             for number, group in enumerate(groups.values(), start=1):
                 where = f"{name}/s{number}"
-                pair = _pair(group, source, target, clean=options.clean)
-                fault = pair if isinstance(pair, str) else _frame_fault(*pair, options)
-                if isinstance(pair, str) or fault:
-                    skipped.append(Skipped(where, str(fault)))
+                matched = _matched(group, {} if options.clean else sources, target)
+                if isinstance(matched, Unmatched):
+                    skipped.append(Skipped(where, matched.why, lacking=name if matched.lacks_channel else ""))
                     continue
-                image = _image(pair[1])
-                studies.append(Study(name, f"s{number}", image if options.clean else _image(pair[0]), image))
+                series_of, shown = matched
+                if fault := next(filter(None, (_frame_fault(one, shown, options) for one in series_of.values())), ""):
+                    skipped.append(Skipped(where, fault))
+                    continue
+                image = _image(shown)
+                images = {channel: _image(one) for channel, one in series_of.items()}
+                # one frame of reference is the scanner's word that coordinates are to be trusted, whatever the grids
+                studies.append(
+                    Study(name, f"s{number}", by_channel(images) if images else image, image, own_grids=True)
+                )
         return Found(studies, skipped, tree)
 
-    import_studies(find, options, output, report, "dicom-pairs")
+    channels = tuple(filter(None, asked))
+    import_studies(find, options, output, report, "dicom-pairs", channels=channels)
 
 
 def ldct_projection(options: chosen.LdctOptions, output: Path, report: Report) -> None:
@@ -77,11 +88,12 @@ def ldct_projection(options: chosen.LdctOptions, output: Path, report: Report) -
             series, unread = find_series(place, [path for path in tree.files if path.is_relative_to(place)])
             skipped += [Skipped(f"{place.name}/{entry.what}", entry.why, entry.files) for entry in unread]
             # of the projections' own format there may be series too: they hold no slices
-            pair = _pair(series, _called("low dose image"), _called("full dose image"), clean=False)
-            if isinstance(pair, str):
-                skipped.append(Skipped(place.name, pair))
+            matched = _matched(series, {"": _called("low dose image")}, _called("full dose image"))
+            if isinstance(matched, Unmatched):
+                skipped.append(Skipped(place.name, matched.why))
             else:
-                studies.append(Study(place.name, "s1", _image(pair[0]), _image(pair[1]), aligned=True))
+                (low_dose,), full_dose = matched[0].values(), matched[1]
+                studies.append(Study(place.name, "s1", _image(low_dose), _image(full_dose), aligned=True))
         return Found(studies, skipped, tree)
 
     import_studies(find, options, output, report, "ldct-projection")
@@ -104,14 +116,55 @@ def _selector(role: str, text: str) -> Wanted:
     return lambda one: (not modality or one.modality == modality) and expression.search(one.description) is not None
 
 
-def _pair(group: list[Series], source: Wanted, target: Wanted, *, clean: bool) -> tuple[Series, Series] | str:
-    """The one source and the one target of a group, or why there are none."""
-    sources, targets = [one for one in group if source(one)], [one for one in group if target(one)]
-    for role, found in (("target", targets), *(() if clean else (("source", sources),))):
-        if len(found) != 1:
-            listed = ", ".join(one.name for one in (found or group)[:4])
-            return f"{len(found) or 'no'} series match{'es' if not found else ''} the {role} (there are: {listed})"
-    return (targets[0] if clean else sources[0]), targets[0]
+def _modality(text: str) -> str:
+    """Of ``PT`` or ``PT/regex``; empty where any will do."""
+    return text.partition("/")[0]
+
+
+def _channels(options: chosen.DicomPairsOptions) -> dict[str, str]:
+    """What was asked for each channel by name; a channel that was given none is called as its DICOM modality is."""
+    given = each(options.source)
+    return named(
+        given, each(options.source_modality) if options.source_modality else [_modality(text) for text in given]
+    )
+
+
+def _modalities(names: Sequence[str], dicom: Sequence[str]) -> list[str]:
+    """What channels show, from their DICOM modality, and their names where several are of one: ``MR T1``, ``MR T2``."""
+    plain = [modality or "DICOM" for modality in dicom]
+    return [
+        f"{modality} {name}" if plain.count(modality) > 1 else modality
+        for name, modality in zip(names, plain, strict=True)
+    ]
+
+
+class Unmatched(NamedTuple):
+    """Why a study has not the one series that was asked for, of each side."""
+
+    why: str
+    lacks_channel: bool
+    """The target and some channels of the source are there, and others are not."""
+
+
+def _matched(
+    group: list[Series], sources: Mapping[str, Wanted], target: Wanted
+) -> tuple[dict[str, Series], Series] | Unmatched:
+    """The one series of each channel, and that of the target."""
+    wanted = {"the target": target, **{f"the source {name}".rstrip(): source for name, source in sources.items()}}
+    fitting = {role: [one for one in group if fits(one)] for role, fits in wanted.items()}
+    for role, candidates in fitting.items():
+        if len(candidates) != 1:
+            listed = ", ".join(one.name for one in (candidates or group)[:4])
+            count, verb = len(candidates) or "no", "match" if candidates else "matches"
+            there = [bool(fitting[name]) for name in fitting if name != "the target"]
+            lacks = bool(fitting["the target"]) and any(there) and not all(there)
+            return Unmatched(f"{count} series {verb} {role} (there are: {listed})", lacks)
+    (shown,), *candidates_of = fitting.values()
+    series_of = {name: one for name, (one,) in zip(sources, candidates_of, strict=True)}
+    for role, (one,) in fitting.items():
+        if same := [other for other, (series,) in fitting.items() if series is one and other != role]:
+            return Unmatched(f"{role} and {same[0]} are one series, {one.name}", False)
+    return series_of, shown
 
 
 def _frame_fault(source: Series, target: Series, options: chosen.DicomPairsOptions) -> str:

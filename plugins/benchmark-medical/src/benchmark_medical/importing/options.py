@@ -213,10 +213,17 @@ class DicomPairsOptions(ScanOptions):
     """Pairs of DICOM series of the same patient and study, wherever their files lie below the folder."""
 
     folder: Path | None = field(default=None, metadata={"help": "folder with DICOM files", "positional": True})
-    source: str = option("", "series of the source: MODALITY or MODALITY/REGEX of its description, e.g. PT/AC")
+    source: str | tuple[str, ...] = option(
+        "",
+        "series of the source: MODALITY or MODALITY/REGEX of its description, e.g. PT/AC; given again for each "
+        "channel, as NAME=MODALITY/REGEX",
+        repeated=True,
+    )
     target: str = required("series of the target, in the same way, e.g. CT")
-    source_modality: str = option("", "as it should be called in tables; default: the DICOM modality")
-    source_unit: str = option("", "default: HU for CT, SUV for PT, else a.u.")
+    source_modality: str | tuple[str, ...] = option(
+        "", "as it should be called in tables; default: the DICOM modality", repeated=True
+    )
+    source_unit: str | tuple[str, ...] = option("", "default: HU for CT, SUV for PT, else a.u.", repeated=True)
     clean: bool = option(
         False, "there is no source: the target becomes both sides, to be degraded by 'benchmark data degrade'"
     )
