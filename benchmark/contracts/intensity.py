@@ -75,15 +75,14 @@ class IntensityMap:
         """The values, limited to the window, as float64."""
         import numpy as np
 
-        return np.clip(np.asarray(values, dtype=np.float64), self.low, self.high)
+        return np.clip(values, self.low, self.high, dtype=np.float64)
 
     def forward(self, values: ArrayLike) -> NDArray[np.float32]:
         """Physical units to [-1, 1]; values outside the window are clipped."""
         import numpy as np
 
         if isinstance(values, np.ndarray) and values.dtype == np.int16 and values.size >= _INT16:
-            looked_up: NDArray[np.float32] = _of_every_int16(self)[values.view(np.uint16)]
-            return looked_up
+            return np.take(_of_every_int16(self), values.view(np.uint16), mode="wrap")  # unchecked: none is beyond
         share = self.clip(values)  # a copy of our own: changed in place it takes half the time
         share -= self.low
         share /= self.width
@@ -121,7 +120,7 @@ class IntensityMap:
 
 _INT16 = 1 << 16
 """So many int16 there are: to map as many pixels or more, such as a slice of HU, they are looked up, which takes a
-quarter of the time and gives the same bits."""
+third of the time and gives the same bits."""
 
 
 @lru_cache(maxsize=8)

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 BLOCK = 4
 """Slices that are mapped and written together: few, so that they stay in a core's cache meanwhile."""
+THREADS = 2
+"""That inflate and map blocks while others are written; the cells that wait for the cache leave them their cores."""
 AHEAD = 4
-"""Blocks that a thread inflates and maps while others are written: one for it, and some for a disk that hesitates."""
+"""Blocks that are inflated and mapped ahead of the one that is written: some more than threads, for a disk that
+hesitates."""
 SPARED_BYTES = 1 << 30
 """Of a disk's free space, what a cache leaves to the run that it is made for."""
 _POLL_SECONDS = 0.5
@@ -176,9 +179,9 @@ def _shapes(info: DatasetInfo, found: Places) -> dict[str, tuple[int, ...]]:
 
 
 def _mapped(dataset: Dataset, found: Places) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """Blocks of slices by role, in the order in which the cache holds them; a thread makes them a little ahead."""
+    """Blocks of slices by role, in the order in which the cache holds them; threads make them a little ahead."""
     coming: deque[tuple[str, Future[NDArray[np.generic]]]] = deque()
-    with ThreadPoolExecutor(1, "mapping") as pool:
+    with ThreadPoolExecutor(THREADS, "mapping") as pool:
         for role, case, numbers in _blocks(found):
             coming.append((role, pool.submit(read_mapped, dataset, case, role, numbers)))
             if len(coming) > AHEAD:
