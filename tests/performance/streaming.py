@@ -3,8 +3,9 @@
     python tests/performance/streaming.py FOLDER [--slices 40000] [--size 256] [--in-memory 2000]
 
 Procedural slices are written into FOLDER (4 GB for 40,000 slices of 256x256, and the cache, 23.6 GB) and removed
-afterwards. Each figure comes from a process of its own; steps from memory and from the cache take
-turns, twenty at a time, in one. The model is pix2pix with few filters, whose step is short: the worst case for reading.
+afterwards. Each figure comes from a process of its own; steps from memory, from the cache and from the data file take
+turns in one, one by one in shuffled order, so that other work on the machine meets all of them. The model is pix2pix
+with few filters, whose step is short: the worst case for reading.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -120,7 +122,7 @@ def trained(path: Path, steps: int) -> dict[str, float]:
 
 
 def beside_memory(path: Path, rounds: int) -> dict[str, float]:
-    """Steps from memory, from the cache and from the data file, turn and turn about; ratios of medians over memory."""
+    """Steps from memory, from the cache and from the data file, turn and turn about; medians of ratios to memory."""
     import torch
 
     from benchmark.cell.batches import Batches, Slices
@@ -132,16 +134,16 @@ def beside_memory(path: Path, rounds: int) -> dict[str, float]:
         ways = {"memory": Slices(dataset, "train"), "cache": cache, "file": file}
         pix2pix = model(path, len(cache))
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-        for number in range(rounds + 1):
-            for name, slices in ways.items():
-                with Batches(slices, BATCH, number, unpaired=False, device=torch.device("cpu")) as batches:
+        drawn = {name: Batches(ways[name], BATCH, 0, unpaired=False, device=torch.device("cpu")) for name in ways}
+        with drawn["cache"], drawn["file"]:
+            for step in range(-2, rounds):
+                for name in random.sample(list(ways), len(ways)):
                     began = time.perf_counter(), time.process_time()
-                    for step in range(20):
-                        pix2pix.training_step(batches[step])
+                    pix2pix.training_step(drawn[name][step + 2])
                     taken = time.perf_counter() - began[0], time.process_time() - began[1]
-                if number:  # the first is for warming up
-                    times[name].append(taken)
-        found = {"ms a step from memory": 50 * statistics.median(wall for wall, _ in times["memory"])}
+                    if step >= 0:  # the first are for warming up
+                        times[name].append(taken)
+        found = {"ms a step from memory": 1000 * statistics.median(wall for wall, _ in times["memory"])}
         for name in ("cache", "file"):
             for kind, clock in enumerate(("wall", "CPU")):
                 ratios = [a[kind] / b[kind] for a, b in zip(times["memory"], times[name], strict=True)]
@@ -163,7 +165,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--in-memory", type=int, default=2_000, help="slices of the comparison with memory")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=60, help="steps from each of memory, cache and file")
     arguments = parser.parse_args()
     large, small = (arguments.folder / f"{name}.h5" for name in ("large", "small"))
     try:

@@ -194,9 +194,13 @@ class Slicing:
         """Voxels ``(x, y, z)`` to slices ``(Z, size, size)``."""
         turned = np.transpose(data, self.order)[tuple(slice(None, None, sense) for sense in self.senses)]
         slices = np.empty((len(turned), len(self.row_weights), len(self.column_weights)), np.float32)
+        as_it_is = _is_identity(self.row_weights) and _is_identity(self.column_weights)
         for filled, layer in zip(slices, turned, strict=True):  # one at a time: no second volume in memory
             above = layer.astype(np.float32) - np.float32(background)
-            np.matmul(self.row_weights @ above, self.column_weights.T, out=filled)
+            if as_it_is:
+                filled[...] = above
+            else:
+                np.matmul(self.row_weights @ above, self.column_weights.T, out=filled)
         slices += np.float32(background)
         return slices
 
@@ -270,6 +274,10 @@ def slicing(grid: Volume, view: str, size: int, *, own_pixels: bool = False, pix
         grid_spacing=(float(spacing[row]), float(spacing[column])),
         offset=(offsets[0], offsets[1]),
     )
+
+
+def _is_identity(weights: NDArray[np.float32]) -> bool:
+    return weights.shape[0] == weights.shape[1] and bool((weights == np.eye(len(weights))).all())
 
 
 def _offset(count: int, spacing: float, size: int, pixel: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes, gaussian_filter, label
+from scipy.ndimage import gaussian_filter, label
 
 BODY_HU = -500.0
 _BINS = 128
@@ -32,7 +32,17 @@ def body_mask(data: NDArray[np.float32], unit: str, axis: int) -> NDArray[np.boo
 def filled(inside: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
     """A region without its holes, slice by slice across ``axis``."""
     layers = np.moveaxis(inside, axis, 0)
-    return np.moveaxis(np.stack([binary_fill_holes(layer) for layer in layers]), 0, axis)
+    return np.moveaxis(np.stack([_without_holes(layer) for layer in layers]), 0, axis)
+
+
+def _without_holes(layer: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What scipy's ``binary_fill_holes`` gives, in a fraction of its time: all but the outside that meets a border."""
+    outside, count = label(~layer)
+    meets_border = np.zeros(count + 1, bool)
+    for border in (outside[0], outside[-1], outside[:, 0], outside[:, -1]):
+        meets_border[border] = True
+    meets_border[0] = False  # the region itself
+    return ~meets_border[outside]
 
 
 def air_threshold(data: NDArray[np.float32]) -> float:
