@@ -171,7 +171,7 @@ def test_weights_are_those_from_memory_also_after_kill_9_and_in_the_midst_of_mak
         patch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
         patch.setattr(train, "CHECKPOINT_SHARE", 1e9)
         with patch.context() as inner:
-            inner.setattr(build, "_add_study", dies(build._add_study, 2))
+            inner.setattr(build, "read_mapped", dies(build.read_mapped, 2))
             assert in_child(cell(tmp_path / "killed", data)) == "killed by SIGKILL"
         assert not beside(data).is_file()
         assert len(build.unfinished(beside(data))) == 1
@@ -453,7 +453,15 @@ def distorted(large: Path, _: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("use", [checked, looked_at, taken_out, distorted])
+@pytest.mark.parametrize(
+    "use",
+    [
+        checked,
+        taken_out,
+        pytest.param(looked_at, marks=pytest.mark.slow),
+        pytest.param(distorted, marks=pytest.mark.slow),
+    ],
+)
 def test_whatever_else_reads_a_data_set_needs_no_more_either(
     large: Path, tmp_path: Path, use: Callable[[Path, Path], None]
 ) -> None:

@@ -254,7 +254,7 @@ def test_a_patient_who_lacks_a_series_of_the_source_ends_the_import_with_the_nam
     contrasts(tmp_path / "in", "P2", without="T2", number=1)
     with pytest.raises(DatasetError, match=r"P2.*no series matches the source T2"):
         pairs(tmp_path / "in", **BOTH)
-    data, _ = pairs(tmp_path / "in", **BOTH, exclude="P2")
+    data, _ = pairs(tmp_path / "in", **BOTH, exclude=("P2",))
     assert [key.patient for key in data.info.cases] == ["P1"]
 
 
