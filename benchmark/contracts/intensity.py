@@ -75,7 +75,8 @@ class IntensityMap:
         """The values, limited to the window, as float64."""
         import numpy as np
 
-        return np.clip(values, self.low, self.high, dtype=np.float64)
+        clipped: NDArray[np.float64] = np.clip(values, self.low, self.high, dtype=np.float64)
+        return clipped
 
     def forward(self, values: ArrayLike) -> NDArray[np.float32]:
         """Physical units to [-1, 1]; values outside the window are clipped."""

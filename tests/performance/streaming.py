@@ -125,13 +125,13 @@ def beside_memory(path: Path, rounds: int) -> dict[str, float]:
     """Steps from memory, from the cache and from the data file, turn and turn about; medians of ratios to memory."""
     import torch
 
-    from benchmark.cell.batches import Batches, Slices
+    from benchmark.cell.batches import Batches, ImagesByNumber, Slices
     from benchmark.cell.streamed import StreamedSlices, _FileReader
     from benchmark.data.format.reader import Dataset
 
     with Dataset(path) as dataset, StreamedSlices(dataset) as cache, StreamedSlices(dataset) as file:
         file._reader = _FileReader(dataset)
-        ways = {"memory": Slices(dataset, "train"), "cache": cache, "file": file}
+        ways: dict[str, ImagesByNumber] = {"memory": Slices(dataset, "train"), "cache": cache, "file": file}
         pix2pix = model(path, len(cache))
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         drawn = {name: Batches(ways[name], BATCH, 0, unpaired=False, device=torch.device("cpu")) for name in ways}
