@@ -24,7 +24,7 @@ from benchmark.data.format.orientation import view_of
 from benchmark.data.volumes.geometry import VIEWS, Volume, slicing
 from benchmark.data.volumes.nifti import read, write
 from benchmark.errors import UsageError
-from benchmark.inference.fusion import fused
+from benchmark.inference.fusion import fuse_file, fused
 from benchmark.inference.onnx_export import _windows
 from benchmark.inference.trained_cell import TrainedCell
 from benchmark.inference.translate import list_files, translate, translate_file
@@ -227,8 +227,10 @@ class TestFusion:
 
     def test_a_file_says_which_cells_it_is_of(self, tmp_path: Path) -> None:
         nib.save(nib.Nifti1Image(np.zeros((16, 16, 3), np.int16), np.diag([2.0, 2.0, 3.0, 1.0])), tmp_path / "a.nii")
-        translate_file(cell(), tmp_path / "a.nii", tmp_path / "b.nii", fuse=[cell()])
-        assert np.asarray(nib.load(tmp_path / "b.nii").dataobj).dtype == np.int16
+        fuse_file([cell(), cell()], tmp_path / "a.nii", tmp_path / "b.nii")
+        image = nib.load(tmp_path / "b.nii")
+        assert np.asarray(image.dataobj).dtype == np.int16
+        assert image.header["descrip"].item().decode() == f"copy {cell().record.id} and 1 more, not for clinical use"
 
 
 def test_other_units_stay_float32() -> None:

@@ -55,7 +55,7 @@ def translate(
     from benchmark.cli.text import echo, echo_json, warn
     from benchmark.data.volumes.geometry import CaseFault
     from benchmark.inference.bundle import is_bundle, load_bundle, read_manifest
-    from benchmark.inference.fusion import require_alike
+    from benchmark.inference.fusion import fuse_file, require_alike
     from benchmark.inference.trained_cell import TrainedCell, load_cell
     from benchmark.inference.translate import list_channels, translate_file
     from benchmark.registry.plugins import registry
@@ -84,7 +84,8 @@ def translate(
     rows = []
     for inputs, target in files:
         try:
-            warnings, fault = translate_file(loaded, inputs, target, fuse=others), ""
+            told = fuse_file([loaded, *others], inputs, target) if others else translate_file(loaded, inputs, target)
+            warnings, fault = told, ""
         except CaseFault as error:
             warnings, fault = (), str(error)
         if len(inputs) == 1:
@@ -98,8 +99,8 @@ def translate(
                 f"skipped {fault}" if fault else f"{target}: {loaded.data.target_modality} in {loaded.data.target.unit}"
             )
     if json:
-        together = {"fused": [other.record.id for other in others]} if others else {}
-        echo_json({"cell": loaded.record.id, **together, "unit": loaded.data.target.unit, "files": rows})
+        fused = {"fused": [other.record.id for other in others]} if others else {}
+        echo_json({"cell": loaded.record.id, **fused, "unit": loaded.data.target.unit, "files": rows})
     raise typer.Exit(1 if any(row["fault"] for row in rows) else 0)
 
 

@@ -7,12 +7,14 @@ there they are averaged, before anything is rounded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.data.volumes.geometry import Volume
 from benchmark.errors import UsageError
 from benchmark.inference.trained_cell import TrainedCell
-from benchmark.inference.translate import Translation, stored, voxels
+from benchmark.inference.translate import Translation, stored, voxels, write_translation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +55,11 @@ def fused(cells: Sequence[TrainedCell], *sources: Volume) -> Translation:
         told += [f"{cell.title}: {warning}" for warning in warnings]
     assert total is not None
     return Translation(stored(total / len(cells), cells[0].data.target.unit), tuple(told))
+
+
+def fuse_file(cells: Sequence[TrainedCell], source: Path | Sequence[Path], output: Path) -> tuple[str, ...]:
+    """As :func:`benchmark.inference.translate.translate_file` does, by :func:`fused`."""
+    return write_translation(cells, partial(fused, cells), source, output)
 
 
 def _translates(cell: TrainedCell) -> tuple[str, str]:

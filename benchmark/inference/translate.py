@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -92,24 +93,24 @@ def _together(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return channels[0] if len(channels) == 1 else np.stack(channels)
 
 
-def translate_file(
-    cell: TrainedCell, source: Path | Sequence[Path], output: Path, *, fuse: Sequence[TrainedCell] = ()
-) -> tuple[str, ...]:
+def translate_file(cell: TrainedCell, source: Path | Sequence[Path], output: Path) -> tuple[str, ...]:
     """Translate one NIfTI file, or one of each channel, into another on the same grid; returns warnings.
-
-    ``fuse``: further cells, whose translations are averaged with the cell's (:mod:`benchmark.inference.fusion`).
 
     Raises:
         CaseFault: a file cannot be used; says why.
     """
-    from benchmark.inference.fusion import fused
+    return write_translation([cell], partial(translate, cell), source, output)
 
+
+def write_translation(
+    cells: Sequence[TrainedCell], make: Callable[..., Translation], source: Path | Sequence[Path], output: Path
+) -> tuple[str, ...]:
+    """Write what ``make`` makes of the volumes of a file, or of one of each channel; the file names the first cell."""
     scans = [read(path) for path in ([source] if isinstance(source, Path) else source)]
-    volumes = [scan.volume for scan in scans]
-    result = fused([cell, *fuse], *volumes) if fuse else translate(cell, *volumes)
+    result = make(*(scan.volume for scan in scans))
     output.parent.mkdir(parents=True, exist_ok=True)
-    ids = ", ".join(f"{one.record.name} {one.record.id}" for one in (cell, *fuse))
-    write(output, scans[0].like(result.data, f"{ids}, not for clinical use"))
+    first, more = cells[0].record, f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+    write(output, scans[0].like(result.data, f"{first.name} {first.id}{more}, not for clinical use"))
     return result.warnings
 
 
