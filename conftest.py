@@ -15,6 +15,7 @@ import pytest
 from process_marks import starts_processes
 
 os.environ["BENCHMARK_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a forked child has one thread: weights are compared to the last bit
 if find_spec("hypothesis"):  # not where wheels are tried
     from hypothesis import settings
 

@@ -75,8 +75,9 @@ def test_the_interpreters_of_the_matrix_are_those_that_are_promised() -> None:
 
 def test_the_matrix_leaves_no_test_out() -> None:
     """What one Python's environment leaves to another's, that one runs."""
-    asked = dict(re.findall(r"^ {4}(py3\S+): pytest \{\S+ \{posargs:(.*)\}$", (ROOT / "tox.ini").read_text(), re.M))
-    assert asked["py311-core"] == "-m slow tests"
+    matrix = re.sub(r"\{env:LOWEST_\w+:(.*?)\}", r"\1", (ROOT / "tox.ini").read_text())
+    asked = dict(re.findall(r"^ {4}(py3\S+): pytest \{\S+ \{posargs:(.*)\}$", matrix, re.M))
+    assert asked["py311-core"] == '-m "slow" tests'
     assert asked["py3{13-14}-core"] == '-m "not slow" tests'
     kept, left = (re.findall(r'-k "(.*?)" plugins ', asked[name]) for name in ("py3{13-14}-first", "py311-first"))
     assert [f"not ({words})" for words in kept] == left

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 results=${RESULTS:-results} datasets=${DATASETS:-datasets}
 command=(benchmark run --models unet-l1,pix2pix --tasks mr-ct --budgets 100,300,1000 --seeds 3 --name budgets-mr-ct)
 "${command[@]}" --results "$results" --datasets "$datasets" --no-report
-python results/reference/collect.py "$results/budgets-mr-ct" "${command[*]}"
+python docs/reference_results.py "$results/budgets-mr-ct" "${command[*]}"

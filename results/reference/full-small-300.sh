@@ -5,4 +5,4 @@ cd "$(dirname "$0")/../.."
 results=${RESULTS:-results} datasets=${DATASETS:-datasets}
 command=(benchmark run --grid full --preset small --tasks mr-ct --seeds 3 --name full-small-300)
 "${command[@]}" --results "$results" --datasets "$datasets" --no-report
-python results/reference/collect.py "$results/full-small-300" "${command[*]}"
+python docs/reference_results.py "$results/full-small-300" "${command[*]}"

@@ -5,4 +5,4 @@ cd "$(dirname "$0")/../.."
 results=${RESULTS:-results} datasets=${DATASETS:-datasets}
 command=(benchmark run --grid results/reference/motion-depth.toml --seeds 1 --name motion-depth)
 "${command[@]}" --results "$results" --datasets "$datasets" --no-report
-python results/reference/collect.py "$results/motion-depth" "${command[*]}"
+python docs/reference_results.py "$results/motion-depth" "${command[*]}"

@@ -1,9 +1,9 @@
-"""What is committed of a reference run: ``python results/reference/collect.py RUN COMMAND``, from a checkout's root.
+"""What is committed of a reference run: ``python docs/reference_results.py RUN COMMAND``, from a checkout's root.
 
 Run folders hold checkpoints and predictions, far too large for a repository. Of RUN this takes the leaderboards, the
 frame of its cells, their records (without paths of the machine), the means of their loss terms and a few pictures,
 into ``results/reference/NAME``, and says beside them by which command, commit and machine they were made. It then
-writes the table of ``results/reference/README.md`` anew from all pieces. The scripts beside it call it.
+writes the table of ``results/reference/README.md`` anew from all pieces. The scripts that lie there call it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmark.report.curve_figure import curve_figure
 from benchmark.report.draw import cases_of, plot_board
 from benchmark.report.figures import Look, save
 
-HERE = Path(__file__).parent
+PIECES = Path(__file__).parents[1] / "results" / "reference"
 LARGEST = 1_000_000
 """Bytes that a piece may have."""
 MODELS = 3
@@ -48,7 +48,7 @@ def collect(path: Path, command: str) -> Path:
     cells = [cell for cell in run if cell.state == "done"]
     if not cells:
         raise BenchmarkError(f"{path}: no cell is done yet")
-    piece = HERE / path.name
+    piece = PIECES / path.name
     piece.mkdir(exist_ok=True)
     board = run.leaderboard()
     (piece / "leaderboard.md").write_text(to_markdown(board), encoding="utf-8")
@@ -151,7 +151,7 @@ def _processor() -> str:
 def write_table() -> None:
     """The pieces in ``README.md``, from what each says of itself."""
     lines = ["| piece | command | cells | made with |", "|---|---|---|---|"]
-    for path in sorted(HERE.glob("*/made.json")):
+    for path in sorted(PIECES.glob("*/made.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
         cells = f"{about['done']} done" + (f", {about['missing']} not yet" if about["missing"] else "")
         machine = f"{about['machine']}, Python {about['python']}, torch {about['torch']}"
@@ -161,7 +161,7 @@ def write_table() -> None:
             f"| [{name}]({name}/leaderboard.md) | `{about['command']}` | {cells} | "
             f"commit {about['commit'][:7]}, {about['finished']}; {cost}; {machine} |"
         )
-    readme = HERE / "README.md"
+    readme = PIECES / "README.md"
     text = readme.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     readme.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n\n" + END + rest.split(END)[1], encoding="utf-8")
