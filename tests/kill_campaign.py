@@ -159,6 +159,9 @@ def interrupt(toy: CommandLine, name: str, kind: str, seconds: float, findings: 
 
 def campaign(toy: CommandLine, times: int, seed: int = 0) -> Findings:
     """Interrupt so many times, and finish every run."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # ignored in a shell's background, and so by what is started there
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     chance, findings = random.Random(seed), Findings()
     began = time.monotonic()
     assert toy.alone(*ARGUMENTS, "--name", "peace").returncode == 0

@@ -32,6 +32,7 @@ WITHOUT_JSON = {
     "benchmark data import": "writes a file and says which",
     "benchmark figure": "writes a file and says which",
     "benchmark plugins new": "writes files and says which",
+    "benchmark sign": "writes two files and says which",
     "benchmark tune": "tells its trials and writes a grid file",
 }
 """Commands that list nothing."""

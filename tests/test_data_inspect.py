@@ -197,7 +197,7 @@ def test_check_prints_every_problem_and_ends_with_1_on_errors(tmp_path: Path, to
     machine = toy("data", "check", str(path), "--json")
     assert machine.returncode == 1
     problem, _ = json.loads(machine.stdout)
-    assert sorted(problem) == ["advice", "severity", "what", "where"]
+    assert sorted(problem) == ["advice", "cases", "severity", "what", "where"]
 
 
 def test_run_refuses_a_file_with_errors_before_anything_is_trained(tmp_path: Path, toy: CommandLine) -> None:

@@ -70,6 +70,7 @@ ELSEWHERE = {
     "benchmark tune": "needs Optuna, an extra; tests/test_tune.py runs it where that is installed",
     "benchmark figure results/full-small-1seed-by-steps": "tests/test_budgets.py draws what two trainings a model give",
     "benchmark export": "needs ONNX, an extra; tests/test_inference.py runs it where that is installed",
+    "benchmark translate results/t1t2": "needs a model of two channels; tests/test_channels.py translates with one",
     "benchmark translate results/RUN": "the page's own cell is translated with in docs/inference.md",
     "benchmark plugins check example": "tox environment third runs it",
     "benchmark leaderboard results/...": "README.md prints one",
@@ -268,8 +269,9 @@ def planned(words: list[str], reader: Reader) -> list[str]:
         if (reader.work / file).exists():
             continue
         offer = registry().all("task").get(task)
-        side = Side("CT", offer.spec.target_unit if offer else "HU", Window(-1024.0, 2000.0, "fixed"))
-        write(reader.work / file, splits={"train": 40, "val": 1, "test": 4}, target=side, task=task)
+        target = Side("CT", offer.spec.target_unit if offer else "HU", Window(-1024.0, 2000.0, "fixed"))
+        source = Side("MR T1", offer.spec.source_unit if offer else "a.u.", Window(0.0, 400.0))
+        write(reader.work / file, splits={"train": 40, "val": 1, "test": 4}, source=source, target=target, task=task)
     return [*words, "--dry-run"]
 
 

@@ -19,8 +19,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(chromium() is None, reason="no Chromium or Chrome on this machine"),
 ]
-DRAWN = "!!document.getElementById('viewer').dataset.drawn"
-PLOTTED = "document.documentElement.dataset.plots === 'drawn'"
+DRAWN = "!!document.getElementById('viewer')?.dataset.drawn"
+PLOTTED = "document.documentElement?.dataset.plots === 'drawn'"
 BUSY_S = 300.0
 """How long all plots may take: two seconds of CPU, of which a machine may have little to give."""
 

@@ -21,9 +21,7 @@ def sign(
     Writes signed.txt (what sha256sum reads) and signed.txt.sig. Check the run first: a signature says who stands for
     the records, not that they are true. A run that changes later is signed again.
 
-    benchmark verify results/full-small-1seed
     benchmark sign results/full-small-1seed --key ~/.ssh/id_ed25519
-    benchmark verify results/full-small-1seed --signers allowed_signers
     """
     from benchmark import load_run
     from benchmark.cli.text import count, echo

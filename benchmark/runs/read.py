@@ -210,7 +210,7 @@ class Run:
 
     @property
     def unreadable(self) -> list[tuple[str, str]]:
-        """Name of file or folder and what is wrong with it: ``run.json``, and cells that no plan knows."""
+        """``run.json`` where it is damaged, folders of cells that no plan knows: each with what is wrong with it."""
         return self._store.unreadable()
 
     @property
@@ -373,7 +373,8 @@ def load_run(path: str | Path | None = None) -> Run:
     # a run.json that is lost or no file: what the cells tell is shown all the same
     if (start / "run.json").is_file() or (path is not None and (start / "cells").is_dir()):
         return Run(start)
-    runs = sorted(start.glob("*/run.json"), key=lambda file: file.lstat().st_mtime)
+    plans = (file for file in start.glob("*/run.json") if file.is_file() or (file.parent / "cells").is_dir())
+    runs = sorted(plans, key=lambda file: file.lstat().st_mtime)
     if not runs:
         raise UsageError(f"no run in {start}; give the folder that 'benchmark run' printed")
     if path is not None and len(runs) > 1:
