@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmark.errors import BenchmarkError
 
 Mutation = Callable[[bytearray, random.Random], None]
@@ -25,6 +27,13 @@ SECONDS = 20
 """A file that takes longer to be read is said to hang."""
 MEMORY = 3 << 30
 """How much more memory than before reading may take, in bytes."""
+MANY = int(os.environ.get("BENCHMARK_FUZZED_FILES", "400"))
+"""Damaged files of a format in the tests marked slow; 2,000 are asked before a release (RELEASING.md)."""
+
+
+def counts(few: int) -> pytest.MarkDecorator:
+    """The test is asked with ``few`` damaged files by default, with many where slow tests run."""
+    return pytest.mark.parametrize("count", [few, pytest.param(MANY, marks=pytest.mark.slow)])
 
 
 def cut(data: bytearray, rng: random.Random) -> None:

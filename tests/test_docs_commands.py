@@ -71,6 +71,7 @@ ELSEWHERE = {
     "benchmark figure results/full-small-1seed-by-steps": "tests/test_budgets.py draws what two trainings a model give",
     "benchmark export": "needs ONNX, an extra; tests/test_inference.py runs it where that is installed",
     "benchmark translate results/t1t2": "needs a model of two channels; tests/test_channels.py translates with one",
+    "benchmark translate results/a/": "needs models of three views; tests/test_inference.py averages two",
     "benchmark translate results/RUN": "the page's own cell is translated with in docs/inference.md",
     "benchmark plugins check example": "tox environment third runs it",
     "benchmark leaderboard results/...": "README.md prints one",

@@ -1,7 +1,7 @@
 """Damaged and hostile files of every format that the project reads: an error that names the file, or harmless.
 
-A hundred files of each kind in the default suite, 2,000 in the tests marked ``slow``. They are read in a process of
-their own, so that a hang or a crash is found and said to be one.
+A hundred files of each kind in the default suite, 400 in the tests marked ``slow`` (2,000 before a release). They are
+read in a process of their own, so that a hang or a crash is found and said to be one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 import safetensors.numpy
 import torch
 from command_line import STRANGERS
-from fuzzing import TEXT, mutated, other_json, outcomes
+from fuzzing import TEXT, counts, mutated, other_json, outcomes
 from small_datasets import write
 
 from benchmark import leaderboard as boards
@@ -41,7 +41,7 @@ from benchmark.store.folder import RunFolder
 from benchmark.store.predictions import write_predictions
 from benchmark.store.seal import sealed
 
-COUNTS = pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+COUNTS = counts(100)
 
 
 @pytest.fixture

@@ -72,8 +72,8 @@ def weights(toy: CommandLine, run: str, model: str) -> bytes:
     return b"".join(value.numpy().tobytes() for value in payload["model"]["net"].values())
 
 
-def slow(name: str) -> tuple[str, ...]:
-    return (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=0.2", "--steps", "15", "--name", name)
+def slow(name: str, steps: int = 15) -> tuple[str, ...]:
+    return (*SMOKE, "--models", "toy-slow", "-p", "toy-slow.seconds=0.2", "--steps", str(steps), "--name", name)
 
 
 def test_every_executor_gives_the_same_numbers(toy: CommandLine, batch: tuple[str, ...]) -> None:
@@ -133,8 +133,8 @@ def test_interrupted_it_continues_from_its_checkpoint(toy: CommandLine, batch: t
 def test_jobs_end_when_the_run_was_killed_and_the_next_run_waits_for_them(
     toy: CommandLine, batch: tuple[str, ...]
 ) -> None:
-    # the job must still be there when the next run looks, however long that takes to start
-    arguments = (*slow("killed"), *batch, "-p", "batch.lost_seconds=30")
+    # the job must still be there, in training, when the next run looks, however long that takes to start
+    arguments = (*slow("killed", steps=45), *batch, "-p", "batch.lost_seconds=30")
     process = toy.start(*arguments)
     folder = toy.folder / "results/killed"
     wait_for(lambda: trains(folder))

@@ -1,7 +1,7 @@
 """Damaged files of every format that importers read: a fault that names the file, or a finite volume.
 
-A few dozen files of each kind in the default suite, 2,000 in the tests marked ``slow``; each is read in a process of
-its own, so that a hang or a crash is found and said to be one.
+A few dozen files of each kind in the default suite, 400 in the tests marked ``slow`` (2,000 before a release); each is
+read in a process of its own, so that a hang or a crash is found and said to be one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from benchmark_medical.importing import dicom_series, formats, pairing
 from benchmark_medical.importing.options import FastMriOptions, NiftiPairsOptions
 from benchmark_medical.importing.picture_layouts import fastmri
 from benchmark_medical.importing.splits import splits_from_file
-from fuzzing import TEXT, mutated, outcomes
+from fuzzing import TEXT, counts, mutated, outcomes
 
 from benchmark.data.format.reader import Dataset
 from benchmark.data.volumes.geometry import CaseFault, Volume
 
-COUNTS = pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
+COUNTS = counts(60)
 AFFINE = np.diag([-2.0, -2.5, 4.0, 1.0])
 
 
