@@ -63,6 +63,11 @@ def test_a_copy_on_another_grid_is_found(how: str, people: int) -> None:
     assert shown(*scans, copy) == [("p1", f"p{people}")]
 
 
+def test_many_copies_of_one_scan_are_each_said_once() -> None:
+    visits = [person(0), person(1), *(COPIES[how](person(0)) for how in ("finer", "thicker slices"))]
+    assert shown(*visits) == [("p0", "p2"), ("p0", "p3")]
+
+
 @pytest.mark.parametrize("people", [2, 5, 12])
 def test_different_people_are_left_in_peace(people: int) -> None:
     assert shown(*(person(seed) for seed in range(people))) == []

@@ -46,7 +46,10 @@ def thumbnail(image: NDArray[np.number], mask: NDArray[np.bool_]) -> NDArray[np.
 
 
 def same_scans(thumbnails: Mapping[CaseKey, NDArray[np.float32]]) -> Iterator[tuple[CaseKey, CaseKey]]:
-    """Cases of different patients whose scans are alike beyond what people have in common."""
+    """Cases of different patients whose scans are alike beyond what people have in common.
+
+    Of many that are alike, each with the first that it is like: ten visits of one person are nine pairs.
+    """
     import numpy as np
 
     keys = list(thumbnails)
@@ -56,9 +59,11 @@ def same_scans(thumbnails: Mapping[CaseKey, NDArray[np.float32]]) -> Iterator[tu
     whole = _unit(stack)
     own = _unit(whole - whole.mean(axis=0)) if len(keys) >= ENOUGH else whole
     close = (whole @ whole.T >= ALIKE) & (own @ own.T >= OWN)
-    for first, second in zip(*np.nonzero(np.triu(close, 1)), strict=True):
-        if keys[first].patient != keys[second].patient:
-            yield keys[first], keys[second]
+    likened: set[CaseKey] = set()
+    for first, second in ((keys[row], keys[column]) for row, column in np.argwhere(np.triu(close, 1))):
+        if first.patient != second.patient and second not in likened:
+            likened.add(second)
+            yield first, second
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
