@@ -22,7 +22,7 @@ from benchmark.statistics.intervals import Interval
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-REFERENCE = ROOT / "results" / "reference" / "full-small-3seeds" / "leaderboard.csv"
+REFERENCE = ROOT / "results" / "reference" / "full-small-300" / "leaderboard.csv"
 TASK = "mr-ct"
 LARGEST = 300_000
 """Bytes that a picture may have."""
@@ -89,7 +89,7 @@ def _first_screen(run: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as page:
         report = write_report([run], Path(folder) / "report.html").path
         page.size(1240, 1000)
-        page.open(report, wait="document.documentElement.dataset.plots === 'drawn'")
+        page.open(report, wait="document.documentElement?.dataset.plots === 'drawn'")
         page.value("scrollTo(0, 0); new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         page.screenshot(target)
 

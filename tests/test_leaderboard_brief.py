@@ -7,9 +7,9 @@ import re
 
 import pytest
 from command_line import CommandLine
-from test_leaderboard import HOSTILE, METRICS, ladder, record
+from test_leaderboard import HOSTILE, METRICS, ladder, record, scored
 
-from benchmark import leaderboard
+from benchmark import MetricSpec, leaderboard
 from benchmark.leaderboard import Leaderboard, to_brackets, to_brief
 from benchmark.store.record import Record
 
@@ -73,6 +73,39 @@ def test_what_belongs_beside_an_order_is_said_once_for_all_tables() -> None:
     text = to_brief(leaderboard.build(matched, METRICS), 120, 40)
     assert "one seed" not in text
     assert "matched" not in text
+
+
+def test_a_perceptual_metric_stands_beside_the_primary_one_with_its_agreement() -> None:
+    """The last of the profile's that has values: the stand-in only where the other could not be had."""
+    seen = {
+        name: MetricSpec(name, "x:y", label=name.upper(), higher_is_better=False, perceptual=True)
+        for name in ("blur", "lpips")
+    }
+    metrics = {"mae": METRICS["mae"], **seen}
+    definition = {"id": "p/1", "primary": "mae", "metrics": [{"metric": name} for name in metrics]}
+
+    def shown(**distances: tuple[float, float, float]) -> str:
+        made = [
+            record(
+                model,
+                scores={
+                    "mae": scored([10.0 + 10 * place + patient for patient in range(8)]),
+                    **{name: scored([values[place]] * 8) for name, values in distances.items()},
+                },
+                profile_definition=definition,
+            )
+            for place, model in enumerate(("sharp", "plain", "blurred"))
+        ]
+        return to_brief(leaderboard.build(made, metrics), 140, 40)
+
+    both = shown(blur=(0.1, 0.2, 0.3), lpips=(0.3, 0.2, 0.1))
+    assert "LPIPS ↓" in both
+    assert "BLUR" not in both
+    assert "pet-ct LPIPS -1.00" in both
+    alone = shown(blur=(0.1, 0.2, 0.3))
+    assert "BLUR ↓" in alone
+    assert "pet-ct BLUR 1.00" in alone
+    assert "tau" not in shown()
 
 
 def test_names_stay_text_and_short() -> None:

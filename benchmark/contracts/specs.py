@@ -139,6 +139,8 @@ class MetricSpec(Component):
     """``""`` for a pure number, ``"dB"``, or ``"target"``/``"target^2"`` for the unit of the target image."""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     digits: int = 3
+    perceptual: bool = False
+    """Made to agree with what people see, not with pixels: stands beside the primary metric on the first screen."""
     source: str = ""
 
 

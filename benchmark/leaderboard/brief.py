@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.leaderboard.layout import Sheet, overall_sheet, short_sheet
+from benchmark.leaderboard.fidelity import agreement
+from benchmark.leaderboard.layout import Sheet, overall_sheet, perceptual_to_show, short_sheet, use_to_show
 from benchmark.leaderboard.tables import ENOUGH_SEEDS, Leaderboard, Table
 from benchmark.leaderboard.terminal import GAP, styled
 from benchmark.printable import printable
@@ -130,7 +132,20 @@ def _said(board: Leaderboard) -> Iterator[str]:
         yield f"one seed: nothing is claimed of a trained model; --seeds {ENOUGH_SEEDS} can tell them apart"
     if any(row.capacity or row.compute for row in rows):
         yield "(6x): not matched, so many times the usual; --grid matched compares at equal capacity"
+    if taus := [text for table in board.tables if (text := _agreement(table))]:
+        yield f"Kendall's tau with the order (1: the same, 0: nothing to do with it): {'; '.join(taus)}"
     yield from (f"{table.task}: {table.disagreement}" for table in board.tables if table.disagreement)
+
+
+def _agreement(table: Table) -> str:
+    """How far what stands beside the primary metric on this screen agrees with the order."""
+    taus = {}
+    if (seen := perceptual_to_show(table)) is not None:
+        taus[seen.label] = agreement(table, seen).tau
+    if (use := use_to_show(table)) is not None and table.downstream is not None:
+        taus[use.label] = table.downstream.uses[use.name].models.tau
+    known = [f"{label} {tau:.2f}" for label, tau in taus.items() if not math.isnan(tau)]
+    return f"{table.task} {', '.join(known)}" if known else ""
 
 
 def _broken_metrics(table: Table) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ import numpy as np
 from benchmark.leaderboard.collect import Group
 from benchmark.leaderboard.scores import Entry
 from benchmark.leaderboard.tables import Column, DownstreamSheet, Table, Use
-from benchmark.statistics.agreement import kendall, resampled_tau
+from benchmark.statistics.agreement import Agreement, kendall, resampled_tau
 from benchmark.statistics.intervals import t_interval
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ def with_uses(table: Table, found: Sequence[Entry], group: Group) -> Table:
             )
     notes = (*sheet.notes, EXPLAINED) if uses else sheet.notes
     return replace(table, downstream=replace(sheet, uses=uses, notes=notes))
+
+
+def agreement(table: Table, column: Column) -> Agreement:
+    """Of a table's order with one of its metrics, over the ranked models; NaN where that has no better."""
+    sign = {True: 1.0, False: -1.0, None: math.nan}[column.higher_is_better]
+    ranked = [row for row in table.rows if row.rank is not None and column.name in row.scores]
+    means = {row.name: sign * row.scores[column.name].interval.mean for row in ranked}
+    orders = {row.name: -float(row.rank or 0) for row in ranked}
+    return kendall(orders, {name: mean for name, mean in means.items() if not math.isnan(mean)})
 
 
 def _quality(table: Table, entries: Mapping[str, Entry], group: Group) -> Worth:

@@ -219,20 +219,21 @@ def sheet(table: Table) -> Sheet:
 
 
 def short_sheet(table: Table) -> Sheet:
-    """What a glance at a table is for: the order, the primary metric, one downstream value beside it, and what is not
-    matched; no notes.
+    """What a glance at a table is for: the order, the primary metric, beside it one that sees as people do and one
+    downstream value, and what is not matched; no notes.
     """
     done = [row for row in table.rows if row.scores]
     header, units = ["rank", "model"], ["", ""]
     cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
     marks: dict[tuple[int, int], str] = {}
-    for column in table.columns:
-        if column.name == table.primary:
-            marks = {(place, 2): row.best[column.name] for place, row in enumerate(done) if column.name in row.best}
+    for column in (table.primary_column, perceptual_to_show(table)):
+        if column is not None and _heading(column) not in header:
+            place = len(header)
+            marks |= {(at, place): row.best[column.name] for at, row in enumerate(done) if column.name in row.best}
             header.append(_heading(column))
             units.append(column.unit)
             cells.append(_scores(column, done))
-    if (use := _use_to_show(table)) is not None and table.downstream is not None:
+    if (use := use_to_show(table)) is not None and table.downstream is not None:
         header.append(_heading(use))
         units.append(use.unit)
         worth = [table.downstream.rows.get(row.name, {}).get(use.name) for row in done]
@@ -253,7 +254,17 @@ def short_sheet(table: Table) -> Sheet:
     )
 
 
-def _use_to_show(table: Table) -> Column | None:
+def perceptual_to_show(table: Table) -> Column | None:
+    """The perceptual metric that most rows have a value of, of equals the profile's last; ``None`` without any."""
+    counts = {
+        column: sum(column.name in row.scores and row.scores[column.name].known for row in table.rows)
+        for column in reversed(table.columns)
+        if column.perceptual
+    }
+    return max(counts, key=counts.__getitem__) if any(counts.values()) else None
+
+
+def use_to_show(table: Table) -> Column | None:
     """Of a table's downstream values the one that agrees least with its order; ``None`` without any."""
     uses = table.downstream.uses if table.downstream else {}
     known = {name: use.models.tau for name, use in uses.items() if not math.isnan(use.models.tau)}

@@ -90,7 +90,17 @@ def columns(group: Group, metrics: Mapping[str, MetricSpec], unit: str) -> tuple
             continue
         declared = {"target": unit, "target^2": f"{unit}²" if unit else ""}.get(spec.unit, spec.unit)
         unit_shown = declared if shown is None else shown
-        found.append(Column(name, spec.label, unit_shown, spec.higher_is_better, spec.digits, level))
+        found.append(
+            Column(
+                name,
+                spec.label,
+                unit_shown,
+                spec.higher_is_better,
+                spec.digits,
+                level,
+                perceptual=spec.perceptual,
+            )
+        )
     return tuple(found)
 
 

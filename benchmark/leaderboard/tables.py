@@ -34,6 +34,8 @@ class Column:
     level: str = "slice"
     described: bool = True
     """Whether an installed plugin describes the metric."""
+    perceptual: bool = False
+    """Made to agree with what people see."""
 
 
 @dataclass(frozen=True)

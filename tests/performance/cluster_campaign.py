@@ -84,6 +84,8 @@ class Campaign:
                 return False  # they need nobody
             if self._submitter.returncode == 0 and (not self.detached or self.states().keys() == {"done"}):
                 return True
+            if self._submitter.returncode == 2 and not self.restarts:
+                raise SystemExit((self.toy.folder / "submitter.txt").read_text())
             self.restarts += 1
         output = (self.toy.folder / "submitter.txt").open("a")
         self._submitter = subprocess.Popen(

@@ -16,8 +16,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 FRAMES = 90
-PLOTTED = "document.documentElement.dataset.plots === 'drawn'"
-DRAWN = "!!document.getElementById('viewer').dataset.drawn"
+PLOTTED = "document.documentElement?.dataset.plots === 'drawn'"
+DRAWN = "!!document.getElementById('viewer')?.dataset.drawn"
 LARGEST = """(async () => {
     const { viewer } = report;
     const sizes = viewer.galleries.map((each) => each.models.length * each.cases[0].shape.reduce((a, b) => a * b));

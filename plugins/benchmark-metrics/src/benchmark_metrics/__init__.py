@@ -34,6 +34,7 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
         summary="Learned perceptual distance; an ImageNet RGB network, fed grey images.",
         higher_is_better=False,
         bounds=(0.0, float("inf")),
+        perceptual=True,
         options=LpipsOptions,
         source="Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018",
     )
@@ -45,6 +46,7 @@ def benchmark_metrics() -> Iterator[MetricSpec]:
         higher_is_better=False,
         bounds=(0.0, 2.0),
         digits=4,
+        perceptual=True,
         source="Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018, Eq. 1 without learned weights",
     )
     yield MetricSpec(
