@@ -25,6 +25,7 @@ from benchmark.contracts.specs import (
     ModelSpec,
     ObserverSpec,
     ProfileSpec,
+    ReaderSpec,
     TaskSpec,
     WeightsSpec,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "PlannedRun",
     "Prediction",
     "ProfileSpec",
+    "ReaderSpec",
     "Run",
     "TaskSpec",
     "TrainingDiverged",

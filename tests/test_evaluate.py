@@ -16,11 +16,13 @@ import pytest
 from command_line import CommandLine
 from small_datasets import write
 
+from benchmark.contracts.specs import ReaderSpec
 from benchmark.data.format.reader import Case, Dataset
-from benchmark.data.volumes.geometry import Volume, slicing
+from benchmark.data.volumes.geometry import CaseFault, Volume, slicing
 from benchmark.data.volumes.placing import place, place_labels
 from benchmark.errors import BenchmarkError, DatasetError, UsageError
 from benchmark.evaluation.evaluate import Evaluation, Request, evaluate, withdraw
+from benchmark.evaluation.predictions import Lost, open_predictions
 from benchmark.registry import plugins
 from benchmark.registry.plugins import Registry
 from benchmark.store.folder import RunFolder
@@ -183,6 +185,30 @@ def test_what_is_there_instead_is_named(run: Any, tmp_path: Path, name: str) -> 
     file.write_bytes(b"values")
     with pytest.raises(UsageError, match=rf"there is {name}"):
         run(tmp_path / "p")
+
+
+def volume_of_text(path: Path) -> Volume:
+    """A reader of a plugin: a constant on a grid that covers everything."""
+    if not (content := path.read_text()).strip():
+        raise CaseFault(f"{path.name}: empty")
+    return Volume(np.full((40, 40, 40), float(content), np.float32), np.diag([100.0, 100.0, 100.0, 1.0]) - 50)
+
+
+def test_readers_of_plugins_read_what_is_named_after_patients(data: Path, tmp_path: Path) -> None:
+    """Files with the values of a header are no unused ones; a fault of a reader costs its study."""
+    reader = ReaderSpec("text", f"{__name__}:volume_of_text", endings=(".head",), beside=(".values",))
+    (tmp_path / "p").mkdir()
+    for name, content in {"test0.head": "7", "test0.values": "", "test1.head": " ", "other.values": ""}.items():
+        (tmp_path / "p" / name).write_text(content)
+    with Dataset(data) as dataset:
+        predictions = open_predictions(tmp_path / "p", dataset.info, [reader])
+        of = {case.key.patient: case for case in dataset.iterate("test")}
+        with pytest.raises(Lost, match=r"failed: test1.head: empty"):
+            predictions.prediction(of["test1"])
+        with pytest.raises(Lost, match="missing"):
+            predictions.prediction(of["test2"])
+        assert (predictions.prediction(of["test0"]) == 7).all()
+        assert predictions.unused() == ["other.values"]
 
 
 def test_links_out_of_the_folder_are_not_followed(run: Any, data: Path, tmp_path: Path) -> None:

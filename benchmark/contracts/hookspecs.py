@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ModelSpec,
         ObserverSpec,
         ProfileSpec,
+        ReaderSpec,
         TaskSpec,
         WeightsSpec,
     )
@@ -147,6 +148,19 @@ def benchmark_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
         @hookimpl
         def benchmark_importers():
             yield ImporterSpec("my-layout", "benchmark_my_layout.importer:run", summary="Scans as my lab keeps them.")
+    """
+
+
+@hookspec
+def benchmark_readers() -> Iterable[ReaderSpec]:  # type: ignore[empty-body]
+    """Offer readers of volumes in other formats than NIfTI and NumPy, for predictions that are evaluated.
+
+    Answer with :class:`benchmark.ReaderSpec` records; ``factory`` is called with a path and gives a
+    :class:`benchmark.data.volumes.geometry.Volume`. ::
+
+        @hookimpl
+        def benchmark_readers():
+            yield ReaderSpec("my-format", "benchmark_my_format.reader:load", endings=(".myf",))
     """
 
 

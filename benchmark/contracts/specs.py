@@ -291,6 +291,22 @@ class ImporterSpec(Component):
 
 
 @dataclass(frozen=True)
+class ReaderSpec(Component):
+    """Reads volumes in a format that the harness does not know, for predictions that ``benchmark evaluate`` scores.
+
+    ``factory`` is called with a path and gives a :class:`benchmark.data.volumes.geometry.Volume`; it raises
+    :class:`benchmark.data.volumes.geometry.CaseFault` for a file that cannot be read and
+    :class:`benchmark.Unavailable` where a library is missing.
+    """
+
+    _: KW_ONLY
+    endings: tuple[str, ...]
+    """Of the files, in lower case, with their dot."""
+    beside: tuple[str, ...] = ()
+    """Endings of files that hold the values of a header of the same name."""
+
+
+@dataclass(frozen=True)
 class DegraderSpec(Component):
     """Makes the source of a task out of clean images, for ``benchmark data degrade NAME``.
 

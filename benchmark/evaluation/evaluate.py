@@ -97,7 +97,7 @@ def evaluate(registry: Registry, request: Request, say: Callable[[str], None] = 
         if fault := altered_pixels(dataset.info):
             raise DatasetError(f"{fault}: nothing can be scored on it; build or import it again")
         judge = make_judge(registry, profile, dataset.info)
-        intake = _Intake(request, dataset, say)
+        intake = _Intake(registry, request, dataset, say)
         temporary = folder.path / "cells" / f".evaluating-{atomic.sha256_of(str(request.predictions))[:12]}.part"
         try:
             record, rows = _scored(registry, request, preset, judge, dataset, intake, temporary)
@@ -181,12 +181,13 @@ def _require_own_name(folder: RunFolder, request: Request) -> None:
 class _Intake:
     """Reads predictions study by study, stores them on the data set's slices, and notes what is lost."""
 
-    def __init__(self, request: Request, dataset: Dataset, say: Callable[[str], None]) -> None:
+    def __init__(self, registry: Registry, request: Request, dataset: Dataset, say: Callable[[str], None]) -> None:
         self._dataset, self._say = dataset, say
         self.data = DataFacts.of(dataset)
         self._trusted = request.trust_unit
-        self.source = open_predictions(request.predictions, dataset.info)
-        self._labels = PredictionFolder(request.labels, dataset.info) if request.labels else None
+        readers = [offer.spec for offer in registry.all("reader").values()]
+        self.source = open_predictions(request.predictions, dataset.info, readers)
+        self._labels = PredictionFolder(request.labels, dataset.info, readers) if request.labels else None
         self.scored: list[str] = []
         self.missing: list[str] = []
         self.failed: dict[str, str] = {}

@@ -1,13 +1,15 @@
-"""Predictions made anywhere: an HDF5 file, or a folder of NIfTI or NumPy files named by patient and study."""
+"""Predictions made anywhere: an HDF5 file, or a folder of volumes named by patient and study."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.contracts.specs import ReaderSpec
 from benchmark.data.format.reader import Case, DatasetInfo, guarded, open_file
 from benchmark.data.format.schema import PREDICTIONS_SCHEMA, CaseKey, text
 from benchmark.data.volumes.files import walk
@@ -18,7 +20,6 @@ from benchmark.errors import UsageError
 from benchmark.printable import printable
 
 Array = NDArray[np.generic]
-ITK_ENDINGS = (".mha", ".mhd", ".nrrd", ".nhdr")
 COVERED = 0.99
 """Share of the region's voxels that a prediction must cover."""
 
@@ -44,14 +45,14 @@ class Predictions(Protocol):
         ...
 
 
-def open_predictions(path: Path, info: DatasetInfo) -> Predictions:
-    """Predictions of a data set's test split.
+def open_predictions(path: Path, info: DatasetInfo, readers: Sequence[ReaderSpec] = ()) -> Predictions:
+    """Predictions of a data set's test split; ``readers`` are of formats that plugins know.
 
     Raises:
         UsageError: there is nothing, or it is not for this data set.
     """
     if path.is_dir():
-        return PredictionFolder(path, info)
+        return PredictionFolder(path, info, readers)
     return PredictionFile(path, info)
 
 
@@ -100,27 +101,28 @@ class PredictionFile:
 
 
 class PredictionFolder:
-    """Files named ``patient``, ``patient_study`` or ``patient/study``, with ``.nii``, ``.nii.gz`` or ``.npy``.
+    """Files named ``patient``, ``patient_study`` or ``patient/study``: NIfTI, ``.npy``, or what ``readers`` read.
 
-    The patient alone will do where there is one study of it in the test split. NIfTI files may lie on the
-    stored slices' grid or on any other, such as the scan's own; they are brought to the stored slices by their
-    affines. NumPy arrays have to have the stored shape.
+    The patient alone will do where there is one study of it in the test split. Volumes may lie on the stored slices'
+    grid or on any other, such as the scan's own; they are brought to the stored slices by their affines. NumPy arrays
+    have to have the stored shape.
     """
 
-    ENDINGS = (*SUFFIXES, ".npy")
-
-    def __init__(self, folder: Path, info: DatasetInfo) -> None:
+    def __init__(self, folder: Path, info: DatasetInfo, readers: Sequence[ReaderSpec] = ()) -> None:
         self._folder, self._info = folder, info
+        self._readers = {ending: reader for reader in readers for ending in reader.endings}
+        endings = (*SUFFIXES, ".npy", *self._readers)
         self._files: dict[str, list[Path]] = {}
         tree = walk(folder)
         for path in tree.files:
-            for ending in self.ENDINGS:
+            for ending in endings:
                 if path.name.lower().endswith(ending):
                     self._files.setdefault(tree.name(path)[: -len(ending)], []).append(path)
         used = {path for paths in self._files.values() for path in paths}
+        used |= {path.with_name(name) for path in used for name in self._beside(path)}
         self._others = [*map(tree.name, tree.unused(used)), *(f"{item.what} ({item.why})" for item in tree.passed)]
         if not self._files:
-            raise UsageError(f"{folder}: holds no {', '.join(self.ENDINGS)} file{_and_what(self._others)}")
+            raise UsageError(f"{folder}: holds no {', '.join(endings)} file{_and_what(self._others)}")
         self._studies: dict[str, int] = {}
         for key in info.in_split("test"):
             self._studies[key.patient] = self._studies.get(key.patient, 0) + 1
@@ -133,7 +135,7 @@ class PredictionFolder:
             return _finite(self._array(path, case))
         low = self._info.target_map.low
         try:
-            placed, covered = place(load(path), case.affine, _shape(case), low)
+            placed, covered = place(self._load(path), case.affine, _shape(case), low)
         except CaseFault as fault:
             raise Lost(f"failed: {fault}") from None
         share = float(covered[case.mask].mean()) if case.mask.any() else 1.0
@@ -152,7 +154,7 @@ class PredictionFolder:
             if path.suffix.lower() == ".npy":
                 upright = Volume(self._array(path, case).astype(np.float32).T, np.eye(4))
                 return place_labels(upright, np.eye(4), _shape(case))
-            return place_labels(load(path), case.affine, _shape(case))
+            return place_labels(self._load(path), case.affine, _shape(case))
         except CaseFault as fault:
             raise Lost(f"failed: {path.name}: {fault}") from None
 
@@ -173,6 +175,24 @@ class PredictionFolder:
             raise UsageError(f"case {key} has several predictions: {', '.join(map(str, found))}; keep one")
         return found[0]
 
+    def _reader(self, path: Path) -> tuple[str, ReaderSpec] | None:
+        """A file's ending and who reads it, if not the harness."""
+        named = ((ending, reader) for ending, reader in self._readers.items() if path.name.lower().endswith(ending))
+        return next(named, None)
+
+    def _load(self, path: Path) -> Volume:
+        if (named := self._reader(path)) is None:
+            return load(path)
+        volume: Volume = named[1].load()(path)
+        return volume
+
+    def _beside(self, path: Path) -> tuple[str, ...]:
+        """Names of the files that may hold the values of a header."""
+        if (named := self._reader(path)) is None:
+            return ()
+        ending, reader = named
+        return tuple(path.name[: -len(ending)] + values for values in reader.beside)
+
     def _array(self, path: Path, case: Case) -> Array:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -186,13 +206,10 @@ class PredictionFolder:
 
 
 def _and_what(others: list[str]) -> str:
-    """What a folder holds instead, and what to do about it."""
+    """What a folder holds instead."""
     if not others:
         return ""
-    there = f"; there is {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
-    if any(name.lower().endswith(ITK_ENDINGS) for name in others):
-        return f"{there}: convert them (SimpleITK.WriteImage(SimpleITK.ReadImage('p.mha'), 'p.nii.gz'))"
-    return there
+    return f"; there is {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
 
 
 def _shape(case: Case) -> tuple[int, int, int]:

@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "profile": ("benchmark_profiles", specs.ProfileSpec),
     "grid": ("benchmark_grids", specs.GridSpec),
     "importer": ("benchmark_importers", specs.ImporterSpec),
+    "reader": ("benchmark_readers", specs.ReaderSpec),
     "degrader": ("benchmark_degraders", specs.DegraderSpec),
     "executor": ("benchmark_executors", specs.ExecutorSpec),
     "observer": ("benchmark_observers", specs.ObserverSpec),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark import DegraderSpec, DownstreamSpec, ImporterSpec, TaskSpec, hookimpl
+from benchmark import DegraderSpec, DownstreamSpec, ImporterSpec, ReaderSpec, TaskSpec, hookimpl
 from benchmark_medical.downstream import records as measure_records
 from benchmark_medical.importing import records as importer_records
 from benchmark_medical.options import (
@@ -116,6 +116,12 @@ def benchmark_downstream() -> Iterable[DownstreamSpec]:
 def benchmark_importers() -> Iterable[ImporterSpec]:
     """The importers of real scans."""
     yield from importer_records.every()
+
+
+@hookimpl
+def benchmark_readers() -> Iterable[ReaderSpec]:
+    """What importers read beside NIfTI and NumPy and predictions may be handed in as."""
+    yield importer_records.ITK
 
 
 @hookimpl

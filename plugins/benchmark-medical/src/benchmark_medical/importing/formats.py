@@ -16,13 +16,11 @@ from benchmark.errors import Unavailable
 from benchmark_medical.importing import pictures
 from benchmark_medical.importing.damage import shown
 from benchmark_medical.importing.itk_child import READER
+from benchmark_medical.importing.records import ITK
 from benchmark_medical.importing.text_headers import read_header
 
-ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
-VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK_SUFFIXES)
+VOLUME_SUFFIXES = (*nifti.SUFFIXES, *ITK.endings)
 SUFFIXES = (*VOLUME_SUFFIXES, *pictures.SUFFIXES)
-VALUES_SUFFIXES = (".raw", ".zraw", ".raw.gz", ".img")
-"""Endings of files with the values of a header that lies beside them."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -36,7 +34,7 @@ def load(path: Path, channel: str = "") -> Volume:
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES):
         return nifti.load(path)
-    if name.endswith(ITK_SUFFIXES):
+    if name.endswith(ITK.endings):
         return _load_itk(path)
     if name.endswith(pictures.SUFFIXES):
         return pictures.load(path, channel)
@@ -55,7 +53,7 @@ def beside(path: Path) -> tuple[Path, ...]:
     """Files with the values of a detached header."""
     if not path.name.lower().endswith((".mhd", ".nhdr")):
         return ()
-    return tuple(path.with_name(stem(path) + suffix) for suffix in VALUES_SUFFIXES)
+    return tuple(path.with_name(stem(path) + suffix) for suffix in ITK.beside)
 
 
 def volume(data: np.ndarray, affine: np.ndarray, name: str, told: tuple[str, ...] = ()) -> Volume:

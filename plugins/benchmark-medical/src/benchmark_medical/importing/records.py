@@ -1,11 +1,19 @@
-"""The light records of the importers."""
+"""The light records of the importers, and of what they read that others may want."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.contracts.specs import ImporterSpec
+from benchmark.contracts.specs import ImporterSpec, ReaderSpec
 from benchmark_medical.importing import options
+
+ITK = ReaderSpec(
+    "itk",
+    "benchmark_medical.importing.formats:load",
+    endings=(".mha", ".mhd", ".nrrd", ".nhdr"),
+    beside=(".raw", ".zraw", ".raw.gz", ".img"),
+    summary="MetaImage and NRRD, the formats of SynthRAD and of 3D Slicer, read by SimpleITK.",
+)
 
 VOLUMES: dict[str, tuple[type, str]] = {
     "nifti-pairs": (
