@@ -20,7 +20,8 @@ def evaluate(
         typer.Option(
             "--predictions",
             help="Folder of PATIENT.nii.gz, PATIENT_STUDY.nii.gz or PATIENT/STUDY.nii.gz (.nii, .npy, .mha, "
-            ".nrrd too), on the scan's grid or the data set's; or an mi2i-predictions/1 HDF5 file. In the target's unit.",
+            ".nrrd too), on the scan's grid or the data set's; or an mi2i-predictions/1 HDF5 file. In the target's "
+            "unit.",
         ),
     ] = None,
     profile: Annotated[

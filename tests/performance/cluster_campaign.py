@@ -6,7 +6,9 @@
 The first is of toy cells, the second of every cell of the grid at preset smoke, whose jobs nobody waits for: the
 command is typed again only when the queue is empty. ``--local`` is a finished run of the same cells to compare with.
 
-Needs what tests/slurm_cluster.py needs. Faults: scancel, requeue, a node down and up, the controller stopped and
+Needs what tests/slurm_cluster.py needs, and a checkout that nobody edits meanwhile: claims hash sources.
+
+Faults: scancel, requeue, a node down and up, the controller stopped and
 started, the warning of a walltime, sbatch failing, kill -9 of a job's process and of the submitter. At the end, with
 the faults over, ``benchmark run`` is typed until all is done; then: is every cell done, are weights, scores and
 predictions those of ``local`` bit by bit, is a job left in the queue, is a process left?
@@ -38,6 +40,8 @@ from slurm_cluster import NODES, Cluster, cluster  # noqa: E402
 
 AWAY_SECONDS = 12.0
 """How long the controller, a node or sbatch stays away."""
+HELD_SECONDS = 60.0
+"""After so long without a change in the queue somebody would look, and type the command again."""
 
 
 @dataclass
@@ -53,6 +57,8 @@ class Campaign:
     restarts: int = 0
     _submitter: subprocess.Popen[str] | None = None
     _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    _seen: tuple[float, list[tuple[str, str]]] = (0.0, [])
+    """The queue, and since when it looks like that."""
 
     def faults(self) -> dict[str, Callable[[], bool]]:
         """What can be done; each says whether it could be."""
@@ -80,7 +86,7 @@ class Campaign:
         if self._submitter is not None and self._submitter.poll() is None:
             return False
         if self._submitter is not None:
-            if self.detached and jobs != []:
+            if self.detached and (jobs is None or self._go_on(jobs)):
                 return False  # they need nobody
             if self._submitter.returncode == 0 and (not self.detached or self.states().keys() == {"done"}):
                 return True
@@ -98,6 +104,13 @@ class Campaign:
             start_new_session=True,
         )
         return False
+
+    def _go_on(self, jobs: list[tuple[str, str]]) -> bool:
+        """Whether jobs run, or have changed of late: those that Slurm holds back wait for whoever types again."""
+        now = time.monotonic()
+        if jobs != self._seen[1] or any(state == "RUNNING" for _, state in jobs):
+            self._seen = (now, jobs)
+        return bool(jobs) and now - self._seen[0] < HELD_SECONDS
 
     def calm(self) -> None:
         """Bring back at once what is away."""
