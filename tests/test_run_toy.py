@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -291,6 +292,14 @@ def edited(toy: CommandLine, name: str, change: Callable[[dict[str, Any]], Any])
     del record["sha256"]
     change(record)
     write_sealed(toy.folder / RUN / "cells" / record["id"] / "record.json", record)
+
+
+def test_a_model_has_the_weights_that_its_record_says(toy: CommandLine, finished: Path) -> None:
+    toy.adopt(finished, Path(RUN).name)
+    edited(toy, "toy-affine", lambda record: record.update(parameters=dict.fromkeys(record["parameters"], 1)))
+    ended = toy("verify", RUN)
+    assert ended.returncode == 1
+    assert re.search(r"parameters\.\w+ is recorded as 1 and comes out as", ended.stdout), ended.stdout
 
 
 def one_patient_less(record: dict[str, Any]) -> None:

@@ -34,6 +34,12 @@ def model_context(facts: DataFacts, spec: CellSpec, device: torch.device, *, tra
     return ModelContext(task, recipe, recipe.budget(facts.training_slices), device, spec.preset, training)
 
 
+def capacity(model: Any) -> dict[str, int]:
+    """How many weights each network has that a model names."""
+    networks = model.networks() if hasattr(model, "networks") else {}
+    return {name: sum(weight.numel() for weight in network.parameters()) for name, network in networks.items()}
+
+
 def build_model(model: ModelSpec, spec: CellSpec, context: ModelContext) -> Any:
     """Seed everything and build the model from its factory."""
     checkpoints.seed_everything(initial_seed(spec.seed))

@@ -16,7 +16,7 @@ import torch
 
 from benchmark.cell import checkpoints
 from benchmark.cell.batches import Slices
-from benchmark.cell.build import build_model, model_context
+from benchmark.cell.build import build_model, capacity, model_context
 from benchmark.cell.cost import StepCost, step_cost
 from benchmark.cell.draw import draw_split
 from benchmark.cell.health import loss_findings, output_findings
@@ -197,7 +197,6 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
             split=spec.split,
             context=context,
         )
-    networks = model.networks() if hasattr(model, "networks") else {}
     return Record(
         spec=spec,
         kind=bench.model.kind,
@@ -205,7 +204,7 @@ def _translate(bench: Workbench, model: Any, trained: _Trained) -> Record:
         state="done",
         device=device.type if device.type == "cpu" else torch.cuda.get_device_name(device),
         dataset=bench.facts,
-        parameters={name: sum(weight.numel() for weight in network.parameters()) for name, network in networks.items()},
+        parameters=capacity(model),
         provenance=dict(model.provenance()) if hasattr(model, "provenance") else {},
         training=trained.facts,
         timings=_timings(trained, translated),

@@ -2,7 +2,8 @@
 
 What it proves: the scores are those of the stored predictions, on pixels that hash to what the record says, under a
 profile that means what it meant; and name, seed, kind and data are those of the plan. What it cannot prove: that the
-predictions came from the model (train it again for that), or how long that took.
+predictions came from the model (train it again for that), or how long that took. The number of weights is that of the
+model as its plugin builds it today, where its source is the one that the cell was trained with.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import Any
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.pixels import altered_pixels
 from benchmark.data.format.reader import Dataset, DatasetInfo
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, Unavailable
 from benchmark.executors.local import without_main
 from benchmark.plan.file_tasks import task_of
-from benchmark.registry.plugins import Registry
+from benchmark.registry.plugins import Registry, source_sha256
 from benchmark.registry.plugins import registry as installed
 from benchmark.scoring.downstream import evaluate_downstream, evaluations_for
 from benchmark.scoring.judge import make_judge
@@ -86,6 +87,7 @@ class Verifier:
         self._registry = registry
         self._planned = {cell.spec.id: cell for cell in run.about().cells}
         self._data_faults: dict[Path, str] = {}
+        self._capacities: dict[tuple[str, ...], dict[str, int] | None] = {}
 
     def examine(self, record: Record) -> str:
         """What is wrong with a cell; empty when everything that a table reads of it comes out again."""
@@ -103,7 +105,9 @@ class Verifier:
         if fault := self._identity(record) or self._run.cell(record.id).damage(record, thorough=True):
             return fault
         with Dataset(path) as dataset:
-            return self._data_fault(dataset.info) or self._facts(record, dataset) or self._numbers(record, dataset)
+            if fault := self._data_fault(dataset.info) or self._facts(record, dataset):
+                return fault
+            return self._capacity(record) or self._numbers(record, dataset)
 
     def _identity(self, record: Record) -> str:
         """Whether the record says of the cell what the plan and the plugins say."""
@@ -132,6 +136,29 @@ class Verifier:
             return "its record says nothing of its data"
         now = DataFacts.of(dataset).to_json() | {"training_slices": record.dataset.training_slices}
         return _difference("dataset", record.dataset.to_json(), now)
+
+    def _capacity(self, record: Record) -> str:
+        """Whether the model has as many weights as the record says."""
+        offer = self._registry.all("model").get(record.spec.model)
+        if not record.parameters or record.dataset is None or offer is None:
+            return ""
+        spec = record.spec
+        if source_sha256(offer.plugin.module) != spec.sources["model"]:
+            return ""
+        asked = (spec.model, spec.preset, *(repr(sorted(part.items())) for part in (spec.options, spec.recipe)))
+        key = (*asked, repr(record.dataset))
+        if key not in self._capacities:
+            import torch
+
+            from benchmark.cell.build import build_model, capacity, model_context
+
+            context = model_context(record.dataset, spec, torch.device("cpu"), training=False)
+            try:
+                self._capacities[key] = capacity(build_model(offer.spec, spec, context))
+            except Unavailable:
+                self._capacities[key] = None
+        built = self._capacities[key]
+        return "" if built is None else _difference("parameters", dict(record.parameters), built)
 
     def _numbers(self, record: Record, dataset: Dataset) -> str:
         """Whether scores and downstream values come out again to the last digit."""
