@@ -27,7 +27,9 @@ ARGUMENTS = ("run", "--grid", "toy", "--preset", "smoke", "--models", "toy-affin
 ROUND = 5
 """Interruptions of one run folder before it is finished."""
 PATIENCE = 60.0
-"""Seconds after which a run that was told to end is taken for hanging."""
+"""Seconds after which a run that was told to end is taken for hanging, on a machine that has time for it."""
+SLOWNESS = 8.0
+"""How many times as long as a run in peace one may take that goes on: a busy machine starts fork servers slowly."""
 
 
 def children(pid: int) -> list[int]:
@@ -136,7 +138,9 @@ def result(toy: CommandLine, name: str) -> dict[str, Any]:
     return found
 
 
-def interrupt(toy: CommandLine, name: str, kind: str, seconds: float, findings: Findings) -> None:
+def interrupt(
+    toy: CommandLine, name: str, kind: str, seconds: float, findings: Findings, patience: float = PATIENCE
+) -> None:
     """Start a run, let it work for some seconds, and interrupt it."""
     process = toy.start(*ARGUMENTS, "--name", name)
     time.sleep(seconds)
@@ -144,7 +148,7 @@ def interrupt(toy: CommandLine, name: str, kind: str, seconds: float, findings: 
     INTERRUPTIONS[kind](process, toy.folder / "results" / name)
     findings.counts[kind] += 1
     try:
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         findings.faults.append(f"{name}: after {kind} at {seconds:.1f} s the run hangs")
         send([process.pid, *known], signal.SIGKILL)
@@ -171,7 +175,7 @@ def campaign(toy: CommandLine, times: int, seed: int = 0) -> Findings:
     for number, start in enumerate(range(0, times, ROUND)):
         name = f"round{number}"
         for kind in kinds[start : start + ROUND]:
-            interrupt(toy, name, kind, chance.uniform(0, usual), findings)
+            interrupt(toy, name, kind, chance.uniform(0, usual), findings, max(PATIENCE, SLOWNESS * usual))
         ended = toy.alone(*ARGUMENTS, "--name", name)
         if ended.returncode:
             findings.faults.append(f"{name}: finishing it exits with {ended.returncode}: {ended.stderr.strip()[-200:]}")
