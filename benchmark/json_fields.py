@@ -13,6 +13,10 @@ class RecordError(ValueError):
     """A record or plan that makes no sense; the text says which field, and what is wrong with it."""
 
 
+class OtherVersion(RecordError):
+    """It may well make sense, to the version of the harness that wrote it."""
+
+
 class _Missing:
     """There is no default."""
 

@@ -16,6 +16,7 @@ from benchmark.report import gather
 from benchmark.runs import verify
 from benchmark.runs.read import Run, load_run
 from benchmark.store.folder import RunFolder
+from benchmark.store.seal import read_sealed, write_sealed
 
 Damage = Callable[[Path], object]
 
@@ -90,6 +91,17 @@ def test_what_cells_say_is_shown_where_the_plan_is_damaged(run: MadeRun, how: st
     assert report.returncode == 0, report.stderr
     assert "run.json" in (run.path.parent / "x.html").read_text()
     assert ask(run.path.parent, "verify", "r").returncode == 1, "a run whose plan is not known does not hold"
+
+
+@pytest.mark.parametrize("schema", [1, 99])
+def test_a_plan_of_another_version_is_not_called_damaged(run: MadeRun, schema: int) -> None:
+    plan = read_sealed(run.path / "run.json")
+    write_sealed(run.path / "run.json", {**plan, "schema": schema})
+    opened = load_run(run.path)
+    assert opened.states == {"done": 3}
+    ((_, reason),) = opened.unreadable
+    assert "another version of the harness" in reason
+    assert "damaged" not in reason
 
 
 def test_of_cells_with_one_address_the_latest_is_shown(run: MadeRun) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmark import atomic
 from benchmark.errors import BenchmarkError
-from benchmark.json_fields import Fields, RecordError
+from benchmark.json_fields import Fields, OtherVersion, RecordError
 from benchmark.plan.claim import CellSpec, environment
 from benchmark.plan.expand import Plan, PlannedCell
 from benchmark.printable import printable
@@ -160,7 +160,7 @@ class RunFacts:
         """
         fields = Fields(data, "run")
         if fields.count("schema") != RUN_SCHEMA:
-            raise RecordError(f"it has schema {data['schema']}, this harness reads {RUN_SCHEMA}")
+            raise OtherVersion(f"it has schema {data['schema']}, this harness reads {RUN_SCHEMA}")
         seeds = fields.listing("seeds")
         if not all(type(seed) is int for seed in seeds):
             raise RecordError("run.seeds is no list of numbers")
@@ -263,6 +263,8 @@ class RunFolder:
         try:
             file = os.stat(self.path / "run.json")
             return _sealed_facts(f"{self.path}/run.json", (file.st_size, file.st_mtime_ns, file.st_ino))
+        except OtherVersion as error:
+            return f"was written by another version of the harness ({error}); the same 'benchmark run' writes it anew"
         except (OSError, ValueError, RecursionError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             reason = printable(" ".join(said.split())[:200]) or type(error).__name__
