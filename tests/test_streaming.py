@@ -438,10 +438,15 @@ def test_a_cell_needs_no_more_memory_than_a_study_whatever_the_data(large: Path,
     with Dataset(large) as dataset:
         assert bytes_in_memory(dataset.info) > ROOM
         read_all = limited(lambda: Slices(dataset, "train"), already=free_in_heap())
-        assert in_child(read_all).startswith(("MemoryError", "_ArrayMemoryError"))
+        said = in_child(read_all)
+        assert said.startswith(("MemoryError", "_ArrayMemoryError")) or "not enough memory to read it" in said
+        assert "damaged" not in said
     registry = tiny.registry_with(NOISY, task)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LIMIT, 0)
+        # what is loaded and reserved once in a process is no part of what a cell needs
+        tiny.run(spec, tmp_path / "before", registry)
+        beside(large).unlink()
         assert in_child(limited(lambda: tiny.run(spec, tmp_path / "cell", registry))) == ""
     assert CellFolder(tmp_path / "cell").record().state == "done"
     assert facts(tmp_path / "cell").slices == "streamed from large.h5.slices"

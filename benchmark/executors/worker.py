@@ -223,7 +223,11 @@ def _run(job: CellJob, send: Callable[[Message], None], should_stop: Callable[[]
 def _cause(error: BaseException) -> Stop | None:
     """Whether memory ran out, the host's or a device's (torch's own kind of error is known by its name), or the device
     went away."""
-    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+    if (
+        isinstance(error, MemoryError)
+        or isinstance(error.__cause__, MemoryError)
+        or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+    ):
         return "out of memory"
     return "device lost" if isinstance(error, RuntimeError) and DEVICE_LOST.search(str(error)) else None
 

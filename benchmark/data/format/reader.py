@@ -437,6 +437,8 @@ def guarded(where: str, advice: str = "import or build it again") -> Iterator[No
         yield
     except BenchmarkError:
         raise
+    except MemoryError as error:  # nobody has to make again what is whole
+        raise DatasetError(f"{where}: not enough memory to read it ({error})") from error
     except Exception as error:
         raise DatasetError(f"{where}: damaged ({type(error).__name__}: {error}); {advice}") from None
 
