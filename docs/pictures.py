@@ -79,7 +79,7 @@ def draw(run: Path | None) -> None:
 def _first_screen(run: Path, target: Path) -> None:
     """The first screen of the report, as a browser shows it."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from chromium import browser, chromium
+    from chromium import PLOTTED, browser, chromium
 
     from benchmark.report import write_report
 
@@ -89,7 +89,7 @@ def _first_screen(run: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as page:
         report = write_report([run], Path(folder) / "report.html").path
         page.size(1240, 1000)
-        page.open(report, wait="document.documentElement?.dataset.plots === 'drawn'")
+        page.open(report, wait=PLOTTED)
         page.value("scrollTo(0, 0); new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         page.screenshot(target)
 

@@ -18,6 +18,10 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_S = 60.0
+DRAWN = "!!document.getElementById('viewer')?.dataset.drawn"
+"""Whether a report shows its cases; of a page that is not there yet it is not an error to ask."""
+PLOTTED = "document.documentElement?.dataset.plots === 'drawn'"
+"""Whether a report has drawn its plots."""
 
 
 def chromium() -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import Page, browser, chromium
+from chromium import DRAWN, PLOTTED, Page, browser, chromium
 from made_runs import Catalogue, MadeRun
 from test_report import HOSTILE
 
@@ -19,8 +19,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(chromium() is None, reason="no Chromium or Chrome on this machine"),
 ]
-DRAWN = "!!document.getElementById('viewer')?.dataset.drawn"
-PLOTTED = "document.documentElement?.dataset.plots === 'drawn'"
 BUSY_S = 300.0
 """How long all plots may take: two seconds of CPU, of which a machine may have little to give."""
 

@@ -226,8 +226,8 @@ def short_sheet(table: Table) -> Sheet:
     header, units = ["rank", "model"], ["", ""]
     cells = [[_rank(row, done) for row in done], [row.name + _mark(row) for row in done]]
     marks: dict[tuple[int, int], str] = {}
-    for column in (table.primary_column, perceptual_to_show(table)):
-        if column is not None and _heading(column) not in header:
+    for column in dict.fromkeys((table.primary_column, perceptual_to_show(table))):
+        if column is not None:
             place = len(header)
             marks |= {(at, place): row.best[column.name] for at, row in enumerate(done) if column.name in row.best}
             header.append(_heading(column))

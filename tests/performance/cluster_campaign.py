@@ -4,14 +4,15 @@
     python tests/performance/cluster_campaign.py --grid full --detach [--local RUN --datasets FOLDER]
 
 The first is of toy cells, the second of every cell of the grid at preset smoke, whose jobs nobody waits for: the
-command is typed again only when the queue is empty. ``--local`` is a finished run of the same cells to compare with.
+command is typed again only when the queue is empty, or holds nothing but what Slurm holds back. ``--local`` is a
+finished run of the same cells to compare with.
 
 Needs what tests/slurm_cluster.py needs, and a checkout that nobody edits meanwhile: claims hash sources.
 
-Faults: scancel, requeue, a node down and up, the controller stopped and
-started, the warning of a walltime, sbatch failing, kill -9 of a job's process and of the submitter. At the end, with
-the faults over, ``benchmark run`` is typed until all is done; then: is every cell done, are weights, scores and
-predictions those of ``local`` bit by bit, is a job left in the queue, is a process left?
+Faults: scancel, requeue, a node down and up, the controller stopped and started, the warning of a walltime, sbatch
+failing, kill -9 of a job's process and of the submitter. At the end, with the faults over, ``benchmark run`` is typed
+until all is done; then: is every cell done, are weights, scores and predictions those of ``local`` bit by bit, is a job
+left in the queue, is a process left?
 """
 
 from __future__ import annotations

@@ -16,8 +16,6 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 FRAMES = 90
-PLOTTED = "document.documentElement?.dataset.plots === 'drawn'"
-DRAWN = "!!document.getElementById('viewer')?.dataset.drawn"
 LARGEST = """(async () => {
     const { viewer } = report;
     const sizes = viewer.galleries.map((each) => each.models.length * each.cases[0].shape.reduce((a, b) => a * b));
@@ -56,7 +54,7 @@ def main() -> None:
 def shown(report: Path, folder: Path, *, cases: bool) -> None:
     """Open a report and scroll through its largest case."""
     sys.path.insert(0, str(TESTS))
-    from chromium import browser, chromium
+    from chromium import DRAWN, PLOTTED, browser, chromium
 
     if chromium() is None:
         print("no Chromium: not opened")
