@@ -286,6 +286,15 @@ def test_a_step_is_counted_in_updates_and_operations_whoever_wrote_the_model() -
     assert step_cost(ModelSpec("m", "nowhere:Net"), {}, context) == StepCost()
 
 
+def test_what_a_step_costs_is_in_the_record_of_trainings_that_are_long_beside_it(toy: CommandLine) -> None:
+    counted = {}
+    for steps in ("99", "100"):
+        assert toy("run", *BUDGETS[1:], "--steps", steps, "--name", steps).returncode == 0
+        training = next(iter(toy.records(f"results/{steps}").values()))["training"]
+        counted[steps] = training["updates_per_step"]
+    assert counted == {"99": None, "100": 1.0}
+
+
 def test_what_few_cells_have_is_kept_in_the_plan_and_in_records() -> None:
     plain = spec()
     unusual = replace(plain, budget=Budget(1e12, "flops"), split="val", start=Start("id", "sha", "path"), trials=12)

@@ -85,24 +85,31 @@ def test_submissions_are_judged_as_handed_in_unless_beside_trained_models() -> N
     assert brackets(table(*handed_in, trained("gan", 25.0, 1))) == dict.fromkeys(("ours", "gan", "theirs"), (1, 3))
 
 
-def test_capacity_and_time_stand_beside_the_rank_where_they_are_not_matched() -> None:
-    def cost(weights: int, seconds: float) -> dict[str, Any]:
-        return {"parameters": {"generator": weights}, "timings": {"train_s": seconds}}
+def test_capacity_and_operations_stand_beside_the_rank_where_they_are_not_matched() -> None:
+    def cost(weights: int, operations: float) -> dict[str, Any]:
+        times = {"timings": {"train_s": 700.0 if weights < 5_000_000 else 100.0}}  # other work on the machine
+        counted = {"training": {"steps": 100, "flops_per_step": operations}}
+        return {"parameters": {"generator": weights}, **times, **(counted if operations else {})}
 
-    records = [
-        *trained("medgan", 30.0, **cost(6_000_000, 700.0)),
-        *trained("pix2pix", 29.0, **cost(1_000_000, 100.0)),
-        *trained("pan", 28.0, **cost(1_050_000, 150.0)),
-        *trained("copy", 10.0, 1, kind="fixed", parameters={}, timings={"train_s": 0.0}),
-    ]
-    board = leaderboard.build(records, METRICS)
+    def records(medgan: float) -> list[dict[str, Any]]:
+        return [
+            *trained("medgan", 30.0, **cost(6_000_000, medgan)),
+            *trained("pix2pix", 29.0, **cost(1_000_000, 1.0e9)),
+            *trained("pan", 28.0, **cost(1_050_000, 1.5e9)),
+            *trained("copy", 10.0, 1, kind="fixed", parameters={}, timings={"train_s": 0.0}),
+        ]
+
+    board = leaderboard.build(records(7.0e9), METRICS)
     text = leaderboard.to_text(board)
     line = next(line.split() for line in text.splitlines() if "medgan" in line)
-    assert line[:8] == ["1*", "(1)", "medgan", "6M", "(5.7x)", "700", "(4.7x)", line[7]]
+    assert line[:8] == ["1*", "(1)", "medgan", "6M", "(5.7x)", "100", "(4.7x)", line[7]]
     assert "gives all generators the same capacity" in text
     rows = {row["model"]: row for row in csv.DictReader(io.StringIO(leaderboard.to_csv(board)))}
     assert float(rows["medgan"]["capacity"]) == pytest.approx(6_000 / 1_050)
     assert rows["pan"]["capacity"] == rows["pix2pix"]["capacity"] == rows["copy"]["capacity"] == ""
+    assert float(rows["medgan"]["compute"]) == pytest.approx(7.0 / 1.5)
+    uncounted = {row.name: row for row in leaderboard.build(records(0.0), METRICS).tables[0].rows}
+    assert {row.compute for row in uncounted.values()} == {None}, "compared only where all were counted"
 
 
 def test_an_order_over_tasks_claims_only_what_all_tables_hold() -> None:

@@ -41,6 +41,9 @@ from benchmark.store.predictions import PredictionsReader
 from benchmark.store.record import Finding, Record, Timings, TrainingFacts
 from benchmark.store.summaries import StageSummary
 
+COUNTED_FROM = 100
+"""Steps from which on what one costs is counted: that takes as long as two or three, with a model of its own."""
+
 
 def run_cell(
     job: CellJob,
@@ -80,7 +83,7 @@ def _learn(
         return _build(bench), _Trained(TrainingFacts(), 0.0), bench
     with training_slices(bench.dataset, should_stop, context=bench.recipe.context) as slices:
         bench = bench.about_to_train_on(len(slices))
-        cost = _cost(bench)
+        cost = _cost(bench, len(slices))
         model = _build(bench)
         trained = _train(bench, model, slices, cost, report, should_stop)
         return model, replace(trained, facts=replace(trained.facts, slices=slices.how)), bench
@@ -97,9 +100,10 @@ def _build(bench: Workbench) -> Any:
     return model
 
 
-def _cost(bench: Workbench) -> StepCost:
-    """What a step costs, where budgets are compared."""
-    if bench.spec.budget is None or bench.model.kind != "trained":
+def _cost(bench: Workbench, slices: int) -> StepCost:
+    """What a step costs, where budgets are compared or counting costs little beside the training."""
+    worth_it = bench.spec.budget is not None or bench.recipe.budget(slices) >= COUNTED_FROM
+    if bench.model.kind != "trained" or not worth_it:
         return StepCost()
     return step_cost(bench.model, bench.spec.options, model_context(bench.facts, bench.spec, bench.device))
 

@@ -1,4 +1,4 @@
-"""Whether models stand beside each other with equal means: weights, time and recipe, against the usual ones."""
+"""Whether models stand beside each other with equal means: weights, operations and recipe, against the usual ones."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from benchmark.leaderboard.tables import Row
 
 MATCHED_WEIGHTS = 1.1
 """Up to so many times the usual weights, more or fewer, a model counts as matched."""
-MATCHED_TIME = 2.0
-"""The same of training time, which also depends on what else the machine did."""
+MATCHED_COMPUTE = 2.0
+"""The same of the floating-point operations of a training. Its time is no measure: other work on the machine is in
+it."""
 
 
 def with_ratios(rows: Sequence[Row]) -> list[Row]:
-    """Rows that know how many times the weights and training time of the median trained model they have, where that
-    is not matched.
+    """Rows that know how many times the weights and training operations of the median trained model they have, where
+    that is not matched.
 
-    Models without seeds are not compared: they have no training to match.
+    Models without seeds are not compared: they have no training to match. Operations are compared where those of every
+    trained model were counted.
     """
     trained = [row for row in rows if row.scores and row.seeded]
     weights = [row.parameters for row in trained if row.parameters]
-    times = [row.train_s for row in trained if row.train_s]
-    usual_weights, usual_time = (median_low(weights) if weights else None), (median_low(times) if times else None)
+    operations = [row.flops for row in trained if row.flops]
+    usual_weights = median_low(weights) if weights else None
+    usual_operations = median_low(operations) if operations and len(operations) == len(trained) else None
     return [
         replace(
             row,
             capacity=_unmatched(row.parameters, usual_weights, MATCHED_WEIGHTS),
-            compute=_unmatched(row.train_s, usual_time, MATCHED_TIME),
+            compute=_unmatched(row.flops, usual_operations, MATCHED_COMPUTE),
         )
         if row in trained
         else row

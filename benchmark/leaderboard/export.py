@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.leaderboard.tables import Leaderboard, Row, Table
+from benchmark.leaderboard.tables import Column, Leaderboard, Row, Score, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,71 +70,57 @@ def _records(table: Table, row: Row) -> Iterator[dict[str, Any]]:
         "split": table.split,
     }
     low, high = row.rank_range or (None, None)
+    placed = {
+        "rank": row.rank,
+        "mean_rank": row.mean_rank,
+        "rank_low": low,
+        "rank_high": high,
+        "tier": row.tier,
+        "parameters": row.parameters,
+        "train_s": row.train_s,
+        "inference_ms_per_slice": row.inference_ms,
+        "peak_memory_mb": row.peak_memory_mb,
+        "capacity": row.capacity,
+        "compute": row.compute,
+        "seeded": row.seeded,
+        "steps": row.steps,
+        "updates": row.updates,
+        "flops": row.flops,
+        "trials": row.trials,
+    }
     for column in table.columns if row.scores else ():
-        score = row.scores[column.name]
-        yield common | {
-            "state": "done",
-            "reason": score.reason,
-            "metric": column.name,
-            "level": column.level,
-            "unit": column.unit,
-            "higher_is_better": column.higher_is_better,
-            "primary": column.name == table.primary,
-            "ranks": column.name in table.ranked_by,
-            "mean": score.interval.mean,
-            "low95": score.interval.low,
-            "high95": score.interval.high,
-            "median": score.median,
-            "patients": score.interval.n,
-            "patients_expected": score.expected,
-            "patients_failed": score.failed,
-            "patients_infinite": score.perfect,
-            "seeds": len(row.seeds),
-            "seed_sd": score.seed_sd,
-            "best": row.best.get(column.name, ""),
-            "rank": row.rank,
-            "mean_rank": row.mean_rank,
-            "rank_low": low,
-            "rank_high": high,
-            "tier": row.tier,
-            "parameters": row.parameters,
-            "train_s": row.train_s,
-            "inference_ms_per_slice": row.inference_ms,
-            "peak_memory_mb": row.peak_memory_mb,
-            "capacity": row.capacity,
-            "compute": row.compute,
-            "seeded": row.seeded,
-            "steps": row.steps,
-            "updates": row.updates,
-            "flops": row.flops,
-            "trials": row.trials,
-        }
+        marks = {"primary": column.name == table.primary, "ranks": column.name in table.ranked_by}
+        best = {"best": row.best.get(column.name, "")}
+        yield common | _score(column, row.scores[column.name], row) | marks | best | placed
     measures = table.downstream
     for column in measures.columns if measures and row.name in measures.rows else ():
         score = measures.rows[row.name][column.name]  # type: ignore[union-attr]  # else there are no columns
-        yield common | {
-            "state": "done",
-            "reason": score.reason,
-            "metric": column.name,
-            "level": column.level,
-            "unit": column.unit,
-            "higher_is_better": column.higher_is_better,
-            "primary": False,
-            "ranks": False,
-            "mean": score.interval.mean,
-            "low95": score.interval.low,
-            "high95": score.interval.high,
-            "median": score.median,
-            "patients": score.interval.n,
-            "patients_expected": score.expected,
-            "patients_failed": score.failed,
-            "patients_infinite": score.perfect,
-            "seeds": len(row.seeds),
-            "seed_sd": score.seed_sd,
-        }
+        yield common | _score(column, score, row) | {"primary": False, "ranks": False}
     for problem in row.problems:
         reason = f"seed {problem.seed}: {problem.reason}" if problem.reason else f"seed {problem.seed}"
         yield common | {"state": problem.state, "reason": reason}
+
+
+def _score(column: Column, score: Score, row: Row) -> dict[str, Any]:
+    """What is known of one metric of a row that has scores."""
+    return {
+        "state": "done",
+        "reason": score.reason,
+        "metric": column.name,
+        "level": column.level,
+        "unit": column.unit,
+        "higher_is_better": column.higher_is_better,
+        "mean": score.interval.mean,
+        "low95": score.interval.low,
+        "high95": score.interval.high,
+        "median": score.median,
+        "patients": score.interval.n,
+        "patients_expected": score.expected,
+        "patients_failed": score.failed,
+        "patients_infinite": score.perfect,
+        "seeds": len(row.seeds),
+        "seed_sd": score.seed_sd,
+    }
 
 
 def plain_field(value: Any) -> Any:

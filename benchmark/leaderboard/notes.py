@@ -168,11 +168,11 @@ def _seeds(table: Table) -> Iterator[str]:
 
 
 def _unmatched(table: Table) -> Iterator[str]:
-    """What the multiples beside weights and times mean."""
+    """What the multiples beside weights and times mean: times themselves depend on what else a machine did."""
     if any(row.capacity or row.compute for row in table.rows):
         yield (
-            "(6x): so many times the weights or training time of the median trained model. Such a rank is of means as "
-            "much as of method; '--grid matched' gives all generators the same capacity."
+            "(6x): so many times the weights, or floating-point operations in training, of the median trained model. "
+            "Such a rank is of means as much as of method; '--grid matched' gives all generators the same capacity."
         )
 
 

@@ -111,7 +111,7 @@ class Row:
     capacity: float | None = None
     """Its weights over those of the median trained model, where they are not matched."""
     compute: float | None = None
-    """Its training time over that of the median trained model, where they are not matched."""
+    """The operations of its training over those of the median trained model, where they are not matched."""
     inference_ms: float | None = None
     peak_memory_mb: float | None = None
     rank: int | None = None

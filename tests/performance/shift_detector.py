@@ -6,8 +6,7 @@ FOLDER holds a folder for each patient with CT_image.nii.gz, MR_T1_image.nii.gz 
 of one scan, so that it is aligned by construction: the scan itself, and the scan with other grey values, blurred,
 noisy, of a lower dose, with fewer counts, or after motion. As many pairs are shifted as are left alone; half of the
 shifts are of whole pixels and slices, half are not. Printed are precision and recall at the limits that the check
-states (0.9 pixels, one slice), the axes that are named wrongly, the error in mm, each kind of pair on its own, and
-what is said of the MR-CT and PET-CT pairs as they were published, where nobody knows what is right.
+states (0.9 pixels, one slice), the axes that are named wrongly, the error in mm, and each kind of pair on its own.
 """
 
 from __future__ import annotations
@@ -168,9 +167,7 @@ def main() -> None:
                 judge(tally, found, moved, scan.spacing)
             if not any(moved) and found is not None and (found.apart or found.flipped):
                 print(f"false alarm: {scan.name} {what}: {found}", flush=True)
-    print(
-        f"{'pairs':<24}{'found/shifted':>13}{'alarms/aligned':>13}{'silent':>5}{'recall':>9}{'precision':>11}", end=""
-    )
+    print(f"{'pairs':<24}{'found of':>11}{'alarms of':>11}{'silent':>7}{'recall':>9}{'precision':>11}", end="")
     print(f"{'wrong axes':>12}{'mm off':>9}")
     for what in sorted(tallies):
         print(tallies[what].line(what))
