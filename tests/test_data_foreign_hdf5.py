@@ -17,7 +17,8 @@ from benchmark import DatasetError
 from benchmark.data.checks.file import check
 from benchmark.data.format import hdf5
 from benchmark.data.format.hdf5 import CannotWrite, written
-from benchmark.data.format.reader import Dataset, open_file
+from benchmark.data.format.opening import open_file
+from benchmark.data.format.reader import Dataset
 
 CASE = "cases/test0/s1"
 
@@ -95,7 +96,7 @@ def test_an_error_of_the_system_is_not_the_files_fault(sound, monkeypatch, numbe
     def fail(path: Path) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("benchmark.data.format.reader.open_read", fail)
+    monkeypatch.setattr("benchmark.data.format.opening.open_read", fail)
     with pytest.raises(DatasetError, match="may be whole") as told:
         open_file(sound)
     assert "again" not in str(told.value)

@@ -13,7 +13,8 @@ from fuzzing import blank_a_block, cut, flip_one_bit, set_some_bytes
 from small_datasets import write
 
 from benchmark.data.checks.file import check, require
-from benchmark.data.format.reader import Case, Dataset, DatasetInfo
+from benchmark.data.format.cases import Case, DatasetInfo
+from benchmark.data.format.reader import Dataset
 from benchmark.errors import DatasetError
 
 EACH = 60

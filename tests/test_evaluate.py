@@ -17,7 +17,8 @@ from command_line import CommandLine
 from small_datasets import write
 
 from benchmark.contracts.specs import ReaderSpec
-from benchmark.data.format.reader import Case, Dataset
+from benchmark.data.format.cases import Case
+from benchmark.data.format.reader import Dataset
 from benchmark.data.volumes.geometry import CaseFault, Volume, slicing
 from benchmark.data.volumes.placing import place, place_labels
 from benchmark.errors import BenchmarkError, DatasetError, UsageError

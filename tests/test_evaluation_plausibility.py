@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
 from benchmark.evaluation.plausibility import Doubts, require_plausible

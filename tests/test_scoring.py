@@ -15,7 +15,7 @@ import pytest
 from benchmark import MetricSpec, MetricUse, ProfileSpec, Unavailable, hookimpl
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Estimate, Images
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import PluginError, UsageError
 from benchmark.plan.claim import CellAddress

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.contracts.intensity import IntensityMap
-from benchmark.data.format.reader import Dataset, DatasetInfo, Sides
+from benchmark.data.format.cases import DatasetInfo, Sides
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import SPLITS, Side
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.contracts.intensity import IntensityMap
-from benchmark.data.format.reader import Dataset, DatasetInfo, guarded
+from benchmark.data.format.cases import DatasetInfo
+from benchmark.data.format.opening import guarded
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import SPLITS, Side
 
 

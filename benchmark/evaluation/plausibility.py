@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.checks.alignment import alignment
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.errors import UsageError
 from benchmark.store.record import Finding
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.contracts.specs import ReaderSpec
-from benchmark.data.format.reader import Case, DatasetInfo, guarded, open_file
+from benchmark.data.format.cases import Case, DatasetInfo
+from benchmark.data.format.opening import guarded, open_file
 from benchmark.data.format.schema import PREDICTIONS_SCHEMA, CaseKey, text
 from benchmark.data.volumes.files import walk
 from benchmark.data.volumes.geometry import CaseFault, Volume

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.format.reader import Dataset, guarded, open_file
+from benchmark.data.format.opening import guarded, open_file
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import PREDICTIONS_SCHEMA, CaseKey, text
 from benchmark.data.volumes.export import Exported, Grid, described, laid_out, require_new
 from benchmark.errors import DatasetError, UsageError

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Sequence
 
 from benchmark.contracts.budget import WORDS
-from benchmark.leaderboard.layout import DASH, NOTHING, Sheet, rank_range, with_intervals
+from benchmark.leaderboard.figures import DASH, NOTHING, rank_range, with_intervals
+from benchmark.leaderboard.layout import Sheet
 from benchmark.leaderboard.tables import Curve
 
 

@@ -7,6 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmark.contracts.budget import WORDS, Budget
+from benchmark.leaderboard.figures import (
+    DASH,
+    NOTHING,
+    fixed,
+    multiple,
+    rank_range,
+    three_digits,
+    weights,
+    with_intervals,
+)
 from benchmark.leaderboard.tables import (
     LEADING,
     Column,
@@ -18,10 +28,7 @@ from benchmark.leaderboard.tables import (
     Table,
     Unreadable,
 )
-from benchmark.statistics.intervals import Interval
 
-DASH = "–"
-NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 EXTERNAL = "external"
 """Preset of tables that hold nothing but predictions made elsewhere: nobody knows what they were trained with."""
 DATA = {True: "SIMULATED DATA", False: "real data", None: "SIMULATED and real data"}
@@ -87,8 +94,8 @@ def downstream_sheet(table: Table, measures: DownstreamSheet) -> Sheet:
             for text, score in zip(texts, scores, strict=True)
         ]
         use = measures.uses.get(column.name)
-        taus = [_value(use.models.tau if use else None, 2), _value(use.patients if use else None, 2)]
-        cells.append([*shown, _value(measures.ideal.get(column.name), column.digits), *(taus if measures.uses else [])])
+        taus = [fixed(use.models.tau if use else None, 2), fixed(use.patients if use else None, 2)]
+        cells.append([*shown, fixed(measures.ideal.get(column.name), column.digits), *(taus if measures.uses else [])])
     return Sheet(
         heading=f"{table.task}: downstream evaluations",
         about=", ".join(_data(table)),
@@ -145,7 +152,7 @@ def published_sheet(table: Table, beside: Reproduction) -> Sheet:
         ):
             header.append(f"{column.label} {title}")
             units.append(column.unit)
-            cells.append([_value(value.get(column.name), column.digits) for value in values])
+            cells.append([fixed(value.get(column.name), column.digits) for value in values])
         cells[-2].append(DASH if math.isnan(agreement.tau) else f"{agreement.tau:+.2f}")
         cells[-1].append("" if math.isnan(agreement.p) else f"p {agreement.p:.2g}")
     models = max((agreement.n for agreement in beside.agreement.values()), default=0)
@@ -166,10 +173,6 @@ def published_sheet(table: Table, beside: Reproduction) -> Sheet:
     )
 
 
-def _value(value: float | None, digits: int) -> str:
-    return DASH if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
 def sheet(table: Table) -> Sheet:
     """A task's table as text."""
     done = [row for row in table.rows if row.scores]
@@ -177,8 +180,8 @@ def sheet(table: Table) -> Sheet:
     cells = [
         [_rank(row, done) for row in done],
         [row.name + _mark(row) for row in done],
-        [_count(row.parameters) + _times(row.capacity) for row in done],
-        [_plain(row.train_s) + _times(row.compute) for row in done],
+        [weights(row.parameters) + multiple(row.capacity) for row in done],
+        [three_digits(row.train_s) + multiple(row.compute) for row in done],
     ]
     if any(row.trials for row in done):
         header.append("tuning")
@@ -198,7 +201,7 @@ def sheet(table: Table) -> Sheet:
         cells.append(_scores(column, done))
     for title, unit, values in (
         *(_spent(table.budget, done) if table.budget else ()),
-        ("infer", "ms/slice", [_plain(row.inference_ms) for row in done]),
+        ("infer", "ms/slice", [three_digits(row.inference_ms) for row in done]),
         ("memory", "MB", [DASH if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}" for row in done]),
     ):
         header.append(title)
@@ -240,8 +243,8 @@ def short_sheet(table: Table) -> Sheet:
         cells.append(with_intervals([score.interval if score else NOTHING for score in worth], use.digits))
     header += ["params", "train"]
     units += ["", "s"]
-    cells.append([_count(row.parameters) + _times(row.capacity) for row in done])
-    cells.append([_plain(row.train_s) + _times(row.compute) for row in done])
+    cells.append([weights(row.parameters) + multiple(row.capacity) for row in done])
+    cells.append([three_digits(row.train_s) + multiple(row.compute) for row in done])
     return Sheet(
         heading=table.task + (f", {table.budget}" if table.budget else ""),
         about=", ".join(_data(table, named=False)),
@@ -282,7 +285,7 @@ def _spent(budget: Budget, rows: Sequence[Row]) -> list[tuple[str, str, list[str
         "flops": ("flops", "T", [None if row.flops is None else row.flops / 1e12 for row in rows]),
     }
     del columns[budget.currency]
-    return [(title, unit, [_plain(value) for value in values]) for title, unit, values in columns.values()]
+    return [(title, unit, [three_digits(value) for value in values]) for title, unit, values in columns.values()]
 
 
 def overall_sheet(overall: Overall) -> Sheet:
@@ -360,14 +363,6 @@ def _rank(row: Row, rows: Sequence[Row]) -> str:
     return f"{row.rank}{equal}{leading}{rank_range(row.rank_range)}"
 
 
-def rank_range(limits: tuple[int, int] | None) -> str:
-    """`` (1-3)``: ranks that are left open; nothing where nobody knows."""
-    if limits is None:
-        return ""
-    low, high = limits
-    return f" ({low}{f'-{high}' if high > low else ''})"
-
-
 def _mark(row: Row) -> str:
     """Dagger: baseline. Double dagger: too few seeds. Section: trained otherwise than the rest."""
     return (" †" if row.baseline else "") + (" ‡" if row.few_seeds else "") + (" §" if row.otherwise else "")
@@ -381,57 +376,6 @@ def _scores(column: Column, rows: Sequence[Row]) -> list[str]:
         f"{text} [{score.interval.n}/{score.expected}]" if score.known and score.interval.n < score.expected else text
         for text, score in zip(texts, scores, strict=True)
     ]
-
-
-def with_intervals(intervals: Sequence[Interval], digits: int) -> list[str]:
-    """``26.77 ±0.31``, all with the same number of decimals: two digits of the narrowest interval."""
-    decimals = _decimals(
-        digits,
-        [i.half_width for i in intervals if i.half_width > 0],
-        [abs(i.mean) for i in intervals if i.n and i.mean],
-    )
-    texts = []
-    for interval in intervals:
-        if not interval.n:
-            texts.append(DASH)
-        elif math.isnan(interval.half_width):
-            texts.append(f"{interval.mean:.{decimals}f}")
-        else:
-            texts.append(f"{interval.mean:.{decimals}f} ±{interval.half_width:.{decimals}f}")
-    return texts
-
-
-def _decimals(most: int, half_widths: Sequence[float], means: Sequence[float]) -> int:
-    """Decimals that show two digits of the interval, or four of the mean; at most what the metric asks for."""
-    if half_widths:
-        wanted = 1 - math.floor(math.log10(min(half_widths)))
-    elif means:
-        wanted = 3 - math.floor(math.log10(max(means)))
-    else:
-        wanted = most
-    return max(0, min(most, wanted))
-
-
-def _count(parameters: int | None) -> str:
-    """``1.23M`` weights."""
-    if parameters is None:
-        return DASH
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if parameters >= size:
-            return f"{parameters / size:.3g}{letter}"
-    return str(parameters)
-
-
-def _plain(value: float | None) -> str:
-    """Three digits, or all before the decimal point."""
-    if value is None:
-        return DASH
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _times(ratio: float | None) -> str:
-    """`` (6x)``: six times the usual; nothing where it is matched."""
-    return "" if ratio is None else f" ({ratio:.2g}x)" if ratio < 100 else f" ({ratio:.0f}x)"
 
 
 def _problems(rows: Sequence[Row]) -> list[tuple[str, str]]:

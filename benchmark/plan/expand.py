@@ -29,7 +29,7 @@ from benchmark.registry.plugins import Offer, Registry, source_sha256
 from benchmark.settings.statement import PlanChoices
 
 if TYPE_CHECKING:
-    from benchmark.data.format.reader import DatasetInfo
+    from benchmark.data.format.cases import DatasetInfo
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from benchmark.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from benchmark.contracts.protocols import BuildRequest
-    from benchmark.data.format.reader import DatasetInfo
+    from benchmark.data.format.cases import DatasetInfo
     from benchmark.registry.plugins import Registry
 
 PROFILE = "default"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmark.data.format.reader import Case
+    from benchmark.data.format.cases import Case
     from benchmark.data.format.schema import CaseKey
     from benchmark.leaderboard import Table
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from benchmark.data.format.reader import Case
+    from benchmark.data.format.cases import Case
     from benchmark.data.format.schema import CaseKey
 
     Slice = NDArray[np.float32]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark.contracts.budget import Budget
-    from benchmark.data.format.reader import Case, DatasetInfo
+    from benchmark.data.format.cases import Case, DatasetInfo
     from benchmark.data.format.schema import CaseKey
 
 LAST_LINES = 12

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from benchmark.data.format.reader import Sides
+    from benchmark.data.format.cases import Sides
     from benchmark.inference.trained_cell import TrainedCell
     from benchmark.leaderboard import Leaderboard
     from benchmark.runs.compare import RunComparison

@@ -16,9 +16,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmark.data.format.cases import DatasetInfo
 from benchmark.data.format.facts import DataFacts
 from benchmark.data.format.pixels import altered_pixels
-from benchmark.data.format.reader import Dataset, DatasetInfo
+from benchmark.data.format.reader import Dataset
 from benchmark.errors import BenchmarkError, Unavailable
 from benchmark.executors.local import without_main
 from benchmark.plan.file_tasks import task_of

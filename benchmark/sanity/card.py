@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.format.reader import Case, Dataset
+from benchmark.data.format.cases import Case
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.plan.claim import CellAddress
 from benchmark.printable import markdown

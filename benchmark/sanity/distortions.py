@@ -16,7 +16,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, uniform_filter
 from scipy.ndimage import shift as moved
 
 from benchmark.contracts.intensity import IntensityMap
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark import atomic
 from benchmark.contracts.specs import Level, MetricSpec, MetricUse, ProfileSpec
-from benchmark.data.format.reader import DatasetInfo
+from benchmark.data.format.cases import DatasetInfo
 from benchmark.errors import Unavailable, UsageError
 from benchmark.plan.claim import SCORING, harness_sha256
 from benchmark.registry.plugins import Registry, source_sha256

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.contracts.protocols import Images
 from benchmark.contracts.specs import MetricUse, ProfileSpec
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 
 Array = NDArray[np.generic]
 Range = tuple[float, float]

@@ -15,7 +15,7 @@ from torchmetrics import Metric
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Images
 from benchmark.contracts.specs import MetricSpec, MetricUse, ProfileSpec
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
 from benchmark.scoring.prepare import Study, prepared

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import atomic
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.hdf5 import written
-from benchmark.data.format.reader import guarded, open_file
+from benchmark.data.format.opening import guarded, open_file
 from benchmark.data.format.schema import LABELS, PREDICTIONS_SCHEMA, STORED, CaseKey, set_text, text
 from benchmark.errors import BenchmarkError, DatasetError
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmark.data.format.reader import DatasetInfo
+    from benchmark.data.format.cases import DatasetInfo
 
 SAMPLES = "@samples"
 

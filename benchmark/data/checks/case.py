@@ -14,7 +14,7 @@ from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
 from benchmark.data.checks.resampled import thumbnail
 from benchmark.data.format.chunks import read_array
-from benchmark.data.format.reader import case_shape, require_channels, require_pair
+from benchmark.data.format.opening import case_shape, require_channels, require_pair
 from benchmark.data.format.schema import CaseKey, array_sha256, role_words, roles_in, text
 
 if TYPE_CHECKING:

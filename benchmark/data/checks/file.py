@@ -22,7 +22,8 @@ from benchmark.data.checks.resampled import same_scans
 from benchmark.data.format import croissant
 from benchmark.data.format.facts import USUAL_PIXELS
 from benchmark.data.format.fitting import fitted_window
-from benchmark.data.format.reader import Dataset, guarded, open_file
+from benchmark.data.format.opening import guarded, open_file
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import (
     SPLITS,
     CaseKey,

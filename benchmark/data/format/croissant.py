@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmark import atomic
 from benchmark._version import __version__
-from benchmark.data.format.reader import Dataset, DatasetInfo
+from benchmark.data.format.cases import DatasetInfo
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import SPLITS
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.data.format.reader import DatasetInfo, guarded, open_file
+from benchmark.data.format.cases import DatasetInfo
+from benchmark.data.format.opening import guarded, open_file
 from benchmark.data.format.writer import content_sha256
 
 

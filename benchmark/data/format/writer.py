@@ -16,7 +16,7 @@ from benchmark.data.format import croissant
 from benchmark.data.format.chunks import read_array
 from benchmark.data.format.fitting import fitted_window
 from benchmark.data.format.hdf5 import HDF5Writer
-from benchmark.data.format.reader import require_pair
+from benchmark.data.format.opening import require_pair
 from benchmark.data.format.schema import (
     CHANNELS_SCHEMA,
     SCHEMA,

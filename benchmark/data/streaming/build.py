@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from benchmark import atomic
+from benchmark.data.format.cases import DatasetInfo
 from benchmark.data.format.hdf5 import CannotWrite, HDF5Writer
-from benchmark.data.format.reader import Dataset, DatasetInfo
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey
 from benchmark.data.streaming.cache import SCHEMA, CacheWriter, SliceCache, beside, open_cache
 from benchmark.data.streaming.places import SIDE_OF, SPLIT, Places, bytes_in_memory, places, read_mapped

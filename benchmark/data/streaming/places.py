@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.contracts.channels import SourceStack
-from benchmark.data.format.reader import Dataset, DatasetInfo
+from benchmark.data.format.cases import DatasetInfo
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import CaseKey, source_roles
 from benchmark.errors import DatasetError
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark import atomic
 from benchmark.data.format.chunks import read_array
-from benchmark.data.format.reader import Dataset, guarded
+from benchmark.data.format.opening import guarded
+from benchmark.data.format.reader import Dataset
 from benchmark.data.format.schema import ROLES, CaseKey, Origin, role_words, source_roles
 from benchmark.errors import DatasetError, UsageError
 

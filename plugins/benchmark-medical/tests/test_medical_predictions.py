@@ -10,7 +10,8 @@ import pytest
 from benchmark_medical.importing.records import ITK
 from small_datasets import write
 
-from benchmark.data.format.reader import Case, Dataset
+from benchmark.data.format.cases import Case
+from benchmark.data.format.reader import Dataset
 from benchmark.evaluation.predictions import Lost, open_predictions
 
 itk = pytest.importorskip("SimpleITK")

@@ -40,7 +40,7 @@ def by_harness(name: str, profile: str, prediction: Any, target: Any, mask: Any,
     """What a run scores for the slices of one study."""
     from dataclasses import replace
 
-    from benchmark.data.format.reader import Case
+    from benchmark.data.format.cases import Case
     from benchmark.data.format.schema import CaseKey
     from benchmark.scoring.prepare import Study, prepared
 

@@ -27,7 +27,7 @@ from benchmark_metrics.uqi import UQI
 from benchmark_metrics.vif import VIFP
 
 from benchmark.contracts.protocols import Images
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.scoring.prepare import Study, prepare
 

@@ -19,7 +19,7 @@ from oracles import oracle_package
 
 from benchmark.contracts.intensity import IntensityMap
 from benchmark.contracts.protocols import Images
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.errors import UsageError
 from benchmark.plan.claim import CellAddress

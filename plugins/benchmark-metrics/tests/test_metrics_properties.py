@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.contracts.protocols import Images
-from benchmark.data.format.reader import Case
+from benchmark.data.format.cases import Case
 from benchmark.data.format.schema import CaseKey
 from benchmark.scoring.prepare import Study, prepare
 
