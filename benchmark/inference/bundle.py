@@ -165,7 +165,12 @@ def load_bundle(folder: str | Path, device: str = "auto", sampling: Mapping[str,
     offer = registry().model(manifest.spec.model)
     warnings = told(manifest.spec.options, used)
     if source_sha256(offer.plugin.module) != manifest.spec.sources.get("model"):
-        warnings += (f"{offer.plugin.title} is not what this model was trained with ({printable(manifest.requires)})",)
+        here, then = offer.plugin.title, printable(manifest.requires)
+        warnings += (
+            f"the sources of {here} have changed since this model was trained"
+            if here == then
+            else f"this model was trained with {then}; {here} is here",
+        )
     return TrainedCell(manifest.record(), model, manifest.data, chosen, warnings, manifest.context)
 
 

@@ -30,7 +30,7 @@ bring t2-flair --source T2W.nii.gz --source-modality "MR T2"
 bring t1-t2-flair --source T1=T1W.nii.gz --source T2=T2W.nii.gz --source-modality "MR T1" --source-modality "MR T2"
 files=() said=()
 for task in t1-flair t2-flair t1-t2-flair; do files+=(--data "$task=$datasets/$task.h5") said+=(--data "$task=datasets/$task.h5"); done
-command=(benchmark run --models unet-l1,pix2pix,histogram)
+command=(benchmark run --models unet-l1,pix2pix,histogram --tasks t1-flair,t2-flair,t1-t2-flair)
 rest=(--preset small --seeds 3 --name flair-contrasts)
 "${command[@]}" "${files[@]}" "${rest[@]}" --results "$results" --datasets "$datasets" --no-report
 python docs/reference_results.py "$results/flair-contrasts" "${command[*]} ${said[*]} ${rest[*]}"
