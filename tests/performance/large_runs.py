@@ -75,13 +75,15 @@ def main(sizes: Sequence[int]) -> None:
                 "explain, one cell": ("explain", str(RUN), first["id"]),
                 "leaderboard": ("leaderboard", str(RUN)),
                 "run, nothing to do": ("run", *TYPED, "--seeds", str(cells)),
+                "report without cases": ("report", str(RUN), "--no-cases", "--limit", "25", "--to", "report.html"),
                 **verify,
             }.items():
                 began = time.monotonic()
                 seconds, memory = measure(toy.command(*arguments), toy.folder, toy.environment)
                 took = time.monotonic() - began
                 print(f"| {cells:,} | {title} | {seconds:.2f} | {memory:.0f} | {took:.1f} |", flush=True)
-            print(f"| {cells:,} | run.json | | {size:.1f} on disk | |", flush=True)
+            page = (toy.folder / "report.html").stat().st_size / 1e6
+            print(f"| {cells:,} | run.json; report | | {size:.1f}; {page:.1f} on disk | |", flush=True)
 
 
 if __name__ == "__main__":
