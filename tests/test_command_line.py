@@ -154,8 +154,16 @@ def test_a_run_as_json_is_one_event_a_line(toy: CommandLine) -> None:
     assert json.loads((toy.folder / events[-1]["leaderboard"]).read_text())
     again = toy(*SMOKE, "--models", "toy-affine", "--name", "x", "--json")
     assert [json.loads(line)["event"] for line in again.stdout.splitlines()] == ["plan", "end"]
-    status = json.loads(toy("explain", "results/x", "toy-shift/toy-affine/s0", "--json").stdout)
+    status = json.loads(toy("explain", "results/x/toy-shift/toy-affine/s0", "--json").stdout)
     assert status[0]["state"] == "done"
+    for line, expected in (
+        ("benchmark explain res", ["results/x/", "results/"]),
+        ("benchmark bundle results/x/toy-shift/toy-a", ["results/x/toy-shift/toy-affine/s0"]),
+        ("benchmark translate nowhere/", []),
+    ):
+        assert complete(toy, line) == expected
+    whole = toy("explain", "results/x")
+    assert (whole.returncode, "which cell? write RUN/CELL" in whole.stderr) == (2, True)
 
 
 def test_a_plan_as_json(toy: CommandLine) -> None:

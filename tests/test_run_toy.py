@@ -221,7 +221,7 @@ def test_a_changed_option_makes_the_old_cell_stale_and_says_which(toy: CommandLi
     status = toy("status", RUN).stdout
     assert "stale" in status
     assert "options.bias changed" in status
-    explained = toy("explain", RUN, "toy-shift/toy-affine/s0")
+    explained = toy("explain", f"{RUN}/toy-shift/toy-affine/s0")
     assert "options.bias" in explained.stdout
 
 

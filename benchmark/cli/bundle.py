@@ -7,10 +7,17 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli import completion
+
 
 def bundle(
     cell: Annotated[
-        str, typer.Argument(metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.")
+        str,
+        typer.Argument(
+            metavar="RUN/CELL",
+            help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.",
+            autocompletion=completion.cells,
+        ),
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: MODEL-ID here.")] = None,
     licence: Annotated[

@@ -136,16 +136,18 @@ def runs(incomplete: str) -> Suggestions:
     return [*there, *(path for path in _paths(incomplete) if path.endswith("/") and path.rstrip("/") not in there)]
 
 
-def cells(ctx: typer.Context, incomplete: str) -> Suggestions:
-    """Completes task/model/s0 of the run that was given before."""
+def cells(incomplete: str) -> Suggestions:
+    """Completes RUN/task/model/s0: the run first, then what is in it."""
     from benchmark.errors import BenchmarkError
     from benchmark.runs.read import load_run
+    from benchmark.store.address import split_address
 
     try:
-        found = [(cell.title, cell.state) for cell in load_run(ctx.params.get("run") or None)]
+        run, _ = split_address(incomplete)
+        titled = [(f"{run.path}/{cell.title}", cell.state) for cell in load_run(run.path)]
     except BenchmarkError:
-        return []
-    return [each for each in found if each[0].startswith(incomplete)]
+        return [path if path.endswith("/") else f"{path}/" for path in runs(incomplete) if isinstance(path, str)]
+    return [each for each in titled if each[0].startswith(incomplete)]
 
 
 def plugin(incomplete: str) -> Suggestions:

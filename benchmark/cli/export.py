@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.errors import UsageError
 
 
 def export(
     cell: Annotated[
-        str, typer.Argument(metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.")
+        str,
+        typer.Argument(
+            metavar="RUN/CELL",
+            help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.",
+            autocompletion=completion.cells,
+        ),
     ],
     onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX (needs the extra 'onnx').")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: MODEL-ID.onnx here.")] = None,

@@ -115,20 +115,26 @@ def _rounded(value: float | None) -> str:
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="Run folder.", autocompletion=completion.runs)],
     cell: Annotated[
-        str, typer.Argument(help="Cell: its id, the start of it, or task/model/s0.", autocompletion=completion.cells)
+        str,
+        typer.Argument(
+            metavar="RUN/CELL",
+            help="A cell: task/model/s0 of a run, its id, or the start of either.",
+            autocompletion=completion.cells,
+        ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a cell is made of, its state, and what the next run would do with it.
 
-    benchmark explain results/full-small-1seed mr-ct/pix2pix/s0
+    benchmark explain results/full-small-1seed/mr-ct/pix2pix/s0
     """
     from benchmark import load_run
     from benchmark.cli.text import columns, echo, echo_json
+    from benchmark.store.address import cells_of
 
-    found = load_run(run).find(cell, verify=True)
+    run, named = cells_of(cell)
+    found = load_run(run.path).find(named, verify=True)
     if json:
         echo_json(
             [

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.errors import UsageError
 
 
@@ -15,7 +16,9 @@ def translate(
     cell: Annotated[
         str,
         typer.Argument(
-            metavar="RUN/CELL|BUNDLE", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0, or a bundle."
+            metavar="RUN/CELL|BUNDLE",
+            help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0, or a bundle.",
+            autocompletion=completion.cells,
         ),
     ],
     source: Annotated[

@@ -27,6 +27,22 @@ def split_address(address: str) -> tuple[RunFolder, str]:
     return RunFolder(run), "" if cell == "." else cell
 
 
+def cells_of(address: str) -> tuple[RunFolder, str]:
+    """The run of an address, and which of its cells it means.
+
+    Raises:
+        UsageError: there is no run, or the address is of a whole one.
+    """
+    run, cell = split_address(address)
+    if not cell:
+        raise _which_cell(run)
+    return run, cell
+
+
+def _which_cell(run: RunFolder) -> UsageError:
+    return UsageError(f"{run.path}: which cell? write RUN/CELL, e.g. {EXAMPLE}; 'benchmark status' lists them")
+
+
 def meant(cell: str) -> Callable[[CellSpec], bool]:
     """Whether a text means a cell: its id or the start of it, task/model/s0 or whole parts of that from the left."""
     named = f"{cell.strip('/')}/"
@@ -46,7 +62,7 @@ def one_cell(run: RunFolder, cell: str) -> Record:
         UsageError: there is none, or several.
     """
     if not cell:
-        raise UsageError(f"{run.path}: which cell? write RUN/CELL, e.g. {EXAMPLE}; 'benchmark status' lists them")
+        raise _which_cell(run)
     records = matching(run.stream(only=meant(cell)), cell)
     current = [record for record in records if record.state != "stale"] or records
     if not current:

@@ -72,7 +72,7 @@ def main(sizes: Sequence[int]) -> None:
             for title, arguments in {
                 "status, the first": ("status", str(RUN)),
                 "status": ("status", str(RUN)),
-                "explain, one cell": ("explain", str(RUN), first["id"]),
+                "explain, one cell": ("explain", f"{RUN}/{first['id']}"),
                 "leaderboard": ("leaderboard", str(RUN)),
                 "run, nothing to do": ("run", *TYPED, "--seeds", str(cells)),
                 "report without cases": ("report", str(RUN), "--no-cases", "--limit", "25", "--to", "report.html"),
