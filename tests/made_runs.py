@@ -38,13 +38,22 @@ class Offer:
 
 
 class MadeRun:
-    """A run of evaluated cells, which need no plan, on a data set of discs."""
+    """A run of evaluated cells, which need no plan, on a data set of discs, or on ``data``."""
 
-    def __init__(self, path: Path, *, slices: int = 3, side: int = 12, patients: int = 3, task: str = "mr-ct") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        slices: int = 3,
+        side: int = 12,
+        patients: int = 3,
+        task: str = "mr-ct",
+        data: Path | None = None,
+    ) -> None:
         self.path, self.task = path, task
         path.mkdir(parents=True)
         splits = {"train": 2, "val": 1, "test": patients}
-        self.data = write(path / "data.h5", splits=splits, slices=slices, side=side, task=task)
+        self.data = data or write(path / "data.h5", splits=splits, slices=slices, side=side, task=task)
         with Dataset(self.data) as dataset:
             self.info = dataset.info
             self.targets = {key: dataset.load(key).target for key in self.info.in_split("test")}

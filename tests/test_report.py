@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from made_records import made
 from made_runs import Catalogue, MadeRun
+from test_channels import write as write_channels
 
 from benchmark import BenchmarkError, UsageError
 from benchmark.contracts.budget import Budget
+from benchmark.data.format.reader import Dataset
 from benchmark.leaderboard import build
 from benchmark.report import bundle, gather, write_report
 from benchmark.report.page import SCRIPTS, island, sort_key
@@ -168,6 +170,28 @@ def test_images_are_those_of_the_files(run: MadeRun) -> None:
             assert np.abs(scale.values(levels) - inside).max() <= scale.step / 2 + 1e-6
         assert case["scores"][0][0] == [pytest.approx(39.5 - list(run.targets).index(next(
             key for key in run.targets if key.patient == case["patient"])), rel=1e-4)] * 3  # fmt: skip
+
+
+def test_of_several_channels_all_are_shown_each_at_its_own_window(tmp_path: Path) -> None:
+    import base64
+
+    path = write_channels(tmp_path / "two.h5")
+    made = MadeRun(tmp_path / "two", data=path, task="mp-ct")
+    made.add("a", 5.0)
+    parts = report(made)
+    (gallery,) = parts.galleries
+    assert [(side["modality"], side["unit"]) for side in gallery["sources"]] == [("MR T1", "a.u."), ("FDG-PET", "SUV")]
+    blobs = {attributes.get("id"): text for attributes, text in parts.scripts}
+    with Dataset(path) as dataset:
+        for place, case in enumerate(gallery["cases"]):
+            key = next(key for key in dataset.info.in_split("test") if key.patient == case["patient"])
+            for name, side, channel in zip(
+                ("source", "source-1"), gallery["sources"], dataset.load(key).channels, strict=True
+            ):
+                scale = Scale(side["low"], side["high"], case["finer"])
+                levels = unpack(base64.b64decode(blobs[f"image-0-{place}-{name}"]), tuple(case["shape"]), scale)
+                inside = np.clip(channel, scale.low, scale.high)
+                assert np.abs(scale.values(levels) - inside).max() <= scale.step / 2 + 1e-6
 
 
 def test_worst_median_and_best_come_first(run: MadeRun) -> None:

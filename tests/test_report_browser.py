@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from chromium import DRAWN, PLOTTED, Page, browser, chromium
 from made_runs import Catalogue, MadeRun
+from test_channels import write as write_channels
 from test_report import HOSTILE
 
 from benchmark.report import gather, write_report
@@ -77,6 +78,37 @@ def test_plots_are_drawn_where_the_browser_is_never_idle(page: Page, file: Path)
     page.open(Path("/dev/null"))
     page.open(file, wait=PLOTTED)
     page.ask("Page.removeScriptToEvaluateOnNewDocument", **script)
+
+
+def test_channels_have_windows_of_their_own_and_one_patient_is_enough(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "registry", Catalogue)
+    made = MadeRun(tmp_path / "two", data=write_channels(tmp_path / "two.h5"), task="mp-ct")
+    alone = MadeRun(tmp_path / "alone", patients=1)
+    for run in (made, alone):
+        run.add("a", 5.0)
+        run.add("b", 9.0)
+    for run, keys in ((alone, ["source", "target", "0", "1"]), (made, ["source", "source-1", "target", "0", "1"])):
+        file = write_report([run.path]).path
+        page.requests.clear()
+        page.open(Path("/dev/null"))
+        page.open(file, "#cases?", wait=f"{PLOTTED} && {DRAWN}")
+        assert page.value("report.viewer.keys()") == keys
+        assert page.value("document.querySelectorAll('#viewer canvas[data-panel]').length") == len(keys)
+        assert all(request.startswith(("file:///dev/null", file.resolve().as_uri())) for request in page.requests)
+    page.requests.clear()
+    page.value("report.viewer.setWindow('source-1', 4, 3)")
+    widths = page.value("['source-1', 'target'].map((key) => report.viewer.windowOf(key).width)")
+    assert widths == [4, 3024]
+    groups = "[...document.querySelectorAll('.controls fieldset')].filter((one) => !one.hidden)"
+    shown = page.value(f"{groups}.map((one) => one.textContent)")
+    assert sum("window, FDG-PET" in text for text in shown) == 1
+    link = page.value("report.viewer.link()")
+    assert "source-1Window=4%2C3" in link
+    page.value("report.viewer.reset()")
+    page.value(f"(() => {{ location.hash = {link!r}; return report.viewer.restore(); }})()")
+    assert page.value("report.viewer.state.windows['source-1']") == {"width": 4, "level": 3}
 
 
 def test_a_request_would_be_noticed_and_is_refused(page: Page) -> None:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from benchmark.contracts.intensity import IntensityMap
     from benchmark.data.format.cases import Case
-    from benchmark.data.format.schema import CaseKey
+    from benchmark.data.format.schema import CaseKey, Side
     from benchmark.leaderboard import Table
 
 MOST_MODELS = 16
@@ -113,13 +114,12 @@ def _fill(made: Gallery, table: Table, shown: Mapping[str, CellFacts], images: I
     about, info = made.about, images.info
     rows = {row.name: row for row in table.rows}
     about["view"] = next(iter(shown.values())).view
-    # of several channels the first is shown
-    sides = ("source", info.sources[0], info.source_maps[0]), ("target", info.target, info.target_map)
-    for side, described, fitted in sides:
-        of = f" (1 of {len(info.sources)} channels)" if side == "source" and len(info.sources) > 1 else ""
-        about[side] = {
-            "modality": described.modality + of, "unit": described.unit, "low": fitted.low, "high": fitted.high
-        }  # fmt: skip
+    modalities = [side.modality for side in info.sources]
+    about["sources"] = [
+        _side(side, fitted, alike=modalities.count(side.modality) > 1)
+        for side, fitted in zip(info.sources, info.source_maps, strict=True)
+    ]
+    about["target"] = _side(info.target, info.target_map)
     about["models"] = [
         {"name": name, "baseline": rows[name].baseline, "rank": rows[name].rank, "seed": cell.seed}
         for name, cell in shown.items()
@@ -131,9 +131,9 @@ def _fill(made: Gallery, table: Table, shown: Mapping[str, CellFacts], images: I
     keys = _first_things_first(list(info.in_split("test")), table, shown)
     if not keys:
         return
-    scales = {side: about[side] for side in ("source", "target")}
-    costs = _costs(images, keys[0], scales)
-    plan = portions({key: info.slices[key] for key in keys}, math.prod(info.image_size), len(shown) + 2, costs, budget)
+    costs = _costs(images, keys[0], about["target"])
+    count = len(info.sources) + 1 + len(shown)
+    plan = portions({key: info.slices[key] for key in keys}, math.prod(info.image_size), count, costs, budget)
     scores = {name: slice_scores(cell, [metric["name"] for metric in about["metrics"]]) for name, cell in shown.items()}
     spent = 0
     for portion in plan:
@@ -144,6 +144,12 @@ def _fill(made: Gallery, table: Table, shown: Mapping[str, CellFacts], images: I
         about["cases"].append(entry)
         made.blobs |= {f"{about['number']}-{name}": embedded(blob) for name, blob in blobs.items()}
     _say_what_is_missing(made, keys, plan[: len(about["cases"])], info.slices)
+
+
+def _side(side: Side, fitted: IntensityMap, *, alike: bool = False) -> dict[str, Any]:
+    """What the viewer is told of a channel or the target; ``alike``: others are of the same modality."""
+    modality = f"{side.modality} ({side.name})" if alike else side.modality
+    return {"modality": modality, "unit": side.unit, "low": fitted.low, "high": fitted.high}
 
 
 def _say_what_is_missing(
@@ -219,7 +225,7 @@ def _spread(count: int, wanted: int) -> tuple[int, ...]:
     return tuple(int((place + 0.5) * count / wanted) for place in range(wanted))
 
 
-def _costs(images: Images, key: CaseKey, scales: Mapping[str, Mapping[str, float]]) -> dict[int, float]:
+def _costs(images: Images, key: CaseKey, target: Mapping[str, float]) -> dict[int, float]:
     """Bytes a voxel at each depth, from the target and the first translation of a case."""
     case = images.case(key)
     middle = slice(len(case.target) // 3, len(case.target) // 3 + 4)
@@ -227,7 +233,7 @@ def _costs(images: Images, key: CaseKey, scales: Mapping[str, Mapping[str, float
     samples = [case.target[middle], *(values[middle] for values in translations if values is not None)]
     costs = {}
     for finer in DEPTHS:
-        scale = Scale(scales["target"]["low"], scales["target"]["high"], finer)
+        scale = Scale(target["low"], target["high"], finer)
         costs[finer] = fmean(len(pack(scale.quantise(sample), scale)) / sample.size for sample in samples)
     return costs
 
@@ -241,13 +247,14 @@ def _portion(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Packed images of a case, and what the viewer has to know of them."""
     case, numbers = images.case(portion.key), list(portion.slices)
-    source = Scale(about["source"]["low"], about["source"]["high"], portion.finer)
     target = Scale(about["target"]["low"], about["target"]["high"], portion.finer)
     blobs = {
         f"{place}-mask": pack_mask(case.mask[numbers]),
-        f"{place}-source": pack(source.quantise(case.channels[0][numbers]), source),
         f"{place}-target": pack(target.quantise(case.target[numbers]), target),
     }
+    for at, (side, channel) in enumerate(zip(about["sources"], case.channels, strict=True)):
+        scale = Scale(side["low"], side["high"], portion.finer)
+        blobs[f"{place}-source" + (f"-{at}" if at else "")] = pack(scale.quantise(channel[numbers]), scale)
     spread = Spread(case.mask[numbers])
     there = []
     for at, model in enumerate(about["models"]):

@@ -72,19 +72,20 @@ def case_figure(
         scores = {cell.name: slice_scores(cell, [column.name]) for cell in cells}
         low, high = look.window or (images.info.target_map.low, images.info.target_map.high)
         end = look.error or (high - low) / 5
-        figure, axes = _grid(len(keys), len(cells) + 2, look.width, images)
+        channels = len(images.info.sources)
+        figure, axes = _grid(len(keys), channels + 1 + len(cells), look.width, images)
         for row, key in enumerate(keys):
             case = images.case(key)
             number = _number(case, look.slice)
             above, below = axes[2 * row], axes[2 * row + 1]
-            source, target = images.info.source_maps[0], case.target[number]  # of several channels the first
-            aspect = case.spacing[1] / case.spacing[2]
-            own = (low, high) if source.unit == images.info.target.unit else (source.low, source.high)
-            _show(above[0], case.channels[0][number], own, aspect, look.inset)
-            _show(above[1], target, (low, high), aspect, look.inset)
-            _bar(above[1], case, target.shape)
+            target, aspect = case.target[number], case.spacing[1] / case.spacing[2]
+            for axis, fitted, channel in zip(above, images.info.source_maps, case.channels, strict=False):
+                own = (low, high) if fitted.unit == images.info.target.unit else (fitted.low, fitted.high)
+                _show(axis, channel[number], own, aspect, look.inset)
+            _show(above[channels], target, (low, high), aspect, look.inset)
+            _bar(above[channels], case, target.shape)
             above[0].set_ylabel(printable(str(key)), fontsize=SMALL, parse_math=False)
-            for place, cell in enumerate(cells, 2):
+            for place, cell in enumerate(cells, channels + 1):
                 volume = images.translation(cell.name, case)
                 if volume is None:
                     raise BenchmarkError(f"{cell.title}: has no translation of {key} on the data's grid")
@@ -94,7 +95,8 @@ def case_figure(
                 value = scores[cell.name].get((column.name, key.patient, key.study), {}).get(number)
                 text = "" if value is None else f"{column.label} {value:.{column.digits}f} {column.unit}".rstrip()
                 below[place].set_xlabel(printable(text), fontsize=SMALL, labelpad=2, parse_math=False)
-        titles = [images.info.sources[0].modality, images.info.target.modality, *(cell.name for cell in cells)]
+        sides = (*images.info.sources, images.info.target)
+        titles = [*(side.modality for side in sides), *(cell.name for cell in cells)]
         for axis, title in zip(axes[0], titles, strict=True):
             axis.set_title(printable(title), fontsize=SMALL + 0.5, pad=3, parse_math=False)
         _colour_bars(figure, axes, (low, high), end, images.info.target.unit)

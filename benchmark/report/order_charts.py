@@ -91,7 +91,8 @@ def patients(table: Table, cells: Mapping[str, Sequence[CellFacts]]) -> Chart | 
         return None
     with_patients = len(values) <= MOST_VALUES
     x = names("model", [row.name for row in rows], labelAngle=-40, labelLimit=130)
-    layers = [*(_lines(x) if with_patients else []), *_means(x)]
+    limits = any(value.get("low") is not None for value in values)  # of one patient there are none
+    layers = [*(_lines(x) if with_patients else []), *_means(x, limits=limits)]
     chosen = choice("metric", "metric", [label(column) for column in columns])
     missing = "" if with_patients else f" More than {MOST_VALUES} values: patients are not drawn."
     return Chart(
@@ -155,21 +156,20 @@ def _lines(x: Spec) -> list[Spec]:
     ]
 
 
-def _means(x: Spec) -> list[Spec]:
+def _means(x: Spec, *, limits: bool) -> list[Spec]:
     only = [{"filter": "isValid(datum.mean)"}]
     under = tooltip(model="model", mean="mean", low="95 % from", high="95 % to")
-    return [
-        {
-            "transform": only,
-            "mark": mark("rule", strokeWidth=3, color="var(--c0)"),
-            "encoding": {"x": x, "y": number("low"), "y2": {"field": "high"}},
-        },
-        {
-            "transform": only,
-            "mark": mark("point", size=80, color="var(--c0)"),
-            "encoding": {"x": x, "y": number("mean"), "tooltip": under},
-        },
-    ]
+    rule = {
+        "transform": only,
+        "mark": mark("rule", strokeWidth=3, color="var(--c0)"),
+        "encoding": {"x": x, "y": number("low"), "y2": {"field": "high"}},
+    }
+    point = {
+        "transform": only,
+        "mark": mark("point", size=80, color="var(--c0)"),
+        "encoding": {"x": x, "y": number("mean"), "tooltip": under},
+    }
+    return [rule, point] if limits else [point]
 
 
 def matrix(table: Table) -> Chart | None:

@@ -25,7 +25,7 @@
   };
 
   const task = select((value) => {
-    Object.assign(state, { slice: null, windows: { source: null, target: null }, spread: null, by: "mean", a: "target", b: "0" });
+    Object.assign(state, { slice: null, windows: {}, spread: null, by: "mean", a: "target", b: "0" });
     viewer.choose(Number(value), 0);
   });
   const order = select((value) => {
@@ -68,12 +68,18 @@
     });
     const width = element("input", { type: "number", step: "any", min: 0, onchange: () => viewer.setWindow(name, Number(width.value), viewer.windowOf(name).level) });
     const level = element("input", { type: "number", step: "any", onchange: () => viewer.setWindow(name, viewer.windowOf(name).width, Number(level.value)) });
-    const group = element("fieldset", {}, element("legend", { class: "hidden" }, `Window of the ${name}`), labelled(`window, ${name}`, preset), labelled("width", width), labelled("level", level));
+    const legend = element("legend", { class: "hidden" }), label = document.createTextNode("");
+    const group = element("fieldset", {}, legend, element("label", {}, label, preset), labelled("width", width), labelled("level", level));
     const sync = () => {
-      const side = viewer.gallery()[name];
+      const own = name === "target" || viewer.inputs().includes(name);
+      group.hidden = !own || viewer.windowed(name) !== name;
+      if (group.hidden) return;
+      const side = viewer.sideOf(name);
+      const called = name === "target" || viewer.inputs().length === 1 ? name : side.modality;
+      [legend.textContent, label.textContent] = [`Window of the ${called}`, `window, ${called}`];
       const presets = (viewer.PRESETS[side.unit] || []).map(([text, w, l]) => [`${w},${l}`, text]);
       const now = viewer.windowOf(name);
-      const full = state.windows[name] === null;
+      const full = !state.windows[name];
       const match = presets.find(([value]) => value === `${now.width},${now.level}`);
       options(preset, [["full", `full (${viewer.number(side.low)} to ${viewer.number(side.high)} ${side.unit})`], ...presets, ["custom", "custom"]], full ? "full" : match ? match[0] : "custom");
       width.value = viewer.number(now.width);
@@ -81,7 +87,9 @@
     };
     return { group, sync };
   }
-  const windows = { target: windowControls("target"), source: windowControls("source") };
+  const mostInputs = Math.max(...viewer.galleries.map((each) => each.sources.length));
+  const windows = { target: windowControls("target") };
+  for (let at = 0; at < mostInputs; at++) windows[at ? `source-${at}` : "source"] = windowControls(at ? `source-${at}` : "source");
   const spread = element("input", { type: "number", step: "any", min: 0, onchange: () => {
     state.spread = Number(spread.value) > 0 ? Number(spread.value) : null;
     viewer.refresh();
@@ -108,7 +116,7 @@
     element("fieldset", {}, element("legend", { class: "hidden" }, "Case"), labelled("case", patient),
       button("◀", () => viewer.neighbour(-1), { "aria-label": "previous case" }), button("▶", () => viewer.neighbour(1), { "aria-label": "next case" })),
     labelled("view", plane), element("label", {}, element("span", {}, "slice ", sliceText), slice),
-    labelled("show", mode), spreadLabel, curtainGroup, windows.target.group, windows.source.group,
+    labelled("show", mode), spreadLabel, curtainGroup, ...Object.values(windows).map((each) => each.group),
     labelled("zoom", zoom), smoothLabel, outlineLabel,
     button("Reset", viewer.reset), button("Copy link to this view", () => copy(location.href.split("#")[0] + viewer.link(), "link copied")),
     modelsBox);
@@ -148,8 +156,8 @@
     if (listed !== state.task) {
       listed = state.task;
       options(by, [["mean", "mean of models"], ...gallery.models.map((model, at) => [at, model.name])], state.by);
-      models.replaceChildren(...["source", "target", ...gallery.models.keys()].map((key) => {
-        const name = viewer.nameOf(String(key));
+      models.replaceChildren(...viewer.known().map((key) => {
+        const name = viewer.nameOf(key);
         const [input, label] = box(name, (on) => {
           if (on) state.hidden.delete(name);
           else state.hidden.add(name);
@@ -158,7 +166,7 @@
         input.checked = !state.hidden.has(name);
         return label;
       }));
-      const both = ["source", "target", ...gallery.models.keys()].map((key) => [key, viewer.nameOf(String(key))]);
+      const both = viewer.known().map((key) => [key, viewer.nameOf(key)]);
       options(first, both, state.a);
       options(second, both, state.b);
     }
@@ -185,9 +193,7 @@
     spread.value = viewer.number(viewer.spread());
     spreadLabel.hidden = state.mode !== "difference";
     curtainGroup.hidden = state.mode !== "curtain";
-    windows.source.group.hidden = viewer.sameScale();
-    windows.target.sync();
-    windows.source.sync();
+    Object.values(windows).forEach((each) => each.sync());
   };
 
   async function start() {

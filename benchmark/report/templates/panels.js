@@ -6,7 +6,7 @@
   if (!viewer) return;
   const { element } = report;
   const {
-    state, gallery, current, plane, extent, once, cut, levelsOf, valueOf, sideOf, windowOf, sameScale, spread, number, withUnit, nameOf, shownKeys,
+    state, gallery, current, plane, extent, once, cut, levelsOf, valueOf, isModel, sideOf, windowOf, spread, number, withUnit, nameOf, shownKeys,
     loaded, step, zoomBy, reset, setWindow, clampView, refresh, remember, home, MODES, OPPOSITE,
   } = viewer;
 
@@ -22,9 +22,9 @@
     return tables.get(key);
   }
 
-  function shades(name) {
-    const { low, high } = gallery()[name], { width, level } = windowOf(name);
-    return table(`${low}/${high}/${levelsOf()}/${width}/${level}`, () => makeShades(name));
+  function shades(key) {
+    const { low, high } = sideOf(key), { width, level } = windowOf(key);
+    return table(`${low}/${high}/${levelsOf()}/${width}/${level}`, () => makeShades(key));
   }
 
   function differenceColours(spread) {
@@ -33,9 +33,9 @@
   }
 
   // Colours of all levels at a window; at the full one, the shade of the stored value itself.
-  function makeShades(name) {
-    const side = gallery()[name];
-    const { width, level } = windowOf(name);
+  function makeShades(key) {
+    const side = sideOf(key);
+    const { width, level } = windowOf(key);
     const top = levelsOf();
     const colours = new Uint32Array(top + 1);
     const full = Math.abs(width - (side.high - side.low)) < 1e-9 && Math.abs(level - (side.high + side.low) / 2) < 1e-9;
@@ -79,7 +79,7 @@
       image = new ImageData(columns, rows);
     }
     const pixels = new Uint32Array(image.data.buffer), levels = cut(key);
-    if (state.mode === "difference" && key !== "source" && key !== "target") {
+    if (state.mode === "difference" && isModel(key)) {
       const truth = cut("target"), inside = cut("region");
       const colours = differenceColours(spread()), top = levelsOf();
       for (let at = 0; at < pixels.length; at++) {
@@ -87,7 +87,7 @@
         pixels[at] = inside[at] ? colour : faded(colour); // nothing is scored out there
       }
     } else {
-      const colours = shades(key === "source" ? "source" : "target");
+      const colours = shades(key);
       for (let at = 0; at < pixels.length; at++) pixels[at] = colours[levels[at]];
     }
     slideContext.putImageData(image, 0, 0);
@@ -153,7 +153,7 @@
 
   function caption(key) {
     const unit = gallery().target.unit;
-    if (key === "source" || key === "target" || !loaded.has(key)) return "";
+    if (!isModel(key) || !loaded.has(key)) return "";
     const parts = [];
     if (plane().along === 0) {
       const metric = gallery().metrics[0];
@@ -315,7 +315,7 @@
       panel.readout.textContent = names.map((name) => {
         const side = sideOf(name), value = valueOf(cut(name)[at.row * columns + at.column], side);
         const truth = valueOf(cut("target")[at.row * columns + at.column], gallery().target);
-        const off = name === "source" || name === "target" ? "" : ` (${value - truth >= 0 ? "+" : "−"}${number(Math.abs(value - truth), 3)})`;
+        const off = !isModel(name) ? "" : ` (${value - truth >= 0 ? "+" : "−"}${number(Math.abs(value - truth), 3)})`;
         return `${withUnit(value, side.unit)}${off}`;
       }).join("\n");
     }
@@ -329,16 +329,15 @@
       else step(event.deltaY > 0 ? 1 : -1);
     }, { passive: false });
     canvas.addEventListener("pointerdown", (event) => {
-      from = { x: event.clientX, y: event.clientY, at: { x: state.x, y: state.y }, window: windowOf(key === "source" ? "source" : "target") };
+      from = { x: event.clientX, y: event.clientY, at: { x: state.x, y: state.y }, window: windowOf(key) };
       if (event.pointerType === "mouse" || state.zoom > 1 || key === "curtain") canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!from) return point(place(canvas, event));
       const dx = (event.clientX - from.x) / canvas.clientWidth, dy = (event.clientY - from.y) / canvas.clientHeight;
       if (event.shiftKey) {
-        const name = key === "source" && !sameScale() ? "source" : "target";
-        const side = gallery()[name], range = side.high - side.low;
-        setWindow(name, Math.max(range / 500, from.window.width + dx * range), from.window.level + dy * range);
+        const side = sideOf(key), range = side.high - side.low;
+        setWindow(key, Math.max(range / 500, from.window.width + dx * range), from.window.level + dy * range);
       } else if (key === "curtain" && state.zoom === 1) {
         const box = canvas.getBoundingClientRect();
         state.curtain = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));

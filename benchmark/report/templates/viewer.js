@@ -16,7 +16,7 @@
   const OPPOSITE = { L: "R", R: "L", A: "P", P: "A", S: "I", I: "S" };
   const state = {
     task: 0, case: 0, plane: 0, slice: null, mode: "image", zoom: 1, x: 0.5, y: 0.5, smooth: false, outline: false,
-    hidden: new Set(), windows: { source: null, target: null }, spread: null, a: "target", b: "0", curtain: 0.5,
+    hidden: new Set(), windows: {}, spread: null, a: "target", b: "0", curtain: 0.5,
     order: "stored", by: "mean",
   };
   const loaded = new Map(); // of the shown case only
@@ -90,17 +90,21 @@
 
   // --- values ------------------------------------------------------------------------------------------------
 
-  const sideOf = (key) => (key === "source" ? gallery().source : gallery().target);
-  const sameScale = () => {
-    const { source, target } = gallery();
-    return source.unit === target.unit && source.low === target.low && source.high === target.high;
+  // The source's channels: "source", "source-1", ...; whatever is not one of them has the target's unit and window.
+  const inputs = () => gallery().sources.map((_, at) => (at ? `source-${at}` : "source"));
+  const isInput = (key) => String(key).startsWith("source");
+  const isModel = (key) => key !== "target" && !isInput(key);
+  const sideOf = (key) => (isInput(key) ? gallery().sources[Number(key.split("-")[1] || 0)] : gallery().target);
+  // Of which window an image is part: a channel in the target's unit and window is shown at the target's.
+  const windowed = (key) => {
+    const side = sideOf(key), { target } = gallery();
+    return isInput(key) && !(side.unit === target.unit && side.low === target.low && side.high === target.high) ? key : "target";
   };
   const levelsOf = () => 255 * current().finer;
   const valueOf = (level, side) => side.low + (level / levelsOf()) * (side.high - side.low);
-  const windowOf = (name) => {
-    const which = sameScale() ? "target" : name;
-    const side = gallery()[which];
-    return state.windows[which] || { width: side.high - side.low, level: (side.high + side.low) / 2 };
+  const windowOf = (key) => {
+    const side = sideOf(key);
+    return state.windows[windowed(key)] || { width: side.high - side.low, level: (side.high + side.low) / 2 };
   };
 
   const spread = () => state.spread ?? (gallery().target.high - gallery().target.low) / 5;
@@ -113,7 +117,7 @@
     const key = `${state.task}/${state.case}`;
     if (loaded.get("key") === key) return;
     const ticket = ++pending;
-    const names = ["source", "target", ...there.map((is, at) => (is ? String(at) : null)).filter((name) => name !== null)];
+    const names = [...inputs(), "target", ...there.map((is, at) => (is ? String(at) : null)).filter((name) => name !== null)];
     const images = await Promise.all(names.map((name) => report.image(`${prefix}-${name}`, shape, finer)));
     const region = await report.region(`${prefix}-mask`, shape);
     if (ticket !== pending) return;
@@ -123,11 +127,12 @@
   }
 
   const nameOf = (key) => {
-    if (key === "source") return `source: ${gallery().source.modality}`;
+    if (isInput(key)) return `source: ${sideOf(key).modality}`;
     if (key === "target") return `target: ${gallery().target.modality}`;
     return gallery().models[Number(key)].name;
   };
-  const keys = () => ["source", "target", ...gallery().models.keys()].map(String).filter((key) => loaded.has(key));
+  const known = () => [...inputs(), "target", ...gallery().models.keys()].map(String);
+  const keys = () => known().filter((key) => loaded.has(key));
   const shownKeys = () => (state.mode === "curtain" ? ["curtain"] : keys().filter((key) => !state.hidden.has(nameOf(key))));
 
   // --- what changes the state ----------------------------------------------------------------------------------
@@ -151,13 +156,13 @@
   }
 
   function reset() {
-    Object.assign(state, { zoom: 1, x: 0.5, y: 0.5, windows: { source: null, target: null }, spread: null });
+    Object.assign(state, { zoom: 1, x: 0.5, y: 0.5, windows: {}, spread: null });
     clampView();
     refresh();
   }
 
-  function setWindow(name, width, level) {
-    state.windows[sameScale() ? "target" : name] = width > 0 && Number.isFinite(width + level) ? { width, level } : null;
+  function setWindow(key, width, level) {
+    state.windows[windowed(key)] = width > 0 && Number.isFinite(width + level) ? { width, level } : null;
     refresh();
   }
 
@@ -200,13 +205,17 @@
 
   // --- a state as a link -----------------------------------------------------------------------------------------
 
+  const windowKeys = () => [["target", "window"], ...inputs().map((name) => [name, `${name}Window`])];
+
   function link() {
-    const { source, target } = state.windows;
+    const asked = Object.fromEntries(windowKeys().map(([name, key]) => {
+      const window = state.windows[name];
+      return [key, window ? `${number(window.width)},${number(window.level)}` : null];
+    }));
     const parts = {
       task: gallery().task, table: gallery().number, patient: current().patient, study: current().study, view: plane().name, slice: state.slice,
       mode: state.mode, zoom: state.zoom === 1 ? null : number(state.zoom), x: state.zoom === 1 ? null : number(state.x), y: state.zoom === 1 ? null : number(state.y),
-      window: target ? `${number(target.width)},${number(target.level)}` : null, sourceWindow: source ? `${number(source.width)},${number(source.level)}` : null,
-      spread: state.spread, smooth: state.smooth ? 1 : null, outline: state.outline ? 1 : null,
+      ...asked, spread: state.spread, smooth: state.smooth ? 1 : null, outline: state.outline ? 1 : null,
       a: state.mode === "curtain" ? state.a : null, b: state.mode === "curtain" ? state.b : null, at: state.mode === "curtain" ? number(state.curtain) : null,
       hide: state.hidden.size ? [...state.hidden].join("\n") : null,
     };
@@ -237,15 +246,13 @@
     state.mode = query.get("mode") in MODES ? query.get("mode") : "image";
     state.zoom = finite("zoom", 1, 16, 1);
     [state.x, state.y, state.curtain] = [finite("x", 0, 1, 0.5), finite("y", 0, 1, 0.5), finite("at", 0, 1, 0.5)];
-    for (const [name, key] of [["target", "window"], ["source", "sourceWindow"]]) {
+    for (const [name, key] of windowKeys()) {
       const [width, level] = (query.get(key) || "").split(",").map(Number);
       state.windows[name] = width > 0 && Number.isFinite(level) ? { width, level } : null;
     }
     state.spread = query.has("spread") ? finite("spread", 1e-9, 1e9, null) : null;
     [state.smooth, state.outline] = [query.get("smooth") === "1", query.get("outline") === "1"];
-    const known = new Set(["source", "target", ...gallery().models.keys()].map(String));
-    if (known.has(query.get("a"))) state.a = query.get("a");
-    if (known.has(query.get("b"))) state.b = query.get("b");
+    for (const end of ["a", "b"]) if (known().includes(query.get(end))) state[end] = query.get(end);
     state.hidden = new Set((query.get("hide") || "").split("\n").filter(Boolean));
     return true;
   }
@@ -258,7 +265,7 @@
   }
 
   report.viewer = {
-    state, galleries, gallery, current, planes, plane, extent, once, cut, levelsOf, valueOf, sideOf, windowOf, sameScale, spread, number, withUnit,
+    state, galleries, gallery, current, planes, plane, extent, once, cut, levelsOf, valueOf, inputs, isModel, known, sideOf, windowed, windowOf, spread, number, withUnit,
     nameOf, keys, shownKeys, loaded, ordered, choose, neighbour, step, zoomBy, reset, setWindow, clampView, refresh, link, restore, remember,
     home, MODES, PRESETS, OPPOSITE,
   };
