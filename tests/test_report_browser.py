@@ -111,6 +111,24 @@ def test_channels_have_windows_of_their_own_and_one_patient_is_enough(
     assert page.value("report.viewer.state.windows['source-1']") == {"width": 4, "level": 3}
 
 
+def test_a_table_of_fewer_models_may_take_its_time(page: Page, run: MadeRun, tmp_path: Path) -> None:
+    """What was to be said of the last table's images must not ask the next one for their names."""
+    few = MadeRun(tmp_path / "few", task="pet-ct")
+    few.add("alone", 5.0)
+    page.open(Path("/dev/null"))
+    page.open(write_report([run.path, few.path], tmp_path / "two.html").path, "#cases?", wait=f"{PLOTTED} && {DRAWN}")
+    page.requests.clear()
+    most, fewest = page.value(
+        "(() => { const counts = report.viewer.galleries.map((each) => each.models.length);"
+        " return [counts.indexOf(Math.max(...counts)), counts.indexOf(Math.min(...counts))]; })()"
+    )
+    page.value(f"report.viewer.choose({most}, 0)")
+    page.value("(() => { const soon = report.image; report.image = async (...all) => {"
+               " await new Promise((done) => setTimeout(done, 500)); return soon(...all); }; })()")  # fmt: skip
+    page.value(f"(async () => {{ report.viewer.draw(); await report.viewer.choose({fewest}, 0); }})()")
+    page.wait("document.querySelectorAll('#viewer canvas[data-panel]').length === 3")
+
+
 def test_a_request_would_be_noticed_and_is_refused(page: Page) -> None:
     page.value("fetch('http://127.0.0.1:9/').catch(() => 0)")
     page.value("new Promise((done) => setTimeout(done, 200))")

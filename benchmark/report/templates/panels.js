@@ -248,6 +248,7 @@
   function describeSoon() {
     clearTimeout(describing);
     describing = setTimeout(() => {
+      if (loaded.get("key") !== `${state.task}/${state.case}`) return; // another case is on its way
       for (const [key, { canvas, readout }] of panels) {
         const what = key === "curtain" ? `${nameOf(state.a)} beside ${nameOf(state.b)}` : nameOf(key);
         canvas.setAttribute("aria-label", `${what}, ${current().patient}, ${plane().name} slice ${state.slice + 1}. ${readout.textContent}`);
