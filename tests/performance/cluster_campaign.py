@@ -232,7 +232,12 @@ def _campaign(folder: Path, asked: argparse.Namespace) -> int:
         while not campaign.keep_running() and time.monotonic() - began < 60 * asked.minutes + 1500:
             time.sleep(1)
         took = time.monotonic() - began
-        left = slurm.jobs()
+        # whoever comes to look at the result types the command once more: nothing is to do, and no job may stay
+        subprocess.run(toy.command(*arguments), cwd=toy.folder, env=toy.environment, check=True, stdout=-3)
+        deadline = time.monotonic() + 30
+        while (left := slurm.jobs()) and time.monotonic() < deadline:
+            time.sleep(1)
+        waiting = slurm.call("squeue", "--noheader", "--array", "--format=%i %j %T %r") if left else ""
     processes = _processes(str(folder), b"benchmark")
     if asked.local is None:
         command = toy.command(*cells, "--name", "local")
@@ -249,7 +254,7 @@ def _campaign(folder: Path, asked: argparse.Namespace) -> int:
     print(f"cells when the faults ended: {dict(in_trouble)}; in the end, after {took:.0f} s: {dict(states)}")
     print(f"{len(jobs)} jobs, begun {begun} times; attempts in records: {dict(_attempts(toy))}")
     print(f"weights, scores and predictions as local's: {same} of {len(theirs)}")
-    print(f"jobs left in the queue: {len(left)}; processes left: {len(processes)}")
+    print(f"jobs left in the queue: {len(left)}; processes left: {len(processes)}\n{waiting}".rstrip())
     return 0 if same == len(theirs) == states["done"] and not left and not processes else 1
 
 

@@ -295,6 +295,25 @@ def test_left_once_more_what_ended_while_nobody_looked_is_submitted_anew(tmp_pat
     assert [remote.work(request.folder) for request in queue.taken[:1]] == [1]  # should it be started all the same
 
 
+def test_a_job_whose_cells_others_have_done_leaves_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that Slurm holds for ever: nobody would ever ask for it again."""
+    monkeypatch.chdir(tmp_path)
+    queue = Pretend(lambda *_: WAITING)
+    surroundings = Surroundings(0, None, (), tmp_path, lambda _: None)
+    fleet = Fleet(queue, dataclasses.replace(RULES, independent=True), surroundings, lambda _: None)
+    fleet.leave([assignment("a"), assignment("b")], lambda _: None)
+    Path("a.h5").touch()
+    away = dataclasses.replace(RULES, independent=True)
+    monkeypatch.setattr(queue, "cancel", lambda _: "no controller")
+    assert Fleet(queue, away, surroundings, lambda _: None).run([], lambda _: None) == {}
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert Fleet(queue, away, surroundings, lambda _: None).run([], lambda _: None) == {}
+    assert queue.cancelled == ["0"], "what is done goes, once the batch system can be asked; the other one stays"
+    Fleet(queue, away, surroundings, lambda _: None).run([], lambda _: None)
+    assert queue.cancelled == ["0"]
+
+
 def test_a_batch_system_that_cannot_be_asked_loses_no_earlier_job(tmp_path: Path) -> None:
     queue = Pretend(lambda _, __: None)
     for _ in range(2):

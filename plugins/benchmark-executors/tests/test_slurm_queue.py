@@ -94,6 +94,18 @@ def test_one_question_for_all_jobs(queue: slurm.SlurmQueue, monkeypatch: pytest.
     assert [command[0] for command in calls] == ["squeue", "scancel"]  # one that is held for ever goes
 
 
+def test_a_held_job_is_gone_once_it_could_be_taken_back(
+    queue: slurm.SlurmQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fates = {"squeue": (0, "7_0|PENDING|JobHoldMaxRequeue\n"), "scancel": (1, "Unable to contact slurm controller")}
+    monkeypatch.setattr(slurm, "_call", lambda *command: fates[command[0]])
+    assert queue.look(["7_0"]) is None
+    fates["scancel"] = (0, "")
+    said = queue.look(["7_0"])
+    assert said is not None
+    assert said["7_0"].where == "gone"
+
+
 def test_a_controller_that_does_not_answer_says_nothing(
     queue: slurm.SlurmQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

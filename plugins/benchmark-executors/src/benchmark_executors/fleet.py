@@ -18,7 +18,7 @@ from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.store.stops import POLICIES
 from benchmark_executors import exchange
 from benchmark_executors.bundle import Bundle
-from benchmark_executors.jobs import Cell, End, Job, earlier, read_id
+from benchmark_executors.jobs import Cell, End, Job, all_done, earlier, read_id
 from benchmark_executors.queues import Busy, Queue, Refused, Request
 
 GRACE_SECONDS = 60.0
@@ -260,17 +260,27 @@ class Fleet:
         """Jobs that an earlier run left behind: taken over where they live without it, waited for where they end."""
         folders = [path.parent for path in self._root.glob("*/*/bundle.json") if not (path.parent / "ended").exists()]
         if self._rules.independent:
+            needless = []
             for folder in sorted(folders):
                 job = earlier(folder, cells)
                 if job is None:
                     exchange.end(folder, "given up")  # whether it was submitted is not known: if so, it ends at once
                 elif job.cells:
                     self._jobs.append(job)
+                elif all_done(folder):
+                    needless.append(job)
+            self._take_back(needless)
             self._forget_the_gone()
             if self._jobs:
                 self._surroundings.say(f"taking over {len(self._jobs)} jobs of an earlier run")
         else:
             self._wait_for(folders)
+
+    def _take_back(self, jobs: Sequence[Job]) -> None:
+        """Jobs whose cells others have done: Slurm may hold them for ever. Where it cannot be asked, the next time."""
+        if jobs and not self._queue.cancel([job.id for job in jobs]):
+            for job in jobs:
+                exchange.end(job.folder, "given up")
 
     def _forget_the_gone(self) -> None:
         """Of an earlier run's jobs those that ended while nobody looked: whatever ended them, this is the user's next

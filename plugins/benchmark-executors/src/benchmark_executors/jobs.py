@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.cell.job import CellJob, Progress
+from benchmark.errors import BenchmarkError
 from benchmark.executors import Assignment, Event
+from benchmark.plan.expand import BuildJob
 from benchmark.store.stops import POLICIES, Stop, next_attempt
 from benchmark_executors import exchange
 from benchmark_executors.bundle import Bundle, ended
@@ -140,6 +142,22 @@ def earlier(folder: Path, cells: dict[str, Cell]) -> Job | None:
         if one.title in cells and _same(one, cells[one.title].assignment) and ended(folder, number) is None
     }
     return Job(folder, wanted, id_)
+
+
+def all_done(folder: Path) -> bool:
+    """Whether nothing that the job of a folder was for is left to do, whoever did it."""
+    bundle = Bundle.read(folder)
+    return bundle is not None and all(_done(one.job) for one in bundle.assignments)
+
+
+def _done(job: CellJob | BuildJob) -> bool:
+    if isinstance(job, BuildJob):
+        return Path(job.path).is_file()
+    try:
+        record = job.folder.read(job.spec)
+    except BenchmarkError:
+        return False
+    return record is not None and record.done and not job.score_only
 
 
 def read_id(folder: Path) -> str:

@@ -90,7 +90,7 @@ class SlurmExecutor:
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
-        if not self._detach or not all(isinstance(one.job, CellJob) for one in assignments):
+        if not assignments or not self._detach or not all(isinstance(one.job, CellJob) for one in assignments):
             return self._fleet.run(assignments, notify)  # data are waited for, or no cell could begin
         submitted = self._fleet.leave(assignments, notify)
         raise Detached(f"{len(submitted)} cells are in Slurm's queue; the same command without detach waits for them")
@@ -182,8 +182,9 @@ class SlurmQueue:
         for line in printed.splitlines():
             id_, _, rest = line.strip().partition("|")
             said[id_] = _standing(*rest.partition("|")[::2])
-        if held := [id_ for id_ in ids if id_ in said and said[id_].word in HELD_FOR_EVER]:
-            self.cancel(held)
+        held = [id_ for id_ in ids if id_ in said and said[id_].word in HELD_FOR_EVER]
+        if held and self.cancel(held):
+            return None  # they are not gone as long as Slurm may let them go
         self._doubtful = {name for name in self._doubtful if _call("scancel", "--me", f"--jobname={name}")[0]}
         return {id_: said.get(id_, Standing("gone", "no longer known")) for id_ in ids}
 
