@@ -276,6 +276,8 @@ class Images:
         self.gone: dict[str, str] = {}
         """Rows whose translations cannot be shown, and why."""
         self._paths: dict[str, Path] = {}
+        self._open: dict[str, PredictionsReader] = {}
+        """Each file is opened once: to look through all of one for what does not belong there takes its time."""
         for name, cell in cells.items():
             try:
                 self._paths[name] = _cell(cell)._payload("predictions.h5")
@@ -287,6 +289,8 @@ class Images:
 
     def __exit__(self, *_: object) -> None:
         self._dataset.close()
+        for reader in self._open.values():
+            reader.close()
 
     @property
     def info(self) -> DatasetInfo:
@@ -304,8 +308,10 @@ class Images:
 
     def translation(self, name: str, case: Case) -> NDArray[np.float32] | None:
         """A row's translation ``(Z, H, W)`` of a study in the target's unit; ``None`` where there is none."""
-        with PredictionsReader(self._paths[name]) as reader:
-            if case.key not in reader.keys:
-                return None
-            values = reader.read(case.key)
-            return values if values.shape == case.target.shape else None
+        if name not in self._open:
+            self._open[name] = PredictionsReader(self._paths[name])
+        reader = self._open[name]
+        if case.key not in reader.keys:
+            return None
+        values = reader.read(case.key)
+        return values if values.shape == case.target.shape else None
