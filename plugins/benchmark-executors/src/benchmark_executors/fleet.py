@@ -60,6 +60,8 @@ class Fleet:
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
         self._begin(assignments, notify)
+        if not self._waiting and not self._jobs:
+            return self._outcome
         with exchange.Heart(self._session / "alive", self._rules.poll_seconds):
             try:
                 while self._waiting or self._jobs:
@@ -106,7 +108,8 @@ class Fleet:
         self._waiting = deque(cell for title, cell in cells.items() if title not in taken)
         self._pack = self._rules.pack or max(1, len(self._waiting) // (4 * max(1, self._rules.side_by_side)))
         self._session = self._root / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        self._session.mkdir()
+        if self._waiting or self._jobs:
+            self._session.mkdir()
 
     def _submit(self) -> None:
         """Submit what waits, as far as the limit and the batch system allow."""
