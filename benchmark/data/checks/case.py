@@ -14,8 +14,8 @@ from benchmark.data.checks.plausibility import SideStatistics
 from benchmark.data.checks.problems import AGAIN, Problem
 from benchmark.data.checks.resampled import thumbnail
 from benchmark.data.format.chunks import read_array
-from benchmark.data.format.opening import case_shape, require_channels, require_pair
-from benchmark.data.format.schema import CaseKey, array_sha256, role_words, roles_in, text
+from benchmark.data.format.opening import case_shape, require_channels, require_pair, sides
+from benchmark.data.format.schema import CaseKey, array_sha256, arrays_in, role_words, text
 
 if TYPE_CHECKING:
     import h5py
@@ -52,16 +52,17 @@ def check_case(file: h5py.File, key: CaseKey, path: Path, seen: Gathered) -> Ite
 
     where = str(key)
     group = file[f"cases/{key}"]
-    case_shape(group, key, str(path))
+    held = arrays_in(group)
+    case_shape(group, held, key, str(path))
     if seen.paired(file, key):
-        require_pair(group, key, str(path), seen.sources)
-    elif "source" in group:
-        require_channels(group, key, str(path), seen.sources)
+        require_pair(held, key, str(path), seen.sources)
+    elif "source" in sides(held):
+        require_channels(held, key, str(path), seen.sources)
     yield from _check_place(group, where)
     arrays: dict[str, NDArray[np.number]] = {}
-    for role in roles_in(group):
-        arrays[role] = read_array(group[role])
-        stored = group[role].attrs.get("sha256")
+    for role, stored_array in held.items():
+        arrays[role] = read_array(stored_array)
+        stored = stored_array.attrs.get("sha256")
         if stored is None:
             yield Problem("error", where, f"{role_words(role)} has no sha256", AGAIN)
         elif array_sha256(arrays[role]) != text(stored):

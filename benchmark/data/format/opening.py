@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.data.format.hdf5 import open_read
-from benchmark.data.format.schema import CaseKey, role_words, roles_in
+from benchmark.data.format.schema import CaseKey, role_words
 from benchmark.data.format.self_contained import require_self_contained, require_stored
 from benchmark.errors import BenchmarkError, DatasetError
 
@@ -67,19 +67,18 @@ def guarded(where: str, advice: str = "import or build it again") -> Iterator[No
         raise DatasetError(f"{where}: damaged ({type(error).__name__}: {error}); {advice}") from None
 
 
-def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, int]:
-    """Slices, rows and columns of a case, checked without reading a pixel.
+def case_shape(group: h5py.Group, arrays: Mapping[str, h5py.Dataset], key: CaseKey, where: str) -> tuple[int, int, int]:
+    """Slices, rows and columns of a case and its arrays (:func:`arrays_in`), checked without reading a pixel.
 
     Raises:
         DatasetError: an array or attribute is missing, not numbers, of another shape, or larger than its bytes.
     """
-    if "mask" not in group:
+    if "mask" not in arrays:
         raise DatasetError(f"{where}: case {key} has no mask")
-    if "source" not in group and "target" not in group:
+    if not {"source", "target"} & sides(arrays):
         raise DatasetError(f"{where}: case {key} has no source and no target")
-    shapes = {role: group[role].shape for role in roles_in(group)}
-    for role in shapes:
-        data = group[role]
+    shapes = {role: data.shape for role, data in arrays.items()}
+    for role, data in arrays.items():
         if data.dtype.kind not in "fiu":
             raise DatasetError(f"{where}: case {key}: {role} holds {data.dtype}, not numbers")
         require_stored(data, f"{where}: case {key}: {role}")
@@ -92,25 +91,30 @@ def case_shape(group: h5py.Group, key: CaseKey, where: str) -> tuple[int, int, i
     return int(count), int(height), int(width)
 
 
-def require_pair(group: h5py.Group, key: CaseKey, where: str, sources: Sequence[str] = ("source",)) -> None:
+def sides(roles: Collection[str]) -> set[str]:
+    """Which of source, target, mask and labels there is anything of."""
+    return {role.partition("/")[0] for role in roles}
+
+
+def require_pair(roles: Collection[str], key: CaseKey, where: str, sources: Sequence[str] = ("source",)) -> None:
     """A case must have both sides, unless it is a training case of an unpaired file; of the source every channel.
 
     Raises:
         DatasetError: one is missing.
     """
     for role in ("source", "target"):
-        if role not in group:
+        if role not in sides(roles):
             raise DatasetError(f"{where}: case {key} has no {role}")
-    require_channels(group, key, where, sources)
+    require_channels(roles, key, where, sources)
 
 
-def require_channels(group: h5py.Group, key: CaseKey, where: str, sources: Sequence[str]) -> None:
+def require_channels(roles: Collection[str], key: CaseKey, where: str, sources: Sequence[str]) -> None:
     """A case's source must have the channels at ``sources`` (:func:`source_roles`), and no other.
 
     Raises:
         DatasetError: one is missing, or there is one more.
     """
-    there = {role for role in roles_in(group) if role.partition("/")[0] == "source"}
+    there = {role for role in roles if role.partition("/")[0] == "source"}
     if missing := [role for role in sources if role not in there]:
         raise DatasetError(f"{where}: case {key} has no {role_words(missing[0])}; every case has all channels")
     if more := sorted(there - set(sources)):

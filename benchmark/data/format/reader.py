@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.format.cases import Case, DatasetInfo, Sides
 from benchmark.data.format.chunks import read_array, read_slices
-from benchmark.data.format.opening import case_shape, guarded, open_file, require_channels, require_pair
+from benchmark.data.format.opening import case_shape, guarded, open_file, require_channels, require_pair, sides
 from benchmark.data.format.schema import (
     SCHEMAS,
     SPLITS,
     CaseKey,
     Origin,
+    arrays_in,
     identifier,
     origins_from_json,
     side_from_json,
@@ -79,15 +80,16 @@ class Dataset:
 
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
-            case_shape(group, key, str(self.path))
-            require_pair(group, key, str(self.path), source_roles(self.info.sources))
+            arrays = arrays_in(group)
+            case_shape(group, arrays, key, str(self.path))
+            require_pair(arrays, key, str(self.path), source_roles(self.info.sources))
             spacing, affine = self.place(key)
             return Case(
                 key=key,
-                source=self._source(group),
-                target=read_array(group["target"]).astype(np.float32, copy=False),
-                mask=read_array(group["mask"]) != 0,
-                labels=_labels(group),
+                source=self._source(arrays),
+                target=read_array(arrays["target"]).astype(np.float32, copy=False),
+                mask=read_array(arrays["mask"]) != 0,
+                labels=_labels(arrays),
                 spacing=spacing,
                 affine=affine,
             )
@@ -102,16 +104,17 @@ class Dataset:
 
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
-            case_shape(group, key, str(self.path))
-            source = self._source(group) if "source" in group else None
-            target = read_array(group["target"]).astype(np.float32, copy=False) if "target" in group else None
-            mask, labels = read_array(group["mask"]) != 0, _labels(group)
+            arrays = arrays_in(group)
+            case_shape(group, arrays, key, str(self.path))
+            source = self._source(arrays) if "source" in sides(arrays) else None
+            target = read_array(arrays["target"]).astype(np.float32, copy=False) if "target" in arrays else None
+            mask, labels = read_array(arrays["mask"]) != 0, _labels(arrays)
             return Sides(key, source, target, mask, self.place(key)[0], labels)
 
-    def _source(self, group: h5py.Group) -> NDArray[np.float32]:
+    def _source(self, arrays: Mapping[str, h5py.Dataset]) -> NDArray[np.float32]:
         import numpy as np
 
-        images = [read_array(group[role]).astype(np.float32, copy=False) for role in source_roles(self.info.sources)]
+        images = [read_array(arrays[role]).astype(np.float32, copy=False) for role in source_roles(self.info.sources)]
         return images[0] if len(images) == 1 else np.stack(images)
 
     def load_slices(self, key: CaseKey, role: str, numbers: Sequence[int]) -> NDArray[np.number]:
@@ -135,9 +138,10 @@ class Dataset:
 
         with guarded(f"{self.path}: case {key}"):
             group = self.file[f"cases/{key}"]
-            case_shape(group, key, str(self.path))
-            filled = np.asarray((read_array(group["mask"]) != 0).any(axis=(1, 2)))
-            return tuple(role for role in ("source", "target") if role in group), filled
+            arrays = arrays_in(group)
+            case_shape(group, arrays, key, str(self.path))
+            filled = np.asarray((read_array(arrays["mask"]) != 0).any(axis=(1, 2)))
+            return tuple(role for role in ("source", "target") if role in sides(arrays)), filled
 
     def place(self, key: CaseKey) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
         """Spacing (z, y, x) in mm and affine of a case, without reading a pixel.
@@ -186,18 +190,22 @@ class Dataset:
         for name in ("task", "name", "source", "target", "content_sha256"):
             if name not in file.attrs:
                 raise DatasetError(f"{where}: attribute {name!r} is missing")
-        for group in ("cases", "splits"):
-            if group not in file:
-                raise DatasetError(f"{where}: group {group!r} is missing")
+        for name in ("cases", "splits"):
+            if name not in file:
+                raise DatasetError(f"{where}: group {name!r} is missing")
         channels = sources_from_json(text(file.attrs["source"]), schema, f"{where}: source")
         sources, source_maps = (side for side, _ in channels), (fitted for _, fitted in channels)
         target, target_map = side_from_json(text(file.attrs["target"]), f"{where}: target")
         slices: dict[CaseKey, int] = {}
+        held: dict[CaseKey, Collection[str]] = {}
         sizes: set[tuple[int, int]] = set()
         for patient in sorted(file["cases"]):
             for study in sorted(file["cases"][patient]):
                 key = CaseKey(identifier(patient, "patient"), identifier(study, "study"))
-                slices[key], height, width = case_shape(file[f"cases/{key}"], key, where)
+                group = file[f"cases/{key}"]
+                arrays = arrays_in(group)
+                slices[key], height, width = case_shape(group, arrays, key, where)
+                held[key] = arrays.keys()
                 sizes.add((height, width))
         if not slices:
             raise DatasetError(f"{where}: holds no case")
@@ -210,9 +218,9 @@ class Dataset:
         roles = source_roles([side for side, _ in channels])
         for key in slices:
             if paired or key.patient not in splits["train"]:
-                require_pair(file[f"cases/{key}"], key, where, roles)
-            elif "source" in file[f"cases/{key}"]:
-                require_channels(file[f"cases/{key}"], key, where, roles)
+                require_pair(held[key], key, where, roles)
+            elif "source" in sides(held[key]):
+                require_channels(held[key], key, where, roles)
         return DatasetInfo(
             path=self.path,
             task=text(file.attrs["task"]),
@@ -233,10 +241,10 @@ class Dataset:
         )
 
 
-def _labels(group: h5py.Group) -> NDArray[np.uint8] | None:
+def _labels(arrays: Mapping[str, h5py.Dataset]) -> NDArray[np.uint8] | None:
     import numpy as np
 
-    return read_array(group["labels"]).astype(np.uint8, copy=False) if "labels" in group else None
+    return read_array(arrays["labels"]).astype(np.uint8, copy=False) if "labels" in arrays else None
 
 
 def _read_splits(file: h5py.File, patients: set[str], where: str) -> dict[str, tuple[str, ...]]:

@@ -88,16 +88,26 @@ def source_roles(sources: Sequence[Side]) -> tuple[str, ...]:
     return tuple(f"source/{name}" for name in names)
 
 
-def roles_in(group: h5py.Group) -> tuple[str, ...]:
-    """The arrays of a case, those of a source's channels one by one (``source/T1``), in an order that stays."""
+def arrays_in(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    """The arrays of a case by role, those of a source's channels one by one (``source/T1``), in an order that stays.
+
+    Each is looked up once: in a file of many small cases that is what reading them costs.
+    """
     import h5py
 
-    roles: list[str] = []
+    arrays: dict[str, h5py.Dataset] = {}
     for role in ROLES:
-        if role in group:
-            within = group[role]
-            roles += [f"{role}/{name}" for name in sorted(within)] if isinstance(within, h5py.Group) else [role]
-    return tuple(roles)
+        if (within := group.get(role)) is not None:
+            if isinstance(within, h5py.Group):
+                arrays |= {f"{role}/{name}": within[name] for name in sorted(within)}
+            else:
+                arrays[role] = within
+    return arrays
+
+
+def roles_in(group: h5py.Group) -> tuple[str, ...]:
+    """What :func:`arrays_in` finds, by name."""
+    return tuple(arrays_in(group))
 
 
 def role_words(role: str) -> str:

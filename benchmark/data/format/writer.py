@@ -26,6 +26,7 @@ from benchmark.data.format.schema import (
     Origin,
     Side,
     array_sha256,
+    arrays_in,
     channels_to_json,
     identifier,
     origins_to_json,
@@ -261,7 +262,7 @@ class DatasetWriter:
             if key.patient in training:
                 trained_on.update(roles_in(group))
             else:
-                require_pair(group, key, self.path.name, tuple(self.sources))
+                require_pair(roles_in(group), key, self.path.name, tuple(self.sources))
         for role in self.sides if training else ():
             if role not in trained_on:
                 raise DatasetError(f"{self.path.name}: no training case has a {role_words(role)}")
@@ -322,8 +323,8 @@ def content_sha256(file: h5py.File, *, from_pixels: bool = False) -> str:
     for key in iterate_cases(file):
         group = file[f"cases/{key}"]
         digest.update(f"{key}{[float(v) for v in group.attrs['spacing']]}".encode())
-        for role in sorted(roles_in(group)):
-            stated = array_sha256(read_array(group[role])) if from_pixels else text(group[role].attrs["sha256"])
+        for role, data in sorted(arrays_in(group).items()):
+            stated = array_sha256(read_array(data)) if from_pixels else text(data.attrs["sha256"])
             digest.update(f"{role}{stated}".encode())
     for split in SPLITS:
         if split in file["splits"]:
