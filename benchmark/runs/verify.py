@@ -44,8 +44,8 @@ def examine_all(
 ) -> Iterator[tuple[Record, str]]:
     """What is wrong with each of these records, in their order; the work is shared by so many processes."""
     if processes == 1:
-        verifier = Verifier(run, registry)
-        yield from ((record, verifier.examine(record)) for record in records)
+        with Verifier(run, registry) as verifier:
+            yield from ((record, verifier.examine(record)) for record in records)
         return
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
@@ -81,14 +81,22 @@ def _examine(record: Record) -> str:
 
 
 class Verifier:
-    """Examines the cells of one run. A data set's pixels are hashed once for all of its cells."""
+    """Examines the cells of one run. A data set is opened, and its pixels are hashed, once for all of its cells."""
 
     def __init__(self, run: RunFolder, registry: Registry) -> None:
         self._run = run
         self._registry = registry
         self._planned = {cell.spec.id: cell for cell in run.about().cells}
+        self._open: dict[Path, Dataset] = {}
         self._data_faults: dict[Path, str] = {}
         self._capacities: dict[tuple[str, ...], dict[str, int] | None] = {}
+
+    def __enter__(self) -> Verifier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for dataset in self._open.values():
+            dataset.close()
 
     def examine(self, record: Record) -> str:
         """What is wrong with a cell; empty when everything that a table reads of it comes out again."""
@@ -105,10 +113,12 @@ class Verifier:
             return f"its data set {path} is not here, nor {HERE / path.name}"
         if fault := self._identity(record) or self._run.cell(record.id).damage(record, thorough=True):
             return fault
-        with Dataset(path) as dataset:
-            if fault := self._data_fault(dataset.info) or self._facts(record, dataset):
-                return fault
-            return self._capacity(record) or self._numbers(record, dataset)
+        if path not in self._open:
+            self._open[path] = Dataset(path)
+        dataset = self._open[path]
+        if fault := self._data_fault(dataset.info) or self._facts(record, dataset):
+            return fault
+        return self._capacity(record) or self._numbers(record, dataset)
 
     def _identity(self, record: Record) -> str:
         """Whether the record says of the cell what the plan and the plugins say."""
