@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 from test_run_toy import SMOKE, wait_for
-from two_hosts import on_host
+from two_hosts import of_its_own
 
 from benchmark.executors.building import build_once
 from benchmark.plan.expand import BuildJob
@@ -201,7 +201,7 @@ def test_two_hosts_share_a_grid_and_one_takes_over_from_the_other_when_it_dies(t
         "--jobs", "1", "--lost-seconds", "3",
     )  # fmt: skip
     # both at once: each begins with one of the two slow cells
-    first, second = (on_host(toy, name, flock=flock).start(*arguments) for name in ("alpha", "beta"))
+    first, second = (of_its_own(toy, name, flock=flock).start(*arguments) for name in ("alpha", "beta"))
     work, cells = toy.folder / "results/x/work", toy.folder / "results/x/cells"
     try:
         wait_for(lambda: len(list(work.glob("*/log.jsonl"))) > 1)
@@ -215,6 +215,7 @@ def test_two_hosts_share_a_grid_and_one_takes_over_from_the_other_when_it_dies(t
     assert {record["state"] for record in records} == {"done"}
     assert sorted(record["token"] for record in records) == [1, 1, 1, 1, 1, 2], "all trained once, one taken over"
     assert "alpha, process" in output
+    assert output.count("is taken over: held by alpha") == 1
     assert "no sign of life" in output
     assert not [path for path in work.iterdir() if not path.name.startswith(".")]
 

@@ -92,9 +92,10 @@ class Sharing:
                 ready.append((cell, None))
             elif self._watch.gone(holder, self.how.lost_seconds):
                 if holder.by is not None and not holder.by.surely_gone:
-                    self.say(
+                    self._say_once(
                         f"{cell.spec.title} is taken over: {holder}, which gave no sign of life for "
-                        f"{self._watch.silent_seconds(holder):.0f} s"
+                        f"{self._watch.silent_seconds(holder):.0f} s",
+                        f"{cell.spec.id} from {holder.token}",
                     )
                 ready.append((cell, holder.token))
             else:
