@@ -93,7 +93,8 @@ def test_channels_have_windows_of_their_own_and_one_patient_is_enough(
         file = write_report([run.path]).path
         page.requests.clear()
         page.open(Path("/dev/null"))
-        page.open(file, "#cases?", wait=f"{PLOTTED} && {DRAWN}")
+        page.open(file, "#cases?", wait=DRAWN)
+        page.wait(PLOTTED, BUSY_S)
         assert page.value("report.viewer.keys()") == keys
         assert page.value("document.querySelectorAll('#viewer canvas[data-panel]').length") == len(keys)
         assert all(request.startswith(("file:///dev/null", file.resolve().as_uri())) for request in page.requests)
@@ -116,7 +117,7 @@ def test_a_table_of_fewer_models_may_take_its_time(page: Page, run: MadeRun, tmp
     few = MadeRun(tmp_path / "few", task="pet-ct")
     few.add("alone", 5.0)
     page.open(Path("/dev/null"))
-    page.open(write_report([run.path, few.path], tmp_path / "two.html").path, "#cases?", wait=f"{PLOTTED} && {DRAWN}")
+    page.open(write_report([run.path, few.path], tmp_path / "two.html").path, "#cases?", wait=DRAWN)
     page.requests.clear()
     most, fewest = page.value(
         "(() => { const counts = report.viewer.galleries.map((each) => each.models.length);"
