@@ -66,12 +66,14 @@ def collect(path: Path, command: str) -> Path:
 
 
 def records(run: Run) -> Iterator[str]:
-    """A record a line, sorted; of the data set's path only the name."""
+    """A record a line, sorted; of the paths of the data set and of the cell it began from only the end."""
     for cell in sorted(run, key=lambda cell: (cell.task, cell.name, cell.seed, cell.id)):
         if cell.state == "done":
             record = cell.record.to_json()
             dataset = record["spec"]["dataset"]
             dataset["path"] = Path(dataset["path"]).name
+            if start := record["spec"].get("start"):
+                start["path"] = "/".join(Path(start["path"]).parts[-3:])
             yield json.dumps(record, sort_keys=True) + "\n"
 
 

@@ -7,7 +7,8 @@ results=${RESULTS:-results} datasets=${DATASETS:-datasets} phantoms=${PHANTOMS:-
 piece() {  # name, then the rest of the command
     local command=(benchmark run "${@:2}" --seeds 3 --name "$1")
     "${command[@]}" --data "mr-ct=$datasets/sts-mr-ct.h5" --results "$results" --datasets "$datasets" --no-report
-    python docs/reference_results.py "$results/$1" "${command[*]} --data mr-ct=datasets/sts-mr-ct.h5"
+    local said="${command[*]} --data mr-ct=datasets/sts-mr-ct.h5"
+    python docs/reference_results.py "$results/$1" "${said/$phantoms/results/full-small-300}"
 }
 piece sts-few --grid results/reference/sts-few.toml
 piece sts-from-phantoms --models unet-l1 --preset small --tasks mr-ct --init "$phantoms/mr-ct/unet-l1/s0"
