@@ -11,14 +11,7 @@ from benchmark.cli import completion
 
 
 def bundle(
-    cell: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN/CELL",
-            help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.",
-            autocompletion=completion.cells,
-        ),
-    ],
+    cell: Annotated[str, completion.DONE_CELL],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: MODEL-ID here.")] = None,
     licence: Annotated[
         str, typer.Option("--licence", "--license", help="Licence of the weights, such as apache-2.0.")

@@ -150,6 +150,11 @@ def cells(incomplete: str) -> Suggestions:
     return [each for each in titled if each[0].startswith(incomplete)]
 
 
+DONE_CELL = typer.Argument(
+    metavar="RUN/CELL", help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.", autocompletion=cells
+)
+
+
 def plugin(incomplete: str) -> Suggestions:
     """Completes names of installed plugins."""
     from benchmark.registry.plugins import registry

@@ -12,14 +12,7 @@ from benchmark.errors import UsageError
 
 
 def export(
-    cell: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN/CELL",
-            help="A done cell, e.g. results/full-small-1seed/mr-ct/pix2pix/s0.",
-            autocompletion=completion.cells,
-        ),
-    ],
+    cell: Annotated[str, completion.DONE_CELL],
     onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX (needs the extra 'onnx').")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: MODEL-ID.onnx here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -34,6 +34,7 @@ def translate(
         typer.Option(
             metavar="RUN/CELL|BUNDLE",
             help="Average with the translation of this one, e.g. of a model of coronal slices. Repeatable.",
+            autocompletion=completion.cells,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

@@ -127,6 +127,15 @@ class Cancels(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesBack(Protocol):
+    """An executor that may leave jobs in a queue; a run with nothing to do lets it take back what nobody needs."""
+
+    def take_back(self) -> None:
+        """Remove the jobs of the run's folder whose cells are all done."""
+        ...
+
+
 @dataclass(frozen=True)
 class ChosenExecutor:
     """An executor as the user asked for it; nothing of it is imported before it is built."""

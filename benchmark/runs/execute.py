@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -74,34 +74,16 @@ def run_plan(
     _check_files(plan, observer)
     if todo:
         _execute(plan, todo, folder, registry, how, executor, observer, sharing, index)
-    else:
-        _let_go(_surroundings(folder, registry, how, observer, todo), executor)
+    elif executor.name not in executors.BUILT_IN:
+        _take_back(executor, Surroundings(0, None, (), folder.path, observer.say))
 
 
-def _let_go(surroundings: Surroundings, chosen: ChosenExecutor) -> None:
-    """Give an executor whose jobs go on without the run the chance to end those that nobody needs any more."""
-    if chosen.name in executors.BUILT_IN:
-        return
+def _take_back(chosen: ChosenExecutor, surroundings: Surroundings) -> None:
+    """Let an executor remove jobs that it left in a queue and nobody needs any more."""
     with contextlib.suppress(BenchmarkError):  # there may be no batch system here, and there is nothing to do
         executor = chosen.build(surroundings)
-        if isinstance(executor, executors.Cancels):
-            executor.run([], lambda _: None)
-
-
-def _surroundings(
-    folder: RunFolder, registry: Registry, how: HowToRun, observer: Observer, todo: Sequence[PlannedCell]
-) -> Surroundings:
-    return Surroundings(
-        how.jobs,
-        how.timeout,
-        _preload(todo, registry),
-        folder.path,
-        observer.say,
-        attempts=how.attempts,
-        device=how.device,
-        jobs_per_device=how.jobs_per_device,
-        memory=how.memory,
-    )
+        if isinstance(executor, executors.TakesBack):
+            executor.take_back()
 
 
 def _check_files(plan: Plan, observer: Observer) -> None:
@@ -178,7 +160,18 @@ def _execute(
     sharing: Sharing,
     index: Index,
 ) -> None:
-    executor = chosen.build(_surroundings(folder, registry, how, observer, todo))
+    surroundings = Surroundings(
+        how.jobs,
+        how.timeout,
+        _preload(todo, registry),
+        folder.path,
+        observer.say,
+        attempts=how.attempts,
+        device=how.device,
+        jobs_per_device=how.jobs_per_device,
+        memory=how.memory,
+    )
+    executor = chosen.build(surroundings)
     broken = _build_data(plan, todo, executor, chosen.name, observer)
     experience, scored_again = Experience(), set()
     for cell in plan.cells:
@@ -306,7 +299,7 @@ def build_data(jobs: list[BuildJob], registry: Registry) -> Mapping[str, tuple[s
     return executor.run([Assignment(job.task, job) for job in jobs], lambda _: None)
 
 
-def _preload(cells: Sequence[PlannedCell], registry: Registry) -> list[str]:
+def _preload(cells: list[PlannedCell], registry: Registry) -> list[str]:
     """The modules behind the plan's components, for the fork server."""
     from benchmark.scoring.downstream import evaluations_for
 

@@ -312,6 +312,9 @@ def test_a_job_whose_cells_others_have_done_leaves_the_queue(tmp_path: Path, mon
     assert queue.cancelled == ["0"], "what is done goes, once the batch system can be asked; the other one stays"
     Fleet(queue, away, surroundings, lambda _: None).run([], lambda _: None)
     assert queue.cancelled == ["0"]
+    Path("b.h5").touch()
+    Fleet(queue, away, surroundings, lambda _: None).take_back()
+    assert queue.cancelled == ["0", "1"], "as a run with nothing to do asks for it"
 
 
 def test_a_batch_system_that_cannot_be_asked_loses_no_earlier_job(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from benchmark.executors import Assignment, Event, Surroundings
 from benchmark.store.stops import POLICIES
 from benchmark_executors import exchange
 from benchmark_executors.bundle import Bundle
-from benchmark_executors.jobs import Cell, End, Job, all_done, earlier, read_id
+from benchmark_executors.jobs import Cell, End, Job, earlier, read_id
 from benchmark_executors.queues import Busy, Queue, Refused, Request
 
 GRACE_SECONDS = 60.0
@@ -60,8 +60,6 @@ class Fleet:
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
         self._begin(assignments, notify)
-        if not self._waiting and not self._jobs:
-            return self._outcome
         with exchange.Heart(self._session / "alive", self._rules.poll_seconds):
             try:
                 while self._waiting or self._jobs:
@@ -86,12 +84,27 @@ class Fleet:
 
     def cancel(self) -> int:
         """End every job of the run's folder, whoever submitted it; how many there were."""
-        folders = [path.parent for path in self._root.glob("*/*/bundle.json") if not (path.parent / "ended").exists()]
+        folders = self._open_folders()
         self._jobs = [Job(folder, {}, read_id(folder)) for folder in folders]
         for job in self._jobs:
             job.beat.silent_seconds()
         self._stop()
         return len(folders)
+
+    def take_back(self) -> None:
+        """Remove the jobs whose cells others have done."""
+        self._take_back(earlier(folder, {}) for folder in self._open_folders())
+
+    def _take_back(self, jobs: Iterable[Job | None]) -> None:
+        """Those that nobody needs: Slurm may hold them for ever. Where it cannot be asked, the next time."""
+        needless = [job for job in jobs if job is not None and job.needless]
+        if needless and not self._queue.cancel([job.id for job in needless]):
+            for job in needless:
+                exchange.end(job.folder, "given up")
+
+    def _open_folders(self) -> list[Path]:
+        """Of the jobs of the run's folder that have not ended, whoever submitted them."""
+        return [path.parent for path in self._root.glob("*/*/bundle.json") if not (path.parent / "ended").exists()]
 
     def _begin(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> None:
         self._notify = notify
@@ -108,8 +121,7 @@ class Fleet:
         self._waiting = deque(cell for title, cell in cells.items() if title not in taken)
         self._pack = self._rules.pack or max(1, len(self._waiting) // (4 * max(1, self._rules.side_by_side)))
         self._session = self._root / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        if self._waiting or self._jobs:
-            self._session.mkdir()
+        self._session.mkdir()
 
     def _submit(self) -> None:
         """Submit what waits, as far as the limit and the batch system allow."""
@@ -261,29 +273,19 @@ class Fleet:
 
     def _meet_earlier_jobs(self, cells: dict[str, Cell]) -> None:
         """Jobs that an earlier run left behind: taken over where they live without it, waited for where they end."""
-        folders = [path.parent for path in self._root.glob("*/*/bundle.json") if not (path.parent / "ended").exists()]
         if self._rules.independent:
-            needless = []
-            for folder in sorted(folders):
-                job = earlier(folder, cells)
+            jobs = {folder: earlier(folder, cells) for folder in sorted(self._open_folders())}
+            self._take_back(jobs.values())
+            for folder, job in jobs.items():
                 if job is None:
                     exchange.end(folder, "given up")  # whether it was submitted is not known: if so, it ends at once
                 elif job.cells:
                     self._jobs.append(job)
-                elif all_done(folder):
-                    needless.append(job)
-            self._take_back(needless)
             self._forget_the_gone()
             if self._jobs:
                 self._surroundings.say(f"taking over {len(self._jobs)} jobs of an earlier run")
         else:
-            self._wait_for(folders)
-
-    def _take_back(self, jobs: Sequence[Job]) -> None:
-        """Jobs whose cells others have done: Slurm may hold them for ever. Where it cannot be asked, the next time."""
-        if jobs and not self._queue.cancel([job.id for job in jobs]):
-            for job in jobs:
-                exchange.end(job.folder, "given up")
+            self._wait_for(self._open_folders())
 
     def _forget_the_gone(self) -> None:
         """Of an earlier run's jobs those that ended while nobody looked: whatever ended them, this is the user's next

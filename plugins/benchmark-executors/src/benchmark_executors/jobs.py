@@ -57,6 +57,8 @@ class Job:
     id: str
     standing: Standing | None = None
     """What the batch system said last; ``None`` if it could not be asked or cannot tell."""
+    needless: bool = False
+    """Whether nothing that it was for is left to do, whoever did it."""
     given_up: bool = False
     """Whether it was cancelled for giving no sign of life."""
     beat: exchange.Pulse = field(init=False)
@@ -141,13 +143,7 @@ def earlier(folder: Path, cells: dict[str, Cell]) -> Job | None:
         for number, one in enumerate(bundle.assignments)
         if one.title in cells and _same(one, cells[one.title].assignment) and ended(folder, number) is None
     }
-    return Job(folder, wanted, id_)
-
-
-def all_done(folder: Path) -> bool:
-    """Whether nothing that the job of a folder was for is left to do, whoever did it."""
-    bundle = Bundle.read(folder)
-    return bundle is not None and all(_done(one.job) for one in bundle.assignments)
+    return Job(folder, wanted, id_, needless=not wanted and all(_done(one.job) for one in bundle.assignments))
 
 
 def _done(job: CellJob | BuildJob) -> bool:

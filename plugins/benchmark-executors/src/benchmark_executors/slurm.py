@@ -90,7 +90,7 @@ class SlurmExecutor:
 
     def run(self, assignments: Sequence[Assignment], notify: Callable[[Event], None]) -> Mapping[str, tuple[str, str]]:
         """See :class:`benchmark.executors.Executor`."""
-        if not assignments or not self._detach or not all(isinstance(one.job, CellJob) for one in assignments):
+        if not self._detach or not all(isinstance(one.job, CellJob) for one in assignments):
             return self._fleet.run(assignments, notify)  # data are waited for, or no cell could begin
         submitted = self._fleet.leave(assignments, notify)
         raise Detached(f"{len(submitted)} cells are in Slurm's queue; the same command without detach waits for them")
@@ -98,6 +98,10 @@ class SlurmExecutor:
     def cancel(self) -> int:
         """See :class:`benchmark.executors.Cancels`."""
         return self._fleet.cancel()
+
+    def take_back(self) -> None:
+        """See :class:`benchmark.executors.TakesBack`."""
+        self._fleet.take_back()
 
 
 class SlurmQueue:
